@@ -1,0 +1,37 @@
+"""What each entry of `fields` in params.yaml may say."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mmcore.registry.settings import Part
+
+
+@dataclass(frozen=True)
+class PackageSettings:
+    """A plugin's package from outside this repository, as `mm compose` found it."""
+
+    name: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class FieldSettings:
+    """One named column: how it becomes numbers, and which encoder reads it."""
+
+    column: str
+    """The source's column."""
+    modality: Part
+    fit: tuple[str, ...]
+    """The fields whose training cells feed this modality's fit: itself and those that are `like` it; by `mm compose`."""
+    code: str
+    """The modality's file or folder, for DVC to watch; written by `mm compose`."""
+    encoder: Part | None = None
+    """null: the field is only a target."""
+    like: str | None = None
+    """Another field whose modality, fit and encoder this one shares."""
+    frozen: bool = False
+    """The encoder's weights stay as they are."""
+    features: Literal["auto", "on", "off"] = "auto"
+    """Compute a frozen encoder's output once: where that gives the same result, always (else an error), or never."""
+    package: PackageSettings | None = None

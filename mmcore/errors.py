@@ -1,0 +1,71 @@
+"""Every error raised on purpose; a message says what was asked, what is there, and what to do.
+
+MmcoreError                 something the user can mend: the command line prints the message alone and exits with 2
+├── ConfigError             a key, a value or a type in params.yaml or conf/
+├── PluginError             a plugin that is unknown, named twice, or does not import
+├── BuildError              parts that do not fit each other: a task reads a stream that no fusion writes
+├── DataError               a table, a row or a file that cannot be read; `path` names it
+├── ArtifactError           a folder that an earlier stage or another version wrote cannot be used
+├── SetupError              the environment: a missing program, library, disk space
+└── TrainingError           a training that cannot go on: a loss that is not finite, a checkpoint that cannot be written
+Interrupted                 asked to stop by a signal; the work done so far is kept
+"""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class MmcoreError(Exception):
+    """The root: whatever is caught under this name has a message meant for the user."""
+
+
+class ConfigError(MmcoreError):
+    """A key, a value or a type in params.yaml or conf/ is wrong."""
+
+
+class PluginError(MmcoreError):
+    """A plugin is unknown, named twice, or does not import."""
+
+
+class BuildError(MmcoreError):
+    """Parts that were chosen do not fit each other."""
+
+
+class DataError(MmcoreError):
+    """A table, a row or a file cannot be read."""
+
+    def __init__(self, message: str, *, path: Path | str | None = None) -> None:
+        super().__init__(message if path is None or str(path) in message else f"{path}: {message}")
+        self.path = path
+
+
+class ArtifactError(MmcoreError):
+    """A folder that an earlier stage or another version wrote cannot be used."""
+
+
+class SetupError(MmcoreError):
+    """The environment lacks something: a program, a library, disk space."""
+
+
+class TrainingError(MmcoreError):
+    """A training cannot go on."""
+
+
+class Interrupted(MmcoreError):
+    """A signal asked the process to stop; `signal` is its number."""
+
+    def __init__(self, message: str, *, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal
+
+
+def near_miss(name: str, available: Iterable[str]) -> str:
+    """` Did you mean 'image'?` with a space in front, or nothing where no name is close."""
+    close = difflib.get_close_matches(name, list(available), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def listing(names: Iterable[str]) -> str:
+    """Names in order with commas between, or `none`."""
+    return ", ".join(sorted(names)) or "none"

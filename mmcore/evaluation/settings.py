@@ -1,0 +1,34 @@
+"""What `evaluation` and `floors` in params.yaml may say."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from mmcore.interfaces.settings import Range
+from mmcore.registry.settings import Part
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How a trained model is judged."""
+
+    split: Literal["validation", "test"] = "test"
+    batch_size: Annotated[int, Range(1)] = 256
+    confidence: Annotated[float, Range(0.5, 0.999)] = 0.95
+    resamples: Annotated[int, Range(0)] = 1000
+    """Bootstrap samples, drawn by group; 0: no intervals."""
+    seed: int = 0
+    threads: Annotated[int, Range(1)] = 2
+    without: bool = True
+    """Score the model once more with each field taken away."""
+
+
+@dataclass(frozen=True)
+class FloorSettings:
+    """What a model must beat: the training targets alone, and each field alone."""
+
+    alone: bool = True
+    """Train a small model on each field alone."""
+    fusion: Part | None = None
+    """The fusion of a model with one field; needed where `alone` is true."""
+    epochs: Annotated[int, Range(1)] = 3
+    """Epochs of each of them; all else is as in `training`."""

@@ -1,0 +1,77 @@
+"""One named column of one batch, and the batch."""
+
+# B = samples of a batch, S = positions along the ragged axis
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column as `Modality.collate` gave it.
+
+    values: [B, ...]; image uint8 [B,3,H,W], text ids [B,S], audio [B,T], table [B,F], class [B].
+    present: [B] bool; False where the sample lacks this field: its row is filler that nobody may look at.
+    mask: [B,S] bool along the ragged axis, True = real; None where every position is real.
+    """
+
+    values: Tensor
+    present: Tensor
+    mask: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        assert self.present.dtype == torch.bool, "present must be bool"
+        assert self.present.shape == self.values.shape[:1], "present must have one entry for each sample"
+        assert self.mask is None or self.mask.dtype == torch.bool, "mask must be bool"
+
+    def __len__(self) -> int:
+        return len(self.present)
+
+    def with_values(self, values: Tensor) -> Self:
+        """The same rows with other values."""
+        return replace(self, values=values)
+
+    def pick(self, rows: Tensor) -> Self:
+        """The rows named by an index or a bool mask, in that order."""
+        mask = None if self.mask is None else self.mask[rows]
+        return replace(self, values=self.values[rows], present=self.present[rows], mask=mask)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same field on another device; copies do not block where memory is pinned."""
+        mask = None if self.mask is None else self.mask.to(device, non_blocking=True)
+        values = self.values.to(device, non_blocking=True)
+        return replace(self, values=values, present=self.present.to(device, non_blocking=True), mask=mask)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Fields by name, and which sample each row is.
+
+    row: [B] long, index into the manifest. group: [B] long, equal for samples that belong together
+    (several captions of one image: they are no negatives of each other).
+    """
+
+    fields: Mapping[str, Field]
+    row: Tensor
+    group: Tensor
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def with_fields(self, changed: Mapping[str, Field]) -> Self:
+        """The same samples with some fields replaced."""
+        return replace(self, fields={**self.fields, **changed})
+
+    def pick(self, rows: Tensor) -> Self:
+        """The samples named by an index or a bool mask, in that order."""
+        fields = {name: field.pick(rows) for name, field in self.fields.items()}
+        return replace(self, fields=fields, row=self.row[rows], group=self.group[rows])
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same batch on another device."""
+        fields = {name: field.to(device) for name, field in self.fields.items()}
+        return replace(self, fields=fields, row=self.row.to(device), group=self.group.to(device))

@@ -1,0 +1,85 @@
+"""A modality: how one kind of raw data becomes numbers, and back."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmcore.interfaces.field import Field
+
+Cell = str | int | float | bool
+"""One raw cell of a table: a value, or the path of a file."""
+
+Shown = tuple[str, Any]
+"""("image", uint8 [H,W,3]), ("text", str), ("wave", (float [T], sample_rate_hz)) or ("number", float)."""
+
+
+class Modality(ABC):
+    """Raw cells to arrays, arrays to a batch, a batch to what an encoder embeds; ids back to what people read.
+
+    The stages call `fit` once on the training split, `read` once a cell, and for each batch `collate`, then
+    `augment` (while training only), then `prepare`. Settings are the constructor's keyword arguments.
+    """
+
+    files: bool = False
+    """True where a cell is the path of a file: ingest then checks the path and hashes what it points to."""
+
+    def __init__(self) -> None:
+        """Take settings; `fit` or `load` must follow before `facts`, `collate` or `prepare` is asked."""
+
+    @abstractmethod
+    def fit(self, cells: Iterable[Cell], base: Path) -> None:
+        """Learn what the training split has to teach: a tokenizer, a vocabulary, mean and deviation.
+
+        cells: of the training split, without the missing ones, each seen once. base: where relative paths start.
+        A cell that cannot be read is skipped here; the encode stage puts its row into quarantine.
+        Raises DataError where nothing can be learned (no cell, one class only).
+        """
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write what `fit` learned into an existing folder, in open formats, byte-identical for the same input."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, **settings: Any) -> Self:
+        """The modality that `save` wrote, with the settings it was made with."""
+
+    @abstractmethod
+    def facts(self) -> Mapping[str, Any]:
+        """What encoders and tasks need to know: vocabulary, pad, bos, eos; channels; numbers, categories; classes."""
+
+    @abstractmethod
+    def read(self, cell: Cell, base: Path) -> np.ndarray:
+        """One raw cell as an array; deterministic.
+
+        base: where relative paths start. Raises DataError that names the file where the cell cannot be read.
+        """
+
+    @abstractmethod
+    def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
+        """Pad arrays to one batch.
+
+        arrays: at least one, as `read` gave them; None where the sample lacks this field.
+        Returns a Field whose first axis is len(arrays), in the order given; `present` is False where None stood.
+        """
+
+    def augment(self, field: Field, generator: torch.Generator) -> Field:
+        """Random changes to a batch while training, on the batch's device; every random number is the generator's."""
+        return field
+
+    def prepare(self, field: Field) -> Field:
+        """What every batch goes through, on its device, in training and in use: standardise, log-mel."""
+        return field
+
+    def decode(self, values: Tensor) -> list[Any]:
+        """Numbers back to what people read: ids [B,S] -> texts, classes [B] -> labels."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be written back")
+
+    def show(self, array: np.ndarray) -> Shown:
+        """What `read` gave, for a report."""
+        return "text", str(array)

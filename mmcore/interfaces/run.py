@@ -1,0 +1,155 @@
+"""A run: one encoder walking one field; what a fusion holds in its hands."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from torch import Tensor
+
+from mmcore.errors import BuildError
+from mmcore.interfaces.encoder import Encoder, StageCache
+from mmcore.interfaces.tokens import Tokens, join
+
+
+@dataclass
+class Memory:
+    """What a run keeps from one written token to the next; owned by the run, batch-first throughout."""
+
+    stages: list[StageCache]
+    kept: dict[str, Tokens] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> Self:
+        """An empty memory for each stage of `encoder`."""
+        return cls([{} for _ in range(encoder.depth)])
+
+    def pick(self, rows: Tensor) -> Self:
+        """The memory of the samples in `rows`, in that order: beams that live on."""
+        stages: list[StageCache] = [{key: value[rows] for key, value in stage.items()} for stage in self.stages]
+        return replace(self, stages=stages, kept={key: value.pick(rows) for key, value in self.kept.items()})
+
+
+class Run:
+    """One field on its way through its encoder.
+
+    Between stages a fusion may read and replace the field's `own` tokens, put foreign ones in front (`prepend`, seen
+    by all) or behind (`append`, which see all), and read those back as `guests`. A run that starts finished (cached
+    features) has nothing left to advance.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        encoder: Encoder,
+        *,
+        tokens: Tokens,
+        memory: Memory | None = None,
+        decoding: bool = False,
+        finished: bool = False,
+    ) -> None:
+        """tokens: as embedded, or, where `finished`, as they came from the last stage.
+
+        memory: where stages keep what later tokens need; None where nothing is written.
+        decoding: True where earlier tokens of these samples went through before and live on in `memory`.
+        """
+        self.name = name
+        self.encoder = encoder
+        self.memory = memory
+        self.decoding = decoding
+        self.at = encoder.depth if finished else 0
+        self._finished_from_start = finished
+        self._lead, self._own, self._tail = list[Tokens](), tokens, list[Tokens]()
+
+    @property
+    def depth(self) -> int:
+        """How many stages the encoder has."""
+        return self.encoder.depth
+
+    @property
+    def own(self) -> Tokens:
+        """The field's own tokens as they are now."""
+        return self._own
+
+    @own.setter
+    def own(self, tokens: Tokens) -> None:
+        self._own = tokens
+
+    @property
+    def guests(self) -> Tokens:
+        """What `append` put behind, as it is now."""
+        return join(self._tail)
+
+    @guests.setter
+    def guests(self, tokens: Tokens) -> None:
+        self._tail = [tokens]
+
+    def prepend(self, tokens: Tokens) -> None:
+        """Put foreign tokens in front; every own token may see them. While decoding they are in the memory already."""
+        self._need_elastic("prepend")
+        if self.decoding:
+            return
+        lowest = self._own.order.amin(1, keepdim=True) - 1  # of its own: everything in front sees everything in front
+        self._lead.insert(0, replace(tokens, order=lowest.expand_as(tokens.mask), grid=None, causal=False))
+
+    def append(self, tokens: Tokens) -> None:
+        """Put foreign tokens behind; they may see every own token, and own tokens of the same order may see them."""
+        self._need_elastic("append")
+        highest = self._own.order.amax(1, keepdim=True)
+        self._tail.append(replace(tokens, order=highest.expand_as(tokens.mask), grid=None, causal=False))
+
+    def advance(self, n: int = 1) -> Tokens:
+        """Walk n stages on and return the own tokens.
+
+        Raises BuildError where fewer than n stages are left, which is so from the start for cached features.
+        """
+        if self.at + n > self.depth:
+            cached = "its features are cached, so nothing can happen between its stages"
+            why = cached if self._finished_from_start else f"it has {self.depth} stages"
+            raise BuildError(f"the run of {self.name!r} cannot advance {n} from stage {self.at}: {why}.")
+        for index in range(self.at, self.at + n):
+            cache = None if self.memory is None else self.memory.stages[index]
+            self._take(self.encoder.stages[index](self._all(), cache))
+        self.at += n
+        return self.own
+
+    def finish(self) -> Tokens:
+        """Walk the stages that are left, if any, and return the own tokens."""
+        return self.advance(self.depth - self.at)
+
+    def keep(self, key: str, make: Callable[[], Tokens]) -> Tokens:
+        """What `make` gives, made once for a whole decode: a connector's output, the keys of cross-attention."""
+        if self.memory is None:
+            return make()
+        if key not in self.memory.kept:
+            self.memory.kept[key] = make()
+        return self.memory.kept[key]
+
+    def pick(self, rows: Tensor) -> None:
+        """Go on with the samples in `rows`, in that order."""
+        self._lead = [part.pick(rows) for part in self._lead]
+        self._own = self._own.pick(rows)
+        self._tail = [part.pick(rows) for part in self._tail]
+        if self.memory is not None:
+            self.memory = self.memory.pick(rows)
+
+    def _all(self) -> Tokens:
+        return join([*self._lead, self._own, *self._tail])
+
+    def _take(self, tokens: Tokens) -> None:
+        """Deal a stage's output back to lead, own and tail by their lengths; only own may change its length alone."""
+        if not self._lead and not self._tail:
+            self._own = tokens
+            return
+        parts, position = list[Tokens](), 0
+        for part in [*self._lead, self._own, *self._tail]:
+            parts.append(tokens.cut(position, position + part.length))
+            position += part.length
+        lead = len(self._lead)
+        self._lead, self._own, self._tail = parts[:lead], parts[lead], parts[lead + 1 :]
+
+    def _need_elastic(self, verb: str) -> None:
+        if not self.encoder.elastic:
+            raise BuildError(
+                f"cannot {verb} tokens to {self.name!r}: the stages of {type(self.encoder).__name__} have a fixed layout. "
+                "Choose an encoder whose stages take inserted tokens (elastic), or another fusion."
+            )

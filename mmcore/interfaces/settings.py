@@ -1,0 +1,25 @@
+"""What a setting may be: ranges that validate, document and give a search its space. No torch."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bounds of a number, both included: `Annotated[int, Range(1, 8)]` on a constructor's argument.
+
+    low, high: the bounds; `log` says that a search should step by factors rather than by differences.
+    `soft_high` is where a search stops although larger values are allowed.
+    """
+
+    low: float
+    high: float = float("inf")
+    log: bool = False
+    soft_high: float | None = None
+
+    def fault(self, value: object) -> str | None:
+        """What is wrong with `value`, in words; None where it lies inside. Lists are judged item by item."""
+        items = value if isinstance(value, list | tuple) else [value]
+        for item in items:
+            if isinstance(item, int | float) and not self.low <= item <= self.high:
+                return f"must be between {self.low:g} and {self.high:g} but got {item!r}"
+        return None

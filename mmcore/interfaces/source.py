@@ -1,0 +1,40 @@
+"""A source: where rows come from."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mmcore.interfaces.modality import Cell
+
+Row = Mapping[str, Cell | None]
+"""One sample: column name -> value or path; None where it is missing."""
+
+
+class Source(ABC):
+    """Yields one row a sample, always in the same order; new rows come at the end.
+
+    Settings are keyword arguments. Nothing is opened in the constructor.
+    """
+
+    @property
+    @abstractmethod
+    def base(self) -> Path:
+        """Where relative paths in cells start; looked up again at each run, never stored."""
+
+    @property
+    @abstractmethod
+    def watch(self) -> Sequence[str]:
+        """Paths relative to the project that ingest depends on; empty where the data lies in an installed package."""
+
+    @property
+    def version(self) -> str:
+        """Changes when the data changes, for sources that have no path to watch."""
+        return ""
+
+    @abstractmethod
+    def columns(self) -> Sequence[str]:
+        """The names of the columns. Raises DataError that names the file where it cannot be read."""
+
+    @abstractmethod
+    def rows(self) -> Iterator[Row]:
+        """Every sample, with every name of `columns`. Raises DataError that names the file and the line."""

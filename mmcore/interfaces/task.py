@@ -1,0 +1,62 @@
+"""A task: streams to outputs, outputs to a loss while training and to predictions in use."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from mmcore.interfaces.field import Batch
+from mmcore.interfaces.fusion import Streams
+from mmcore.interfaces.metric import Metric, Table
+from mmcore.interfaces.modality import Modality
+
+Outputs = dict[str, Tensor]
+"""Tensors by name whose first axis is the batch; row b depends on row b of the streams only."""
+
+
+class Task(nn.Module, ABC):
+    """Reads streams, is judged against a target field. A target that nobody encodes may be missing in use."""
+
+    reads: tuple[str, ...]
+    """The streams it needs; checked against `Fusion.writes` when the model is built."""
+    targets: tuple[str, ...]
+    """The fields that the loss and the metrics look at; rows without one of them are left out of both."""
+    coupled: bool = False
+    """The loss ties samples together (contrastive): outputs are accumulated over parts of a batch, not losses."""
+    generates: str | None = None
+    """The field it writes: exempt from modality dropout and blanks; the loss reads it shifted by one."""
+
+    def __init__(self, writes: Mapping[str, int], fields: Mapping[str, Modality]) -> None:
+        """writes: streams with their widths. fields: every field's fitted modality, targets included.
+
+        Settings follow as keyword arguments, `target` among them where the task has one.
+        Raises BuildError where the target is no field or not of a kind that the task can learn.
+        """
+        super().__init__()
+
+    @abstractmethod
+    def forward(self, streams: Streams) -> Outputs:
+        """Streams to outputs, for each sample on its own."""
+
+    @abstractmethod
+    def loss(self, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
+        """Scalars by name, to be added up; means over the rows that have their targets, 0 where no row has.
+
+        The zero still touches the outputs, so that backward works.
+        """
+
+    @abstractmethod
+    def predict(self, outputs: Outputs) -> Table:
+        """What a user wants to know, a row a sample: labels, probabilities, numbers, texts."""
+
+    @abstractmethod
+    def truth(self, batch: Batch) -> Table:
+        """The targets in the form that `metrics` compares with; rows without a target hold anything."""
+
+    @abstractmethod
+    def metrics(self) -> dict[str, Metric]:
+        """Metrics by name (`accuracy`); the first is what the task is judged by."""
+
+    def floor(self, truth: Table, rows: int) -> Table | None:
+        """Predictions for `rows` samples of one who saw only the training targets `truth`; None where there is none."""
+        return None

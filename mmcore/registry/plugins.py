@@ -1,0 +1,149 @@
+"""Names of installed plugins -> classes, on demand: names come from metadata, nothing is imported to list them."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from mmcore.errors import PluginError, listing, near_miss
+from mmcore.registry.settings import Part, check_settings
+
+GROUPS = {
+    "source": "mmcore.sources",
+    "modality": "mmcore.modalities",
+    "encoder": "mmcore.encoders",
+    "connector": "mmcore.connectors",
+    "fusion": "mmcore.fusions",
+    "task": "mmcore.tasks",
+}
+"""Kinds of plugins and the entry-point groups that they are registered under."""
+
+Find = Callable[[str], Iterable[EntryPoint]]
+
+
+def find_installed(group: str) -> Iterable[EntryPoint]:
+    """Entry points of the packages that are installed here."""
+    return entry_points(group=group)
+
+
+@dataclass(frozen=True)
+class PluginRow:
+    """One line of `mm plugins`."""
+
+    kind: str
+    name: str
+    package: str
+    version: str
+    target: str
+    error: str | None = None
+
+
+class Registry:
+    """The plugins of one kind."""
+
+    def __init__(self, kind: str, find: Find = find_installed) -> None:
+        """kind: a key of GROUPS. find: gives the entry points of a group; tests hand in their own."""
+        self.kind = kind
+        self.group = GROUPS[kind]
+        self._points: dict[str, list[EntryPoint]] = defaultdict(list)
+        for point in find(self.group):
+            if not any(_same(point, known) for known in self._points[point.name]):
+                self._points[point.name].append(point)
+
+    def names(self) -> list[str]:
+        """Every name, sorted."""
+        return sorted(self._points)
+
+    def point(self, name: str) -> EntryPoint:
+        """Where the plugin lies, without importing it. Raises PluginError where no or more than one package has it."""
+        points = self._points.get(name, [])
+        if not points:
+            raise PluginError(
+                f"No plugin {name!r} in {self.group}.{near_miss(name, self._points)} Installed: {listing(self._points)}."
+            )
+        if len(points) > 1:
+            packages = " and ".join(sorted(package_of(point)[0] for point in points))
+            raise PluginError(
+                f"{self.group} {name!r} is registered by {packages}. Uninstall one of them, or rename one entry point."
+            )
+        return points[0]
+
+    def load(self, name: str) -> type[Any]:
+        """The class, imported now. Raises PluginError where its module or a library that it needs is missing."""
+        point = self.point(name)
+        try:
+            found = point.load()
+        except Exception as error:  # a stranger's module may raise anything while it is imported
+            package, version = package_of(point)
+            raise PluginError(
+                f"{self.group} {name!r} ({point.value} of {package} {version}) does not import: "
+                f"{type(error).__name__}: {error}. Install what it lacks, or uninstall {package}."
+            ) from error
+        if not isinstance(found, type):
+            raise PluginError(f"{self.group} {name!r} ({point.value}) is a {type(found).__name__}, not a class.")
+        return found
+
+    def check(self, part: Part, *, where: str) -> tuple[type[Any], dict[str, Any]]:
+        """The class that a part names and its settings with the right types; `where` is the part's key in params.yaml.
+
+        Raises PluginError for an unknown name, ConfigError for settings that the constructor does not take.
+        """
+        found = self.load(part.name)
+        return found, check_settings(found, part.settings, where=where, what=f"{self.group} {part.name!r}")
+
+    def build(self, part: Part, *args: Any, where: str) -> Any:
+        """An instance of the part; `args` are what comes from the data at run time. Raises as `check` does."""
+        found, settings = self.check(part, where=where)
+        return found(*args, **settings)
+
+    def rows(self, *, load: bool = True) -> list[PluginRow]:
+        """Every plugin with what is wrong with it; `load` imports each to find out."""
+        return [self._row(name, point, load) for name in self.names() for point in self._points[name]]
+
+    def _row(self, name: str, point: EntryPoint, load: bool) -> PluginRow:
+        error = None
+        try:
+            self.load(name) if load else self.point(name)
+        except PluginError as problem:
+            error = str(problem)
+        return PluginRow(self.kind, name, *package_of(point), point.value, error)
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """One registry for each kind; handed to whoever builds parts."""
+
+    source: Registry
+    modality: Registry
+    encoder: Registry
+    connector: Registry
+    fusion: Registry
+    task: Registry
+
+    @classmethod
+    def of(cls, find: Find = find_installed) -> "Plugins":
+        """Registries over the entry points that `find` gives."""
+        return cls(**{kind: Registry(kind, find) for kind in GROUPS})
+
+    def kind(self, kind: str) -> Registry:
+        """The registry of one kind."""
+        found: Registry = getattr(self, kind)
+        return found
+
+
+@cache
+def installed() -> Plugins:
+    """What is installed in this environment; read once a process."""
+    return Plugins.of()
+
+
+def package_of(point: EntryPoint) -> tuple[str, str]:
+    """Name and version of the distribution that registers an entry point."""
+    return ("unknown", "unknown") if point.dist is None else (point.dist.name, point.dist.version)
+
+
+def _same(one: EntryPoint, other: EntryPoint) -> bool:
+    """One package found twice on the path (an editable install beside its source) is no clash."""
+    return one.value == other.value and package_of(one)[0] == package_of(other)[0]

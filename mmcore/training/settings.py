@@ -1,0 +1,46 @@
+"""What `training` in params.yaml may say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from mmcore.interfaces.settings import Range
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a model is trained. Everything here is part of the result, the number of threads included."""
+
+    monitor: str
+    """The metric that early stopping, search and verdict use, as `task/metric`."""
+    seed: int = 0
+    epochs: Annotated[int, Range(1, soft_high=100)] = 10
+    batch_size: Annotated[int, Range(1, soft_high=512, log=True)] = 64
+    accumulate: Annotated[int, Range(1)] = 1
+    """Batches whose gradients are added before each step."""
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    lr: Annotated[float, Range(0, soft_high=0.1, log=True)] = 1e-3
+    """Learning rate at its peak, per step."""
+    lr_of: Mapping[str, Annotated[float, Range(0)]] = field(default_factory=dict)
+    """Factors for parts of the model by the start of their parameters' names: `encoders.image: 0.1`."""
+    weight_decay: Annotated[float, Range(0, soft_high=1.0)] = 0.01
+    """Applied to matrices and kernels, not to biases, gains and embeddings of single vectors."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: Annotated[float, Range(0, 1)] = 0.05
+    """Share of all steps over which the learning rate rises from 0."""
+    clip_norm: Annotated[float, Range(0)] | None = 1.0
+    patience: Annotated[int, Range(1)] | None = None
+    """Epochs without a better `monitor` after which training stops; null: never before the end."""
+    keep: Literal["best", "last"] = "best"
+    """Which epoch's weights become the model, judged by `monitor` on the validation split."""
+    ema: Annotated[float, Range(0, 0.99999)] | None = None
+    """Decay of an exponential moving average of the weights, which is what is validated and kept; null: none."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    compile: Literal["auto", "on", "off"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    deterministic: bool = True
+    threads: Annotated[int, Range(1)] = 2
+    """Torch threads on a CPU; never taken from the machine, since 1 and 2 threads give different weights."""
+    checkpoint_every_s: Annotated[float, Range(0)] = 30.0
+    """Seconds between checkpoints inside an epoch; one is written after each epoch as well."""
