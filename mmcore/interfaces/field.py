@@ -17,11 +17,14 @@ class Field:
     values: [B, ...]; image uint8 [B,3,H,W], text ids [B,S], audio [B,T], table [B,F], class [B].
     present: [B] bool; False where the sample lacks this field: its row is filler that nobody may look at.
     mask: [B,S] bool along the ragged axis, True = real; None where every position is real.
+    complete: True only where it is known that every sample is present; a Python value, so that nobody has to ask the
+    device. The dataset sets it; whoever takes samples away (`hide`) takes it back.
     """
 
     values: Tensor
     present: Tensor
     mask: Tensor | None = None
+    complete: bool = False
 
     def __post_init__(self) -> None:
         assert self.present.dtype == torch.bool, "present must be bool"
@@ -34,6 +37,12 @@ class Field:
     def with_values(self, values: Tensor) -> Self:
         """The same rows with other values."""
         return replace(self, values=values)
+
+    def hide(self, rows: Tensor) -> Self:
+        """The same field, absent in the rows named by an index or a bool mask."""
+        present = self.present.clone()
+        present[rows] = False
+        return replace(self, present=present, complete=False)
 
     def pick(self, rows: Tensor) -> Self:
         """The rows named by an index or a bool mask, in that order."""

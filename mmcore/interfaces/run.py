@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Self
 
 from torch import Tensor
@@ -9,6 +10,33 @@ from torch import Tensor
 from mmcore.errors import BuildError
 from mmcore.interfaces.encoder import Encoder, StageCache
 from mmcore.interfaces.tokens import Tokens, join
+
+
+def through(walk: Callable[[Tokens], Tokens], tokens: Tokens, rows: Tensor | None) -> Tokens:
+    """`walk` over the samples in `rows` alone (None: all); the others come out absent and zero.
+
+    Rows that are absent must not reach batch statistics. Where no row is left one goes through all the same, so that
+    every parameter takes part in every step (other processes wait for its gradient), and is masked afterwards.
+    """
+    if rows is None:
+        return walk(tokens)
+    some = rows if len(rows) else rows.new_zeros(1)
+    part = walk(tokens.pick(some))
+    return scatter(part, some, size=len(tokens.mask), keep=len(rows) > 0)
+
+
+def scatter(part: Tokens, rows: Tensor, *, size: int, keep: bool = True) -> Tokens:
+    """Tokens of the samples `rows` put back among `size` samples, the others absent; all of them absent unless `keep`."""
+    values = part.values.new_zeros(size, *part.values.shape[1:])
+    mask, order = part.mask.new_zeros(size, part.length), part.order.new_zeros(size, part.length)
+    weight = 1.0 if keep else 0.0
+    return replace(
+        part,
+        values=values.index_copy(0, rows, part.values * weight),
+        mask=mask.index_copy(0, rows, part.mask & keep),
+        order=order.index_copy(0, rows, part.order),
+        dense=False,
+    )
 
 
 @dataclass
@@ -46,10 +74,12 @@ class Run:
         memory: Memory | None = None,
         decoding: bool = False,
         finished: bool = False,
+        rows: Tensor | None = None,
     ) -> None:
         """tokens: as embedded, or, where `finished`, as they came from the last stage.
 
         memory: where stages keep what later tokens need; None where nothing is written.
+        rows: index of the samples that go through the stages, the others staying absent; None: all of them do.
         decoding: True where earlier tokens of these samples went through before and live on in `memory`.
         """
         self.name = name
@@ -58,6 +88,7 @@ class Run:
         self.decoding = decoding
         self.at = encoder.depth if finished else 0
         self._finished_from_start = finished
+        self._rows = rows
         self._lead, self._own, self._tail = list[Tokens](), tokens, list[Tokens]()
 
     @property
@@ -108,7 +139,9 @@ class Run:
             raise BuildError(f"the run of {self.name!r} cannot advance {n} from stage {self.at}: {why}.")
         for index in range(self.at, self.at + n):
             cache = None if self.memory is None else self.memory.stages[index]
-            self._take(self.encoder.stages[index](self._all(), cache))
+            stage = self.encoder.stages[index]
+            walk = partial(stage, cache=cache)
+            self._take(through(walk, self._all(), self._rows))
         self.at += n
         return self.own
 

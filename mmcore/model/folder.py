@@ -1,0 +1,165 @@
+"""The model folder: all that prediction needs, and nothing else."""
+
+# model.safetensors   the weights
+# model.yaml          the plan, and the versions of what made it
+# fields/FIELD/       what each modality's fit learned
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mmcore.errors import ArtifactError
+from mmcore.interfaces.modality import Modality
+from mmcore.model.assemble import assemble
+from mmcore.model.multimodal import MultimodalModel
+from mmcore.model.plan import EncoderPlan, ModelPlan
+from mmcore.model.settings import ModelSettings
+from mmcore.model.weights import load_state, load_tensors, save_tensors, state_of
+from mmcore.registry.plugins import Plugins, installed, package_of
+from mmcore.registry.settings import Part
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A model as it was read from its folder, ready to predict."""
+
+    model: MultimodalModel
+    modalities: Mapping[str, Modality]
+    plan: ModelPlan
+    columns: Mapping[str, str]
+    """Field -> the column of the source that it was trained from."""
+    about: Mapping[str, Any]
+
+
+def save_model(
+    folder: Path,
+    model: MultimodalModel,
+    *,
+    plan: ModelPlan,
+    modalities: Mapping[str, Modality],
+    columns: Mapping[str, str],
+    plugins: Plugins | None = None,
+) -> None:
+    """Write the folder, whose parent exists. Equal models give equal bytes."""
+    folder.mkdir(exist_ok=True)
+    save_tensors(state_of(model), folder / "model.safetensors")
+    for name in sorted(modalities):
+        target = folder / "fields" / name
+        target.mkdir(parents=True, exist_ok=True)
+        modalities[name].save(target)
+    about = {
+        "format": FORMAT,
+        "packages": packages_of(plan, plugins or installed()),
+        "columns": {name: columns[name] for name in sorted(columns)},
+        "plan": plan_to_yaml(plan),
+    }
+    (folder / "model.yaml").write_text(yaml.safe_dump(about, sort_keys=True, allow_unicode=True), encoding="utf-8")
+
+
+def load_model(folder: Path, *, plugins: Plugins | None = None) -> Saved:
+    """Read a model folder. Touches no hub and needs neither DVC, Prefect nor Hydra.
+
+    Raises ArtifactError where the folder is not one or was made by another format or major version of a plugin.
+    """
+    plugins = plugins or installed()
+    about = _read(folder / "model.yaml")
+    _check_packages(folder, about["packages"])
+    plan = plan_of_yaml(about["plan"])
+    modalities = {
+        name: load_modality(folder / "fields" / name, plan.modalities[name], field=name, plugins=plugins)
+        for name in sorted(plan.modalities)
+    }
+    model = assemble(plan, modalities, seed=0, plugins=plugins)
+    load_state(model, load_tensors(folder / "model.safetensors"), what=str(folder / "model.safetensors"))
+    return Saved(model.eval(), modalities, plan, about["columns"], about)
+
+
+def load_modality(folder: Path, part: Part, *, field: str, plugins: Plugins) -> Modality:
+    """A fitted modality from the folder that its `save` wrote."""
+    found, settings = plugins.modality.check(part, where=f"fields.{field}.modality")
+    modality: Modality = found.load(folder, **settings)
+    return modality
+
+
+def packages_of(plan: ModelPlan, plugins: Plugins) -> dict[str, str]:
+    """Name -> version of mmcore and of every package whose plugins the plan names."""
+    points = [plugins.modality.point(part.name) for part in plan.modalities.values()]
+    points += [plugins.encoder.point(encoder.part.name) for encoder in plan.encoders.values()]
+    points += [plugins.fusion.point(plan.fusion.name)]
+    points += [plugins.task.point(part.name) for part in plan.tasks.values()]
+    return dict(sorted({"mmcore": version("mmcore"), **dict(package_of(point) for point in points)}.items()))
+
+
+def plan_to_yaml(plan: ModelPlan) -> dict[str, Any]:
+    """The plan in plain mappings."""
+    encoders = {
+        name: {"part": encoder.part.to_yaml(), "like": encoder.like, "frozen": encoder.frozen}
+        for name, encoder in plan.encoders.items()
+    }
+    return {
+        "modalities": {name: part.to_yaml() for name, part in plan.modalities.items()},
+        "encoders": encoders,
+        "fusion": plan.fusion.to_yaml(),
+        "tasks": {name: part.to_yaml() for name, part in plan.tasks.items()},
+        "weights": dict(plan.weights),
+        "settings": asdict(plan.settings),
+    }
+
+
+def plan_of_yaml(raw: Mapping[str, Any]) -> ModelPlan:
+    """The plan from plain mappings."""
+
+    def part(value: Any) -> Part:
+        return Part.from_yaml(value, "model.yaml")
+
+    encoders = {
+        name: EncoderPlan(part(value["part"]), value["like"], value["frozen"])
+        for name, value in raw["encoders"].items()
+    }
+    return ModelPlan(
+        modalities={name: part(value) for name, value in raw["modalities"].items()},
+        encoders=encoders,
+        fusion=part(raw["fusion"]),
+        tasks={name: part(value) for name, value in raw["tasks"].items()},
+        weights=raw["weights"],
+        settings=ModelSettings(**raw["settings"]),
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        about = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ArtifactError(f"{path.parent} is no model folder: model.yaml cannot be read ({error}).") from error
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        made = about.get("format") if isinstance(about, dict) else None
+        raise ArtifactError(
+            f"{path} has format {made!r}, this mmcore reads format {FORMAT}. Train again, or install the mmcore that made it."
+        )
+    return about
+
+
+def _check_packages(folder: Path, made_by: Mapping[str, str]) -> None:
+    """Before 1.0 a minor version may change what weights mean, after that only a major one."""
+    for name, then in made_by.items():
+        try:
+            now = version(name)
+        except PackageNotFoundError as error:
+            raise ArtifactError(
+                f"{folder} was made with {name} {then}, which is not installed. Install it: pip install '{name}=={then}'."
+            ) from error
+        if _series(now) != _series(then):
+            raise ArtifactError(
+                f"{folder} was made with {name} {then}, installed is {now}. Install '{name}=={then}', or train again."
+            )
+
+
+def _series(text: str) -> tuple[str, ...]:
+    parts = text.split(".")
+    return tuple(parts[:2] if parts[0] == "0" else parts[:1])

@@ -1,0 +1,57 @@
+"""Weights as safetensors: nothing unpickles, equal weights are equal bytes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mmcore.errors import ArtifactError
+
+
+def state_of(module: nn.Module) -> dict[str, Tensor]:
+    """The state dict with each shared tensor once, under the first of its names."""
+    seen = dict[tuple[int, torch.Size, tuple[int, ...]], str]()
+    kept = dict[str, Tensor]()
+    for name, tensor in sorted(module.state_dict().items()):
+        key = (tensor.data_ptr(), tensor.shape, tensor.stride())
+        if tensor.numel() == 0 or seen.setdefault(key, name) == name:
+            kept[name] = tensor.detach()
+    return kept
+
+
+def load_state(module: nn.Module, state: Mapping[str, Tensor], *, what: str) -> None:
+    """Put weights into a module. Raises ArtifactError where names or shapes do not match."""
+    own = module.state_dict()
+    unknown, lacking = sorted(set(state) - set(own)), sorted(set(state_of(module)) - set(state))
+    shapes = [
+        f"{name} {tuple(state[name].shape)} for {tuple(own[name].shape)}"
+        for name in sorted(set(state) & set(own))
+        if state[name].shape != own[name].shape
+    ]
+    if unknown or lacking or shapes:
+        faults = [f"unknown: {', '.join(unknown[:3])}"] * bool(unknown) + [f"missing: {', '.join(lacking[:3])}"] * bool(
+            lacking
+        )
+        faults += [f"of another shape: {', '.join(shapes[:3])}"] * bool(shapes)
+        raise ArtifactError(f"{what} does not hold the weights of this model ({'; '.join(faults)}). Train again.")
+    module.load_state_dict(dict(state), strict=False)  # shared tensors stand there once
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors by name; no metadata, whose order would not be stable."""
+    ready = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
+    path.write_bytes(b"")  # so that a full disk or a missing folder is told by Python, with its errno
+    save_file(ready, path)
+
+
+def load_tensors(path: Path, *, device: str = "cpu") -> dict[str, Tensor]:
+    """Read tensors by name. Raises ArtifactError where the file is missing or damaged."""
+    try:
+        return load_file(path, device=device)
+    except (OSError, SafetensorError) as error:
+        raise ArtifactError(
+            f"{path} cannot be read ({error}). Train again, or fetch it again with 'dvc pull'."
+        ) from error
