@@ -47,8 +47,8 @@ def build_encoder(plan: ModelPlan, modality: Modality, *, name: str, seed: int, 
     found = plugins.encoder.load(part.name)
     if found.consumes != reads:
         raise BuildError(
-            f"fields.{name}: the encoder {part.name!r} reads {found.consumes!r}, but the field's modality is {reads!r}. "
-            "Choose another encoder or another modality."
+            f"fields.{name}: the encoder {part.name!r} reads {found.consumes!r}, but the field's modality is "
+            f"{reads!r}. Choose another encoder or another modality."
         )
     with seeded(seed, f"encoders.{name}"):
         encoder: Encoder = plugins.encoder.build(part, modality.facts(), where=f"fields.{name}.encoder")

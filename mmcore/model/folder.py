@@ -140,7 +140,8 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         made = about.get("format") if isinstance(about, dict) else None
         raise ArtifactError(
-            f"{path} has format {made!r}, this mmcore reads format {FORMAT}. Train again, or install the mmcore that made it."
+            f"{path} has format {made!r}, this mmcore reads format {FORMAT}. "
+            "Train again, or install the mmcore that made it."
         )
     return about
 
@@ -152,7 +153,8 @@ def _check_packages(folder: Path, made_by: Mapping[str, str]) -> None:
             now = version(name)
         except PackageNotFoundError as error:
             raise ArtifactError(
-                f"{folder} was made with {name} {then}, which is not installed. Install it: pip install '{name}=={then}'."
+                f"{folder} was made with {name} {then}, which is not installed. "
+                f"Install it: pip install '{name}=={then}'."
             ) from error
         if _series(now) != _series(then):
             raise ArtifactError(

@@ -1,0 +1,67 @@
+"""Confidence intervals by the bootstrap over groups.
+
+Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile intervals). Groups are drawn, not
+rows: ten questions about one image are not ten independent observations.
+"""
+
+import numpy as np
+
+from mmcore.evaluation.predict import pick
+from mmcore.interfaces.metric import Metric, Table
+
+
+def interval(
+    metric: Metric,
+    predictions: Table,
+    truth: Table,
+    *,
+    group: np.ndarray,
+    confidence: float,
+    resamples: int,
+    seed: int,
+) -> tuple[float, float]:
+    """Lower and upper bound of the score; (nan, nan) where fewer than two groups or no resamples are there.
+
+    group: [rows] equal numbers belong together.
+    """
+    _, member = np.unique(group, return_inverse=True)
+    groups = int(member.max()) + 1 if len(member) else 0
+    if groups < 2 or not resamples:
+        return float("nan"), float("nan")
+    generator = np.random.default_rng(seed)
+    by_row = metric.rows(predictions, truth)
+    if by_row is not None:
+        scores = _fast(by_row, member, groups=groups, resamples=resamples, generator=generator)
+    else:
+        scores = _slow(metric, predictions, truth, member=member, resamples=resamples, generator=generator)
+    tail = (1 - confidence) / 2
+    low, high = np.nanquantile(scores, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _fast(
+    by_row: np.ndarray, member: np.ndarray, *, groups: int, resamples: int, generator: np.random.Generator
+) -> np.ndarray:
+    """A mean over rows needs only each group's sum and size."""
+    sums, sizes = np.bincount(member, by_row, groups), np.bincount(member, minlength=groups).astype(float)
+    draws = generator.multinomial(groups, np.full(groups, 1 / groups), size=resamples).astype(float)
+    means: np.ndarray = (draws @ sums) / (draws @ sizes)
+    return means
+
+
+def _slow(
+    metric: Metric,
+    predictions: Table,
+    truth: Table,
+    *,
+    member: np.ndarray,
+    resamples: int,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    order = np.argsort(member, kind="stable")
+    rows = np.split(order, np.flatnonzero(np.diff(member[order])) + 1)
+    scores = np.empty(resamples)
+    for n in range(resamples):
+        drawn = np.concatenate([rows[index] for index in generator.integers(len(rows), size=len(rows))])
+        scores[n] = metric(pick(predictions, drawn), pick(truth, drawn))
+    return scores

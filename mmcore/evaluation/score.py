@@ -1,0 +1,76 @@
+"""Scores by `task/metric`, with intervals, floors and fields taken away."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+from mmcore.errors import BuildError
+from mmcore.evaluation.intervals import interval
+from mmcore.evaluation.predict import Judged
+from mmcore.evaluation.settings import EvaluationSettings
+from mmcore.interfaces.metric import Metric
+from mmcore.interfaces.task import Task
+from mmcore.model.multimodal import MultimodalModel
+
+Scores = dict[str, float]
+
+
+def score(model: MultimodalModel, judged: Mapping[str, Judged]) -> Scores:
+    """Every metric of every task over the rows that have their targets."""
+    return {
+        f"{task}/{name}": metric(known.predictions, known.truth)
+        for task, known in _known(judged)
+        for name, metric in _metrics(model, task).items()
+    }
+
+
+def with_intervals(model: MultimodalModel, judged: Mapping[str, Judged], settings: EvaluationSettings) -> Scores:
+    """As `score`, with `task/metric/low` and `/high` beside each where they can be had."""
+    found = score(model, judged)
+    for task, known in _known(judged):
+        for name, metric in _metrics(model, task).items():
+            low, high = interval(
+                metric,
+                known.predictions,
+                known.truth,
+                group=known.group,
+                confidence=settings.confidence,
+                resamples=settings.resamples,
+                seed=settings.seed,
+            )
+            if not math.isnan(low):
+                found |= {f"{task}/{name}/low": low, f"{task}/{name}/high": high}
+    return found
+
+
+def majority(model: MultimodalModel, trained_on: Mapping[str, Judged], judged: Mapping[str, Judged]) -> Scores:
+    """Scores of one who saw only the targets of the training split: the most frequent class, the mean."""
+    found = Scores()
+    for task, known in _known(judged):
+        floor = _task(model, task).floor(trained_on[task].known().truth, len(known.row))
+        for name, metric in _metrics(model, task).items() if floor is not None else ():
+            if floor is not None:
+                found[f"{task}/{name}"] = metric(floor, known.truth)
+    return found
+
+
+def better_of(model: MultimodalModel, monitor: str) -> str:
+    """Whether the metric `task/metric` is better `up` or `down`. Raises BuildError where no task gives it."""
+    task, _, name = monitor.partition("/")
+    there = [f"{task}/{metric}" for task in model.tasks for metric in _metrics(model, task)]
+    if monitor not in there:
+        raise BuildError(f"training.monitor is {monitor!r}, which no task gives. There are: {', '.join(there)}.")
+    return _metrics(model, task)[name].better
+
+
+def _known(judged: Mapping[str, Judged]) -> Iterable[tuple[str, Judged]]:
+    return [(task, found.known()) for task, found in sorted(judged.items())]
+
+
+def _task(model: MultimodalModel, name: str) -> Task:
+    task = model.tasks[name]
+    assert isinstance(task, Task)
+    return task
+
+
+def _metrics(model: MultimodalModel, task: str) -> Mapping[str, Metric]:
+    return _task(model, task).metrics()

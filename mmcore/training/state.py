@@ -1,0 +1,103 @@
+"""Everything a training must remember to go on to the same bytes."""
+
+import random
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmcore.model.weights import load_state, state_of
+
+
+@dataclass
+class Position:
+    """Where a training stands: in plain numbers, so that it can be written as JSON."""
+
+    epoch: int = 0
+    batch: int = 0
+    """Batches of this epoch that are done."""
+    step: int = 0
+    """Optimizer steps done, over all epochs."""
+    best_score: float | None = None
+    best_epoch: int | None = None
+    curves: list[dict[str, float]] = field(default_factory=list)
+    """One row an epoch: epoch, step, lr, loss, and what validation gave."""
+
+
+@dataclass
+class State:
+    """The moving parts of a training. Tensors are held by reference: `tensors` reads them, `restore` writes them."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    """What augmentation draws from."""
+    position: Position
+    loss_sum: Tensor
+    """float64, on the device: the losses of this epoch's batches so far."""
+    average: dict[str, Tensor] | None = None
+    """Moving average of the weights, where there is one."""
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """The weights of the best epoch so far, on the CPU."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor by name: weights, moments, averages, random states."""
+        found = {f"model/{name}": tensor for name, tensor in state_of(self.model).items()}
+        found |= {f"best/{name}": tensor for name, tensor in self.best.items()}
+        found |= {f"average/{name}": tensor for name, tensor in (self.average or {}).items()}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            found |= {f"optimizer/{index}/{key}": value for key, value in moments.items()}
+        found["loss_sum"] = self.loss_sum
+        return found | {f"random/{name}": tensor for name, tensor in _random_states(self.generator).items()}
+
+    def restore(self, tensors: dict[str, Tensor], position: dict[str, Any]) -> None:
+        """Take over what `tensors` and `plain` gave in an earlier process."""
+        device = self.loss_sum.device
+        load_state(self.model, _under(tensors, "model/"), what="the checkpoint")
+        self.best = _under(tensors, "best/")
+        if self.average is not None:
+            self.average = {name: value.to(device) for name, value in _under(tensors, "average/").items()}
+        moments = dict[int, dict[str, Tensor]]()
+        for name, value in _under(tensors, "optimizer/").items():
+            index, key = name.split("/")
+            moments.setdefault(int(index), {})[key] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.loss_sum = tensors["loss_sum"].to(device)
+        self.position = Position(**position)
+        _set_random_states(_under(tensors, "random/"), self.generator)
+
+    def plain(self) -> dict[str, Any]:
+        """The position, ready for JSON."""
+        return asdict(self.position)
+
+
+def _under(tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+
+
+def _random_states(generator: torch.Generator) -> dict[str, Tensor]:
+    """The states of every random source that a plugin may draw from."""
+    _, keys, position, *_ = np.random.get_state(legacy=True)
+    python = random.getstate()[1]
+    found = {
+        "torch": torch.get_rng_state(),
+        "augment": generator.get_state(),
+        "numpy": torch.from_numpy(np.append(np.asarray(keys, dtype=np.int64), np.int64(position))),
+        "python": torch.tensor(python, dtype=torch.int64),
+    }
+    if torch.cuda.is_available():
+        found["cuda"] = torch.cuda.get_rng_state()
+    return found
+
+
+def _set_random_states(states: dict[str, Tensor], generator: torch.Generator) -> None:
+    torch.set_rng_state(states["torch"].cpu())
+    generator.set_state(states["augment"].cpu())
+    numbers = states["numpy"].cpu().numpy()
+    np.random.set_state(("MT19937", numbers[:-1].astype(np.uint32), int(numbers[-1]), 0, 0.0))
+    random.setstate((3, tuple(states["python"].tolist()), None))
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"].cpu())
