@@ -56,10 +56,21 @@ def predict(
         for batch in batches:
             ready = prepare(_take_away(batch.to(device), without), modalities)
             outputs = model(ready)
-            for name, task in model.tasks.items():
-                assert isinstance(task, Task)
+            for name, task in model.each_task().items():
                 parts[name].append(_judge(task, task.predict(outputs[name]), ready))
     model.train(was_training)
+    return {name: _stack(found) for name, found in parts.items()}
+
+
+def truths(
+    model: MultimodalModel, batches: Iterable[Batch], *, modalities: Mapping[str, Modality]
+) -> dict[str, Judged]:
+    """The truth of every task without any prediction; batches need hold no more than the targets."""
+    parts: dict[str, list[Judged]] = {name: [] for name in model.tasks}
+    for batch in batches:
+        ready = prepare(batch, modalities)
+        for name, task in model.each_task().items():
+            parts[name].append(_judge(task, {}, ready))
     return {name: _stack(found) for name, found in parts.items()}
 
 

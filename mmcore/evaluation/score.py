@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from mmcore.errors import BuildError
 from mmcore.evaluation.intervals import interval
 from mmcore.evaluation.predict import Judged
 from mmcore.evaluation.settings import EvaluationSettings
 from mmcore.interfaces.metric import Metric
-from mmcore.interfaces.task import Task
 from mmcore.model.multimodal import MultimodalModel
 
 Scores = dict[str, float]
@@ -46,14 +46,14 @@ def majority(model: MultimodalModel, trained_on: Mapping[str, Judged], judged: M
     """Scores of one who saw only the targets of the training split: the most frequent class, the mean."""
     found = Scores()
     for task, known in _known(judged):
-        floor = _task(model, task).floor(trained_on[task].known().truth, len(known.row))
+        floor = model.each_task()[task].floor(trained_on[task].known().truth, len(known.row))
         for name, metric in _metrics(model, task).items() if floor is not None else ():
             if floor is not None:
                 found[f"{task}/{name}"] = metric(floor, known.truth)
     return found
 
 
-def better_of(model: MultimodalModel, monitor: str) -> str:
+def better_of(model: MultimodalModel, monitor: str) -> Literal["up", "down"]:
     """Whether the metric `task/metric` is better `up` or `down`. Raises BuildError where no task gives it."""
     task, _, name = monitor.partition("/")
     there = [f"{task}/{metric}" for task in model.tasks for metric in _metrics(model, task)]
@@ -66,11 +66,5 @@ def _known(judged: Mapping[str, Judged]) -> Iterable[tuple[str, Judged]]:
     return [(task, found.known()) for task, found in sorted(judged.items())]
 
 
-def _task(model: MultimodalModel, name: str) -> Task:
-    task = model.tasks[name]
-    assert isinstance(task, Task)
-    return task
-
-
 def _metrics(model: MultimodalModel, task: str) -> Mapping[str, Metric]:
-    return _task(model, task).metrics()
+    return model.each_task()[task].metrics()

@@ -28,6 +28,11 @@ class Modality(ABC):
     files: bool = False
     """True where a cell is the path of a file: ingest then checks the path and hashes what it points to."""
 
+    @property
+    def augments(self) -> bool:
+        """Whether `augment` changes anything with these settings; features of a frozen encoder are cached only if not."""
+        return type(self).augment is not Modality.augment
+
     def __init__(self) -> None:
         """Take settings; `fit` or `load` must follow before `facts`, `collate` or `prepare` is asked."""
 

@@ -72,6 +72,10 @@ class MultimodalModel(nn.Module):
         assert isinstance(found, Encoder)
         return found
 
+    def each_task(self) -> dict[str, Task]:
+        """The tasks by name."""
+        return {name: task for name, task in self.tasks.items() if isinstance(task, Task)}
+
     def train(self, mode: bool = True) -> "MultimodalModel":
         """Training mode for all but frozen encoders."""
         super().train(mode)

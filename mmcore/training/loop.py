@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mmcore.errors import ConfigError, Interrupted, TrainingError, listing
 from mmcore.interfaces.field import Batch
 from mmcore.interfaces.modality import Modality
-from mmcore.interfaces.task import Outputs, Task
+from mmcore.interfaces.task import Outputs
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.prepare import prepare
 from mmcore.model.seeds import seed_of
@@ -159,8 +159,7 @@ def total_loss(model: nn.Module, outputs: Mapping[str, Outputs], batch: Batch, w
     """The weighted sum of every task's losses."""
     assert isinstance(model, MultimodalModel)
     parts = list[Tensor]()
-    for name, task in model.tasks.items():
-        assert isinstance(task, Task)
+    for name, task in model.each_task().items():
         losses = task.loss(outputs[name], batch)
         parts += [weights.get(name, 1.0) * loss for loss in losses.values()]
     return torch.stack(parts).sum()

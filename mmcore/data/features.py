@@ -1,0 +1,29 @@
+"""Cached features: what a frozen encoder made of a field, from the store to a batch."""
+
+# B = samples, N = tokens of a sample (padded), D = width
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from mmcore.interfaces.field import Field
+
+
+class Features:
+    """Collates arrays [N,D] of one width, as a modality would its own."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+
+    def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
+        """values [B,N,D] float32, mask [B,N]; None where all have as many tokens."""
+        lengths = torch.tensor([0 if array is None else len(array) for array in arrays])
+        longest = max(1, int(lengths.max()))
+        values = torch.zeros(len(arrays), longest, self._width)
+        for number, array in enumerate(arrays):
+            if array is not None:
+                values[number, : len(array)] = torch.from_numpy(array)
+        even = bool((lengths[lengths > 0] == longest).all())
+        mask = None if even else torch.arange(longest) < lengths.unsqueeze(1)
+        return Field(values, lengths > 0, mask)

@@ -1,0 +1,98 @@
+"""evaluate: the trained model on rows it has never seen, beside its floors."""
+
+import csv
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from mmcore.config.params import Params
+from mmcore.data.manifest import Manifest
+from mmcore.data.writing import whole_file, write_json
+from mmcore.errors import DataError
+from mmcore.evaluation.predict import Judged, predict
+from mmcore.evaluation.score import Scores, score, with_intervals
+from mmcore.evaluation.settings import EvaluationSettings
+from mmcore.model.folder import load_model
+from mmcore.registry.plugins import Plugins, installed
+from mmcore.stages.inputs import Inputs, open_inputs
+from mmcore.stages.paths import Paths
+
+READS = ("fields", "evaluation")
+
+
+def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None:
+    """Write metrics.json, predictions.parquet and plots/confusion.csv."""
+    plugins = plugins or installed()
+    settings = params.get("evaluation", EvaluationSettings)
+    torch.set_num_threads(settings.threads)
+    saved = load_model(paths.model, plugins=plugins)
+    inputs = open_inputs(params.fields(), paths, modalities=saved.modalities, model=saved.model)
+    saved.model.cached = inputs.cached
+    rows = len(inputs.dataset.rows(settings.split))
+    if not rows:
+        raise DataError(f"the {settings.split} split has no rows: set data.split so that it has, or evaluation.split.")
+    batches = inputs.batches(settings.split, batch_size=settings.batch_size)
+    judged = predict(saved.model, batches, modalities=inputs.raw)
+    scores = with_intervals(saved.model, judged, settings)
+    if settings.without and len(saved.model.owners) > 1:
+        for name in saved.model.owners:
+            batches = inputs.batches(settings.split, batch_size=settings.batch_size)
+            lacking = predict(saved.model, batches, modalities=inputs.raw, without=[name])
+            scores |= {f"{key}/without/{name}": value for key, value in score(saved.model, lacking).items()}
+    write_json(
+        paths.metrics, {**_counts(paths, inputs), **_floors(paths), **scores, "split": settings.split, "n": rows}
+    )
+    write_predictions(paths, judged)
+    write_confusion(paths, judged)
+
+
+def write_predictions(paths: Paths, judged: Mapping[str, Judged]) -> None:
+    """One row a sample: id, row, group, and for each task what was said and what is true."""
+    first = next(iter(judged.values()))
+    ids = Manifest.read(paths.manifest).ids
+    columns: dict[str, pa.Array] = {
+        "id": pa.array([ids[row] for row in first.row]),
+        "row": pa.array(first.row),
+        "group": pa.array(first.group),
+    }
+    for task, found in sorted(judged.items()):
+        columns |= {f"{task}:{name}": _column(values) for name, values in found.predictions.items()}
+        columns |= {f"{task}:true:{name}": _column(values) for name, values in found.truth.items()}
+        columns[f"{task}:present"] = pa.array(found.present)
+    with whole_file(paths.predictions) as part:
+        pq.write_table(pa.table(columns), part, compression="zstd")
+
+
+def write_confusion(paths: Paths, judged: Mapping[str, Judged]) -> None:
+    """A CSV file with a row for each prediction of a label: what `dvc plots` draws as a confusion matrix."""
+    with whole_file(paths.confusion) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("task", "actual", "predicted"))
+        for task, found in sorted(judged.items()):
+            known = found.known()
+            if "label" in known.predictions and "label" in known.truth:
+                pairs = zip(known.truth["label"].tolist(), known.predictions["label"].tolist(), strict=True)
+                writer.writerows((task, actual, predicted) for actual, predicted in pairs)
+
+
+def _column(values: np.ndarray) -> pa.Array:
+    return pa.array(list(values)) if values.ndim > 1 else pa.array(values.tolist())
+
+
+def _counts(paths: Paths, inputs: Inputs) -> dict[str, int]:
+    """Rows of each split, and how many are left out."""
+    joined = json.loads(paths.inputs.read_text(encoding="utf-8"))
+    rows = {f"rows/{split}": len(inputs.dataset.rows(split)) for split in ("train", "validation", "test")}
+    return {**rows, "quarantined": joined["quarantined"]}
+
+
+def _floors(paths: Paths) -> Scores:
+    """`task/metric/floor/NAME` from floors.json."""
+    if not paths.floors.exists():
+        return {}
+    floors: dict[str, Scores] = json.loads(paths.floors.read_text(encoding="utf-8"))
+    return {f"{key}/floor/{name}": value for name, scores in floors.items() for key, value in scores.items()}

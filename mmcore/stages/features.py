@@ -1,0 +1,61 @@
+"""features@FIELD: what a frozen encoder makes of every distinct cell, computed once where that changes nothing."""
+
+import numpy as np
+import torch
+
+from mmcore.config.fields import FieldSettings
+from mmcore.config.params import Params
+from mmcore.data.store import Store
+from mmcore.data.storing import StoreWriter
+from mmcore.data.writing import write_json
+from mmcore.interfaces.encoder import Encoder
+from mmcore.interfaces.modality import Modality
+from mmcore.model.features import encode_batch, why_not_cached
+from mmcore.model.folder import load_modality
+from mmcore.model.seeds import seeded
+from mmcore.registry.plugins import Plugins, installed
+from mmcore.runtime.progress import track
+from mmcore.stages.paths import Paths
+
+READS = ("fields.{field}", "training.seed", "training.threads")
+
+BATCH = 64
+"""Cells that go through the encoder at once."""
+
+
+def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = None) -> None:
+    """Write features/FIELD/features.json, and a store beside it where the features were computed."""
+    plugins = plugins or installed()
+    settings = params.get(f"fields.{field}", FieldSettings)
+    modality = load_modality(paths.fit(field), settings.modality, field=field, plugins=plugins)
+    folder = paths.features(field)
+    folder.mkdir(parents=True, exist_ok=True)
+    why = "it has no encoder" if settings.encoder is None else None
+    why = why or why_not_cached(modality, frozen=settings.frozen, features=settings.features)
+    layout: dict[str, object] = {"grid": None, "causal": False}
+    if why is None:
+        assert settings.encoder is not None
+        torch.set_num_threads(params.get("training.threads", int))
+        with seeded(params.get("training.seed", int), f"encoders.{settings.like or field}"):
+            encoder: Encoder = plugins.encoder.build(
+                settings.encoder, modality.facts(), where=f"fields.{field}.encoder"
+            )
+        encoder.warm_start()
+        layout = _compute(encoder, modality, Store(paths.store(field)), StoreWriter(folder / "store"))
+    write_json(folder / "features.json", {"cached": why is None, "why": why, **layout})
+
+
+def _compute(encoder: Encoder, modality: Modality, cells: Store, writer: StoreWriter) -> dict[str, object]:
+    """Every distinct cell through the encoder; the index of rows stays as it is."""
+    layout: dict[str, object] = {"grid": None, "causal": False}
+    slots = cells.slots
+    first = np.unique(slots[slots >= 0], return_index=True)[1]
+    rows = np.flatnonzero(slots >= 0)[first]  # one row for each slot, in the order of slots
+    parts = [rows[at : at + BATCH] for at in range(0, len(rows), BATCH)]
+    for part in track(parts, len(parts), what="features"):
+        field = modality.prepare(modality.collate(cells.take(part)))
+        arrays, layout = encode_batch(encoder, field)
+        for array in arrays:
+            writer.add(np.ascontiguousarray(array))
+    writer.finish(slots)
+    return layout

@@ -1,0 +1,41 @@
+"""What decides the result of a training: the name under which an unfinished one is found again."""
+
+import hashlib
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from mmcore.config.params import Params, look_up
+from mmcore.data.files import sha256_of
+from mmcore.data.writing import json_text
+from mmcore.model.folder import packages_of
+from mmcore.model.plan import ModelPlan
+from mmcore.registry.plugins import Plugins
+from mmcore.stages.paths import Paths
+
+
+def fingerprint(params: Params, plan: ModelPlan, *, paths: Paths, plugins: Plugins) -> str:
+    """Hex digest over the declared settings, the inputs' content, the code of mmcore and of every plugin in the plan."""
+    parts = [json_text({key: look_up(params.values, key) for key in params.keys})]
+    parts += [sha256_of(paths.inputs), sha256_of(paths.manifest), sha256_of(paths.quarantine)]
+    parts += [f"torch {version('torch')}", json_text(packages_of(plan, plugins))]
+    parts += [_code(folder) for folder in _folders(plan, plugins)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+
+def _folders(plan: ModelPlan, plugins: Plugins) -> list[Path]:
+    """The top packages of mmcore and of the plugins that the plan names."""
+    points = [plugins.modality.point(part.name) for part in plan.modalities.values()]
+    points += [plugins.encoder.point(encoder.part.name) for encoder in plan.encoders.values()]
+    points += [plugins.fusion.point(plan.fusion.name)]
+    points += [plugins.task.point(part.name) for part in plan.tasks.values()]
+    found = [find_spec(name) for name in sorted({"mmcore", *(point.module.split(".")[0] for point in points)})]
+    return [Path(spec.origin).parent for spec in found if spec is not None and spec.origin is not None]
+
+
+def _code(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(f"{path.relative_to(folder)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
