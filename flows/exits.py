@@ -1,0 +1,31 @@
+"""How a command of ours ends: 0 done, 2 what the user can mend, 130 and 143 when asked to, 1 otherwise."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterable
+
+from flows.outcome import Outcome, Status
+from flows.signals import exit_on_sigterm
+from mmcore.errors import MmcoreError
+
+DONE, FAULT, MENDABLE = 0, 1, 2
+
+
+def exit_code(outcomes: Iterable[Outcome]) -> int:
+    """For the user to mend only where all that failed says so."""
+    failed = [outcome for outcome in outcomes if outcome.status is Status.FAILED]
+    if not failed:
+        return DONE
+    return MENDABLE if all(outcome.mendable for outcome in failed) else FAULT
+
+
+def run_to_exit(main: Callable[[], int]) -> int:
+    """The exit code of `main`; what it raises for the user is told in one message, without a traceback."""
+    exit_on_sigterm()
+    try:
+        return main()
+    except MmcoreError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return MENDABLE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT

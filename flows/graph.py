@@ -1,0 +1,261 @@
+"""The DVC graph, one stage at a time and several side by side; the only file that imports dvc.
+
+`dvc repro` runs one stage after another, and several of them at once fail on each other's locks. Here one process does
+what DVC does for a stage, with the same parts of it, in the same order. DVC's bookkeeping (is it changed? restore it,
+save it) is not safe between threads: it happens under a mutex, and under DVC's own lock on the repository, so that a
+`dvc` in a terminal beside us stays right. While a command runs only the stage's files are locked, as in `dvc repro`.
+Those parts have no public names: the version of DVC is pinned, and tests/flows/test_dvc_contract.py holds it to them.
+"""
+
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from dvc.dependency.db import AbstractDependency
+from dvc.dependency.repo import RepoDependency
+from dvc.exceptions import DvcException
+from dvc.lock import LockError
+from dvc.repo import Repo
+from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.rwlock import rwlock
+from dvc.stage.cache import RunCacheNotFoundError
+from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
+
+from flows.command import Ended, run_command
+from flows.environment import for_stages
+from flows.lifeline import Lifeline
+from flows.outcome import Outcome, Status
+from flows.stop import Stop
+from mmcore.errors import MmcoreError, SetupError
+
+TAIL_LINES = 20  # of a failed command, kept for the summary
+USER_CAN_MEND = 2  # the exit code with which `mm stage` says so
+
+# DVC sets its loggers up as for its command line, with news on stdout.
+for _name_of_logger in ("dvc", "dvc_objects", "dvc_data"):
+    logging.getLogger(_name_of_logger).setLevel(logging.WARNING)
+
+DvcStage = Any  # DVC has no types
+Show = Callable[[str], None]
+
+
+class Graph:
+    """The stages of a repository that `dvc repro` would look at."""
+
+    def __init__(self, root: Path, *, targets: Sequence[str] = ("dvc.yaml",)) -> None:
+        """Raises SetupError where DVC cannot read the repository or its stages."""
+        try:
+            self._repo = Repo(str(root))
+            graph = get_active_graph(self._repo.index.graph)
+            stages = plan_repro(graph, collect_stages(self._repo, targets))
+        except DvcException as error:
+            raise SetupError(f"DVC cannot read the stages in {root}: {_message(error)}") from error
+        self._stages = {_name(stage): stage for stage in stages}
+        # Each stage after those it needs, as `plan_repro` has them.
+        self.needs = {_name(stage): tuple(map(_name, graph.successors(stage))) for stage in stages}
+        self._mutex = threading.RLock()
+        self._held: dict[str, ExitStack] = {}
+        self._lifeline = Lifeline()
+
+    def close(self) -> None:
+        """Let go of DVC's files, and end commands that still run."""
+        self._lifeline.close()
+        self._repo.close()
+
+    def stale(self) -> list[str]:
+        """The stages that do not stand as data, code and parameters ask for, what depends on them left aside."""
+        with self._bookkeeping(Stop()):
+            return [name for name, stage in self._stages.items() if _changed(stage)]
+
+    def run(self, name: str, show: Show, *, stop: Stop, force: bool = False) -> Outcome:
+        """Bring one stage up to date; those it needs are. Never raises for what a stage or DVC can get wrong.
+
+        show: gets each line of output, from another thread.
+        """
+        began = time.monotonic()
+        try:
+            with self._files_of(name, show, stop=stop):
+                status, reason, mendable = self._bring_up_to_date(name, show, stop=stop, force=force), "", True
+        except _Stopped:
+            status, reason, mendable = Status.STOPPED, "", True
+        except _StageFailed as error:
+            status, reason, mendable = Status.FAILED, str(error), error.mendable
+        except (DvcException, OSError) as error:
+            status, reason, mendable = Status.FAILED, _message(error), True
+        return Outcome(name, status, time.monotonic() - began, reason, mendable)
+
+    def _bring_up_to_date(self, name: str, show: Show, *, stop: Stop, force: bool) -> Status:
+        stage = self._stages[name]
+        with self._bookkeeping(stop):
+            has_command = stage.cmd and not stage.frozen
+            if not (force and has_command) and not stage.changed():
+                return Status.UNCHANGED
+            if not has_command:
+                # Data, an import, a frozen stage: no command, DVC's own way is the whole of it.
+                if stage.reproduce():
+                    stage.dump(update_pipeline=False)
+                return Status.RAN
+            stage.remove_outs()
+            if not force and self._restore(stage):
+                self._record(stage)
+                return Status.RESTORED
+            stage.save_deps()
+        before = _inputs(stage)
+        self._run_commands(stage, show, stop=stop)
+        with self._bookkeeping(stop):
+            stage.save_deps()
+            if changed := [path for path, content in _inputs(stage).items() if content != before[path]]:
+                # DVC would note the new input beside the outputs of the old one, and call them up to date.
+                raise _StageFailed(f"Changed while it ran: {', '.join(changed)}. Its result is not kept; run it again.")
+            self._record(stage)
+        return Status.RAN
+
+    def _run_commands(self, stage: DvcStage, show: Show, *, stop: Stop) -> None:
+        """The commands with the folder, environment and shell that `dvc repro` would give them."""
+        last: deque[str] = deque(maxlen=TAIL_LINES)
+
+        def keep(line: str) -> None:
+            last.append(line)
+            show(line)
+
+        settings = prepare_kwargs(stage, run_env=for_stages())
+        timeout_s = (stage.meta or {}).get("timeout_s")
+        for command in _enforce_cmd_list(stage.cmd):
+            if stop.requested:
+                raise _Stopped
+            ended = run_command(
+                _make_cmd(get_executable(), command),
+                keep,
+                folder=Path(settings["cwd"]),
+                environment=settings["env"],
+                stop=stop,
+                lifeline=self._lifeline,
+                timeout_s=timeout_s,
+            )
+            if stop.requested and ended.code:
+                raise _Stopped
+            if ended.code or ended.timed_out:
+                raise _failure(command, ended, last, timeout_s=timeout_s)
+
+    def _restore(self, stage: DvcStage) -> bool:
+        with suppress(RunCacheNotFoundError):
+            self._repo.stage_cache.restore(stage)
+            return True
+        return False
+
+    def _record(self, stage: DvcStage) -> None:
+        # As Stage.run does: an output that DVC does not cache cannot be restored, so a run with one is not remembered.
+        uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
+        stage.save(run_cache=not uncached)
+        stage.commit()
+        stage.dump(update_pipeline=False)
+
+    @contextmanager
+    def _bookkeeping(self, stop: Stop) -> Iterator[None]:
+        """One thread of ours and no other DVC at a time. Raises _Stopped when a stop comes while it waits."""
+        with self._mutex:
+            while True:
+                try:
+                    self._repo.lock.lock()
+                    break
+                except LockError:  # DVC gives up after three seconds; we do not
+                    if stop.requested:
+                        raise _Stopped from None
+            try:
+                with self._repo.scm_context(quiet=True):
+                    yield
+            finally:
+                self._repo.lock.unlock()
+
+    @contextmanager
+    def _files_of(self, name: str, show: Show, *, stop: Stop) -> Iterator[None]:
+        """Hold DVC's lock on what a stage reads and writes; wait while another DVC has it."""
+        locks, told = ExitStack(), False
+        while True:
+            try:
+                with self._bookkeeping(stop):
+                    locks.enter_context(self._lock_on(self._stages[name]))
+                    self._held[name] = locks
+                    break
+            except LockError as error:
+                if not told:
+                    show(f"Waiting: {_message(error).splitlines()[0]}")
+                    told = True
+                if stop.wait(0.5):
+                    raise _Stopped from None
+        try:
+            yield
+        finally:
+            # Stopped while another DVC is at work: the entry stays, and DVC drops it once its process is gone.
+            with suppress(_Stopped):
+                self._release(name, stop)
+
+    def _release(self, name: str, stop: Stop) -> None:
+        with self._bookkeeping(stop):
+            self._held.pop(name).close()
+            # DVC keeps one entry for a process and a file, not one for each stage: if a neighbour reads the same file,
+            # its entry is gone now too. No other DVC can come between, for the repository is ours at this moment.
+            for neighbour, locks in self._held.items():
+                locks.enter_context(self._lock_on(self._stages[neighbour]))
+
+    def _lock_on(self, stage: DvcStage) -> Any:
+        far = (RepoDependency, AbstractDependency)  # nobody here can write those
+        reads = [item.fs_path for item in stage.deps if not isinstance(item, far)]
+        writes = [item.fs_path for item in stage.outs]
+        hardlink = self._repo.config["core"].get("hardlink_lock", False)
+        # The same words as in DVC's own locks, which nest in this one and must know it for theirs.
+        return rwlock(self._repo.tmp_dir, self._repo.fs, " ".join(sys.argv), reads, writes, hardlink)
+
+
+class _Stopped(Exception):
+    """A stop was asked for; the stage is left as it is."""
+
+
+class _StageFailed(MmcoreError):
+    def __init__(self, message: str, *, mendable: bool = True) -> None:
+        super().__init__(message)
+        self.mendable = mendable
+
+
+def _name(stage: DvcStage) -> str:
+    """As `dvc stage list` in the root has it, wherever we are called from."""
+    name = getattr(stage, "name", None)
+    if name is None:
+        return str(stage.path_in_repo)
+    return str(name) if stage.path_in_repo == "dvc.yaml" else f"{stage.path_in_repo}:{name}"
+
+
+def _changed(stage: DvcStage) -> bool:
+    try:
+        return bool(stage.changed())
+    except (DvcException, OSError):
+        return True  # missing or busy: running it will say what is the matter
+
+
+def _inputs(stage: DvcStage) -> dict[str, Any]:
+    return {str(dep): dep.hash_info for dep in stage.deps}
+
+
+def _failure(command: str, ended: Ended, last: Sequence[str], *, timeout_s: float | None) -> _StageFailed:
+    if ended.timed_out:
+        return _StageFailed(f"`{command}` took longer than its {timeout_s:g} s (timeout_s in dvc.yaml) and was ended.")
+    if ended.code == USER_CAN_MEND:
+        return _StageFailed("\n".join(last) or f"`{command}` ended with exit code {ended.code}.")
+    how = f"was ended by signal {-ended.code}" if ended.code < 0 else f"ended with exit code {ended.code}"
+    return _StageFailed("\n".join([f"`{command}` {how}. Its last lines:", *last]), mendable=False)
+
+
+def _message(error: BaseException) -> str:
+    """What DVC says, with the reasons it was raised from: it often puts what matters there."""
+    told = []
+    cause: BaseException | None = error
+    while cause is not None:
+        told.append(str(cause).strip() or type(cause).__name__)
+        cause = cause.__cause__
+    return ": ".join(dict.fromkeys(told))

@@ -1,0 +1,53 @@
+"""Which stages may start now: those whose needs are met, side by side up to a number of jobs."""
+
+from collections.abc import Mapping, Sequence
+
+
+class Order:
+    """Hands out names so that each comes after all it needs. Knows nothing of what a name stands for."""
+
+    def __init__(self, needs: Mapping[str, Sequence[str]], *, jobs: int) -> None:
+        """needs: for each name those it comes after, themselves among the names. What may start starts in this order.
+
+        jobs: at least 1; how many may run at once.
+        """
+        if jobs < 1:
+            raise ValueError(f"jobs must be at least 1, got {jobs}.")
+        self._waiting = {name: set(wanted) for name, wanted in needs.items()}
+        self._running: set[str] = set()
+        self._jobs = jobs
+
+    @property
+    def over(self) -> bool:
+        return not self._waiting and not self._running
+
+    def take(self) -> list[str]:
+        """Names to start now; each counts as running until `finish`."""
+        free = self._jobs - len(self._running)
+        ready = [name for name, wanted in self._waiting.items() if not wanted][:free]
+        for name in ready:
+            del self._waiting[name]
+            self._running.add(name)
+        return ready
+
+    def finish(self, name: str, *, good: bool) -> list[str]:
+        """Count `name` as done. Returns the names that will never start because it was not good."""
+        self._running.remove(name)
+        for wanted in self._waiting.values():
+            if good:
+                wanted.discard(name)
+        return [] if good else self._drop_dependents(name)
+
+    def clear(self) -> list[str]:
+        """Start nothing any more. Returns the names that now never will."""
+        left = list(self._waiting)
+        self._waiting.clear()
+        return left
+
+    def _drop_dependents(self, name: str) -> list[str]:
+        lost = [name]
+        for candidate in lost:  # grows while it is read: dependents of dependents
+            for waiting in [other for other, wanted in self._waiting.items() if candidate in wanted]:
+                del self._waiting[waiting]
+                lost.append(waiting)
+        return lost[1:]

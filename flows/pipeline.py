@@ -1,0 +1,149 @@
+"""Every DVC stage a Prefect task, independent ones side by side; afterwards `dvc repro` finds nothing to do."""
+
+import logging
+import queue
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.states import Cancelled, Completed, Failed
+from rich.console import Console
+from rich.text import Text
+
+from flows.graph import Graph
+from flows.order import Order
+from flows.outcome import Outcome, Status
+from flows.server import api
+from flows.signals import noted
+from flows.stop import Stop
+from flows.summary import outcome_table
+
+
+def run_pipeline(root: Path, *, jobs: int, force: bool) -> list[Outcome]:
+    """Bring every stage up to date. Returns what became of each, in an order in which they may run.
+
+    A stage that fails takes its dependents with it and nothing else. Raises KeyboardInterrupt or SystemExit after a
+    signal, when what ran has ended.
+    """
+    with api(), _quiet_terminal():
+        state = pipeline(str(root), jobs=jobs, force=force, return_state=True)
+    outcomes = state.result(raise_on_failure=False)
+    if isinstance(outcomes, BaseException):
+        raise outcomes
+    return outcomes
+
+
+@flow(name="pipeline", persist_result=False)
+def pipeline(root: str = ".", *, jobs: int = 2, force: bool = False) -> list[Outcome]:
+    """The stages of the repository in `root`, at most `jobs` at once."""
+    console = Console(stderr=True)
+    with closing(Graph(Path(root))) as graph:
+        walk = _Walk(graph, console, jobs=jobs, force=force)
+        with noted(walk.note_signal):
+            walk.to_the_end()
+            outcomes = [walk.outcomes[name] for name in graph.needs]
+            _report(outcomes, console)
+    failed = [outcome.stage for outcome in outcomes if outcome.status is Status.FAILED]
+    state = Failed if failed else Completed
+    # Prefect takes a state for what the flow returns, and hands its callers the data in it.
+    return state(message=_count(outcomes), data=outcomes)  # type: ignore[return-value]
+
+
+class _Walk:
+    """One walk over the graph: starts what may start, notes what became of it."""
+
+    def __init__(self, graph: Graph, console: Console, *, jobs: int, force: bool) -> None:
+        self.outcomes: dict[str, Outcome] = {}
+        self._graph = graph
+        self._console = console
+        self._force = force
+        self._order = Order(graph.needs, jobs=jobs)
+        self._stop = Stop()
+        self._futures: dict[str, PrefectFuture[Any]] = {}
+        # A SimpleQueue because a signal handler puts into it, perhaps while the same thread is doing so.
+        self._news: queue.SimpleQueue[str | signal.Signals] = queue.SimpleQueue()
+
+    def note_signal(self, number: signal.Signals) -> None:
+        self._news.put(number)
+
+    def to_the_end(self) -> None:
+        while not self._order.over:
+            for name in self._order.take():
+                self._start(name)
+            news = self._news.get()
+            if isinstance(news, signal.Signals):
+                self._end_early()
+            else:
+                self._finish(news)
+
+    def _start(self, name: str) -> None:
+        stage = task(name=name, task_run_name=name, persist_result=False, cache_policy=NO_CACHE)(self._run_stage)
+        needed = [self._futures[other] for other in self._graph.needs[name]]
+        future = stage.submit(name, wait_for=needed, return_state=False)
+        self._futures[name] = future
+        future.add_done_callback(lambda _: self._news.put(name))
+
+    def _run_stage(self, name: str) -> State[Any]:
+        """In a thread of Prefect's, as its task."""
+        log, label = get_run_logger(), (f"{name} | ", "dim")
+
+        def show(line: str) -> None:
+            log.info("%s", line)
+            self._console.print(Text.assemble(label, Text.from_ansi(line)), soft_wrap=True)
+
+        outcome = self._graph.run(name, show, stop=self._stop, force=self._force)
+        self.outcomes[name] = outcome
+        return _state(outcome)
+
+    def _finish(self, name: str) -> None:
+        if name not in self.outcomes:
+            self._futures[name].result()  # raises the fault of ours that kept it from having an outcome
+            raise AssertionError(f"The task of {name} ended in {self._futures[name].state} and left no outcome.")
+        for lost in self._order.finish(name, good=self.outcomes[name].status.good):
+            self.outcomes[lost] = Outcome(lost, Status.SKIPPED, reason=f"because of {name}")
+
+    def _end_early(self) -> None:
+        if not self._stop.requested:
+            self._console.print("Ending what runs; once more to kill it.")
+        for name in self._order.clear():
+            self.outcomes[name] = Outcome(name, Status.SKIPPED, reason="because of a signal")
+        self._stop.request()
+
+
+def _state(outcome: Outcome) -> State[Any]:
+    if outcome.status.good:
+        return Completed(name=outcome.status.capitalize())
+    return Failed(message=outcome.reason) if outcome.status is Status.FAILED else Cancelled(message="stopped")
+
+
+def _report(outcomes: Sequence[Outcome], console: Console) -> None:
+    rows = [{**asdict(outcome), "seconds": round(outcome.seconds, 1)} for outcome in outcomes]
+    create_table_artifact(rows, key="outcomes", description=_count(outcomes))
+    console.print(outcome_table(outcomes))
+
+
+def _count(outcomes: Sequence[Outcome]) -> str:
+    counts = {status: sum(outcome.status is status for outcome in outcomes) for status in Status}
+    return ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+
+
+@contextmanager
+def _quiet_terminal() -> Iterator[None]:
+    """Keep Prefect's account of each run out of the terminal, where ours stands; its own log has both."""
+    loggers = [logging.getLogger(name) for name in ("prefect.flow_runs", "prefect.task_runs")]
+    before = [logger.propagate for logger in loggers]
+    for logger in loggers:
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, propagate in zip(loggers, before, strict=True):
+            logger.propagate = propagate

@@ -1,0 +1,19 @@
+"""What has to be there before anything can run: the files, git and DVC of a clone."""
+
+from pathlib import Path
+
+from mmcore.errors import SetupError
+
+_NEEDED = {
+    ".git": "It is not a git repository, which DVC builds on. `git init` makes it one (`make run` does it for you).",
+    ".dvc": "DVC is not set up in it. `dvc init` does that (`make run` does it for you).",
+    "dvc.yaml": "It has no dvc.yaml, which names the stages. Start this in the root of a clone.",
+    "params.yaml": "It has no params.yaml, which every stage reads. `mm compose` writes it.",
+}
+
+
+def check_project(root: Path) -> None:
+    """Raises SetupError that names the first thing that is missing and how to get it."""
+    for name, remedy in _NEEDED.items():
+        if not (root / name).exists():
+            raise SetupError(f"Nothing can run in {root}. {remedy}")

@@ -1,0 +1,85 @@
+"""The Prefect API for one run of a flow: the one that the settings name, else an embedded server that ends with us.
+
+Prefect starts an embedded server by itself, but in our process group and with no tie to us: Ctrl-C would end it before
+the flow could tell it what happened, and kill -9 of the flow would leave it behind. So we start the same server with a
+session and a lifeline of its own.
+"""
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+
+from flows.environment import CLONE
+from flows.lifeline import VARIABLE, Lifeline
+
+END_S = 10.0
+
+
+@contextmanager
+def api() -> Iterator[None]:
+    """Flows that are called inside find an API."""
+    if get_current_settings().api.url:
+        yield
+        return
+    with temporary_settings(updates={PREFECT_API_URL: _start()}):
+        yield
+
+
+def _start() -> str:
+    """Start the embedded server. Returns its address at once: whoever connects early waits in the socket's queue."""
+    lifeline = Lifeline()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        server = subprocess.Popen(
+            [sys.executable, "-m", "flows.server", str(listener.fileno())],
+            cwd=CLONE,
+            # As Prefect marks its own embedded server: no schedules, no user interface.
+            env={**os.environ, **lifeline.environment, "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT_UI_ENABLED": "0"},
+            pass_fds=(listener.fileno(), lifeline.descriptor),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    # Not at the end of `api`: Prefect sends its last logs and events while the interpreter ends, before this.
+    atexit.register(_end, server, lifeline)
+    return f"http://127.0.0.1:{port}/api"
+
+
+def _end(server: subprocess.Popen[bytes], lifeline: Lifeline) -> None:
+    lifeline.close()
+    try:
+        server.wait(END_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def serve(listener: socket.socket, *, lifeline: int) -> None:
+    """The child's half: serve until the process at the other end of the lifeline is gone."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            "prefect.server.api.server:create_app",
+            factory=True,
+            log_level="error",
+            lifespan="on",
+            timeout_graceful_shutdown=2,
+        )
+    )
+
+    def watch() -> None:
+        os.read(lifeline, 1)
+        server.should_exit = True
+
+    threading.Thread(target=watch, daemon=True).start()
+    server.run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])), lifeline=int(os.environ[VARIABLE]))

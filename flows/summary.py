@@ -1,0 +1,96 @@
+"""The last lines of a run, for people: what became of the stages, and the score beside its floors."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.table import Table
+
+from flows.outcome import Outcome, Status
+from mmcore.errors import ArtifactError
+
+METRICS = Path("artifacts", "metrics.json")
+REPORT = Path("artifacts", "report.html")
+
+_COLOURS = {Status.RAN: "green", Status.RESTORED: "cyan", Status.FAILED: "bold red", Status.STOPPED: "yellow"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one task: `answer/accuracy`, its interval where it has one, and its floors by name."""
+
+    name: str
+    value: float
+    interval: tuple[float, float] | None
+    floors: Mapping[str, float]
+
+
+def read_scores(root: Path) -> list[Score]:
+    """The scores in artifacts/metrics.json, the one that training watches first; none where the file is not there."""
+    path = root / METRICS
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise ArtifactError(f"{METRICS} is not JSON: {error}. Run `dvc repro --force evaluate`.") from error
+    # Keys are flat: TASK/METRIC is the value, TASK/METRIC/low, /high and /floor/NAME stand beside it.
+    scores = [_score(name, metrics) for name in metrics if name.count("/") == 1]
+    watched = _watched(root)
+    return sorted(scores, key=lambda score: (score.name != watched, not score.floors))
+
+
+def _score(name: str, metrics: Mapping[str, Any]) -> Score:
+    low, high, floor = metrics.get(f"{name}/low"), metrics.get(f"{name}/high"), f"{name}/floor/"
+    return Score(
+        name,
+        metrics[name],
+        interval=None if low is None or high is None else (low, high),
+        floors={key.removeprefix(floor): value for key, value in metrics.items() if key.startswith(floor)},
+    )
+
+
+def _watched(root: Path) -> str | None:
+    """The metric that early stopping goes by."""
+    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    training = params.get("training") if isinstance(params, dict) else None
+    monitor = training.get("monitor") if isinstance(training, dict) else None
+    return monitor if isinstance(monitor, str) else None
+
+
+def score_table(scores: Iterable[Score]) -> Table:
+    table = Table("score", "value", "95 % interval")
+    for score in scores:
+        table.add_row(f"[bold]{score.name}", f"[bold]{_number(score.value)}", _interval(score))
+        for name, value in score.floors.items():
+            table.add_row(f"  floor: {name}", _number(value), "")
+    return table
+
+
+def score_line(score: Score) -> str:
+    """The same in one line: `answer/accuracy 0.9812 (0.9784 to 0.9838)`."""
+    interval = _interval(score)
+    return f"{score.name} {_number(score.value)}" + (f" ({interval})" if interval else "")
+
+
+def outcome_table(outcomes: Iterable[Outcome]) -> Table:
+    table = Table("stage", "outcome", "seconds", "because")
+    for outcome in outcomes:
+        status = f"[{_COLOURS.get(outcome.status, 'dim')}]{outcome.status}"
+        table.add_row(outcome.stage, status, f"{outcome.seconds:.1f}", first_line(outcome.reason))
+    return table
+
+
+def first_line(text: str) -> str:
+    return text.partition("\n")[0]
+
+
+def _interval(score: Score) -> str:
+    return "" if score.interval is None else " to ".join(map(_number, score.interval))
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}"

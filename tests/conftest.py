@@ -1,0 +1,23 @@
+"""What every test needs: state of Prefect and DVC in a folder that goes when the session ends."""
+
+import os
+import shutil
+import tempfile
+
+import pytest
+
+STATE = pytest.StashKey[str]()
+
+
+def pytest_configure(config):
+    # Before any test is imported: Prefect reads its settings then, and `flows` fills in what is not set.
+    folder = tempfile.mkdtemp(prefix="mmcore-tests-")
+    config.stash[STATE] = folder
+    os.environ["PREFECT_HOME"] = os.path.join(folder, "prefect")
+    os.environ["DVC_SITE_CACHE_DIR"] = os.path.join(folder, "dvc")
+    os.environ["DVC_NO_ANALYTICS"] = os.environ["DO_NOT_TRACK"] = "1"
+    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+
+
+def pytest_unconfigure(config):
+    shutil.rmtree(config.stash[STATE], ignore_errors=True)

@@ -1,0 +1,126 @@
+"""Small projects of shell commands to run flows on, and one Prefect server for the whole session."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.repo import Repo
+
+CLONE = Path(__file__).parents[2]
+
+# A stage that keeps the lifeline's promise, tells its process number, and would go on for a minute.
+LONG_STAGE = """
+import os, pathlib, signal, threading, time
+def watch():
+    os.read(int(os.environ["MM_LIFELINE_FD"]), 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=watch, daemon=True).start()
+pathlib.Path("pid").write_text(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+class Project:
+    """A throw-away repository with DVC in it."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def read(self, name):
+        return (self.root / name).read_text()
+
+    def stages(self, **stages):
+        self.write("dvc.yaml", yaml.safe_dump({"stages": stages}, sort_keys=False))
+
+    def status(self):
+        """What `dvc status` says; empty when all is up to date."""
+        with Repo(str(self.root)) as repo:
+            return repo.status()
+
+    def reproduce(self):
+        """The stages that `dvc repro` runs."""
+        with Repo(str(self.root)) as repo:
+            return [stage.addressing for stage in repo.reproduce()]
+
+    def retrain(self, *arguments, **environment):
+        """A process of `python -m flows.retrain` in the project."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows.retrain", *arguments],
+            cwd=self.root,
+            env={**os.environ, "PYTHONPATH": str(CLONE), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture(scope="session")
+def _new_repository(tmp_path_factory):
+    """Made once: `dvc init` takes half a second."""
+    root = tmp_path_factory.mktemp("new")
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    Repo.init(str(root)).close()
+    return root
+
+
+@pytest.fixture
+def project(tmp_path, _new_repository, monkeypatch):
+    root = tmp_path / "a project"  # with a space: people have them
+    subprocess.run(["cp", "-r", str(_new_repository), str(root)], check=True)
+    (root / ".dvc" / "tmp" / "btime").unlink(
+        missing_ok=True
+    )  # by which DVC tells one repository's hashes from another's
+    made = Project(root)
+    made.write("params.yaml", "training: {monitor: answer/accuracy}\n")
+    made.write("in.txt", "one\n")
+    monkeypatch.chdir(root)
+    return made
+
+
+@pytest.fixture(scope="session")
+def prefect_server():
+    """The address of a Prefect server with a database of its own."""
+    from prefect.settings import get_current_settings
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield get_current_settings().api.url
+
+
+def eventually(condition, seconds=20):
+    """Whether `condition` comes true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.fixture(name="eventually")
+def _eventually():
+    return eventually
+
+
+@pytest.fixture
+def long_stage():
+    """A `dvc.yaml` entry: a minute's work that writes its process number to the file `pid`."""
+    return {"cmd": f"{sys.executable} long.py", "deps": ["long.py", "in.txt"], "outs": ["long.txt"]}
+
+
+@pytest.fixture
+def long_project(project, long_stage):
+    project.write("long.py", LONG_STAGE)
+    project.stages(long=long_stage, after={"cmd": "cp long.txt after.txt", "deps": ["long.txt"], "outs": ["after.txt"]})
+    return project
