@@ -19,8 +19,9 @@ class Tokens:
     order: [B,N] long; token i may see token j if mask[j] and order[j] <= order[i]. All 0 = both ways;
     1..N = causal; 0 for a prefix and then 1..N = prefix language model. A pooled vector is N = 1.
     grid: N as height x width (or time x frequency) in row order, for convolution stages; else None.
-    dense: True only where it is known that the whole mask is True. causal: True only where it is known that order
-    rises by one along N. Both are Python values: attention picks its fast path by them without asking the device.
+    dense: True only where it is known that the whole mask is True. flat: True only where it is known that order is
+    the same all along N; causal: that it rises by one. Python values: attention picks its fast path by them without
+    asking the device, so whoever replaces mask or order takes back what no longer holds.
     """
 
     values: Tensor
@@ -29,6 +30,7 @@ class Tokens:
     grid: tuple[int, ...] | None = None
     dense: bool = False
     causal: bool = False
+    flat: bool = False
 
     def __post_init__(self) -> None:
         assert self.values.ndim == 3, f"values must be [B,N,D] but have shape {tuple(self.values.shape)}"
@@ -50,7 +52,7 @@ class Tokens:
         shape, device = values.shape[:2], values.device
         real = torch.ones(shape, dtype=torch.bool, device=device) if mask is None else mask
         rank = torch.zeros(shape, dtype=torch.long, device=device) if order is None else order
-        return cls(values, real, rank, grid=grid, dense=mask is None, causal=causal)
+        return cls(values, real, rank, grid=grid, dense=mask is None, causal=causal, flat=order is None)
 
     @classmethod
     def single(cls, vector: Tensor, present: Tensor | None = None) -> Self:
@@ -86,7 +88,7 @@ class Tokens:
 
     def bothways(self) -> Self:
         """The same tokens, each seen by all."""
-        return replace(self, order=torch.zeros_like(self.order), causal=False)
+        return replace(self, order=torch.zeros_like(self.order), causal=False, flat=True)
 
     def cut(self, start: int, stop: int) -> Self:
         """Tokens start..stop of every sample; a grid is lost unless nothing is cut off."""
