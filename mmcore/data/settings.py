@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from mmcore.interfaces.settings import Range
+from mmcore.registry.origin import PackageSettings
 from mmcore.registry.settings import Part
 
 
@@ -29,6 +30,8 @@ class DataSettings:
     """The source plugin's file or folder, for DVC to watch; written by `mm compose`."""
     watch: str
     """The file or folder that holds the data; a change in it makes `ingest` run again."""
+    package: PackageSettings | None = None
+    """Where the source comes from, if from outside this repository; written by `mm compose`."""
     id: str | None = None
     """The column with a unique name for each row; null: the row's number."""
     group: str | None = None

@@ -1,0 +1,115 @@
+"""Manifest rows as batches."""
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from mmcore.data.manifest import Manifest
+from mmcore.data.quarantine import broken_rows, read_broken
+from mmcore.data.store import Store
+from mmcore.errors import ArtifactError
+from mmcore.interfaces.field import Batch, Field
+
+
+class Arrays(Protocol):
+    """What a dataset needs of a store."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: np.ndarray) -> list[np.ndarray | None]:
+        """The arrays of these manifest rows, None where a row has none."""
+        ...
+
+
+class Collates(Protocol):
+    """What a dataset needs of a modality."""
+
+    def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
+        """Pad arrays to one batch."""
+        ...
+
+
+class Dataset:
+    """Fields by name, each with its arrays and the modality that makes a batch of them."""
+
+    def __init__(
+        self,
+        modalities: Mapping[str, Collates],
+        arrays: Mapping[str, Arrays],
+        *,
+        splits: np.ndarray,
+        groups: np.ndarray,
+        left_out: frozenset[int] = frozenset(),
+    ) -> None:
+        """splits: [rows] of texts. groups: [rows] int64. left_out: rows that no split has.
+
+        Raises ArtifactError where a field's arrays are of another manifest.
+        """
+        for name in modalities:
+            if len(arrays[name]) != len(splits):
+                raise ArtifactError(
+                    f"the store of {name!r} was written for {len(arrays[name])} rows, but the manifest has "
+                    f"{len(splits)}. Run `dvc repro`, which encodes them anew."
+                )
+        self.modalities = dict(sorted(modalities.items()))
+        self._arrays = arrays
+        self._splits, self._groups = splits, groups
+        self._usable = np.ones(len(splits), dtype=bool)
+        self._usable[sorted(left_out)] = False
+
+    @classmethod
+    def open(
+        cls,
+        modalities: Mapping[str, Collates],
+        stores: Mapping[str, Path],
+        *,
+        manifest: Path,
+        quarantine: Path | None = None,
+    ) -> "Dataset":
+        """The dataset of an ingested and encoded table.
+
+        modalities: fitted, by field. stores: the folder of each field's arrays. quarantine: rows in it are left out.
+        Raises ArtifactError where a file is missing, unfinished or of another manifest.
+        """
+        rows = Manifest.read(manifest)
+        left_out = broken_rows(read_broken(quarantine)) if quarantine is not None else set[int]()
+        arrays = {name: Store(stores[name]) for name in sorted(modalities)}
+        return cls(
+            modalities,
+            arrays,
+            splits=rows.splits,
+            groups=rows.group_numbers(),
+            left_out=frozenset(left_out),
+        )
+
+    def __len__(self) -> int:
+        """How many manifest rows there are, those that are left out too."""
+        return len(self._splits)
+
+    def rows(self, split: str) -> np.ndarray:
+        """[n] int64: the usable rows of a split, in order."""
+        return np.flatnonzero((self._splits == split) & self._usable)
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """The collated batch of manifest rows, at least one, in the order given; on the CPU."""
+        fields = {name: self._field(name, rows) for name in self.modalities}
+        return Batch(
+            fields,
+            row=torch.from_numpy(np.asarray(rows, dtype=np.int64)),
+            group=torch.from_numpy(self._groups[rows]),
+        )
+
+    def only(self, names: Sequence[str]) -> "Dataset":
+        """The same rows with some of the fields."""
+        part = copy(self)
+        part.modalities = {name: self.modalities[name] for name in sorted(names)}
+        return part
+
+    def _field(self, name: str, rows: np.ndarray) -> Field:
+        field = self.modalities[name].collate(self._arrays[name].take(rows))
+        return replace(field, complete=bool(field.present.all()))  # asked here, on the CPU, and nowhere later

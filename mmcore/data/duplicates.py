@@ -1,0 +1,77 @@
+"""Rows that belong together: of one group, or with the same content. A late duplicate joins its elder's split."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mmcore.data.split import Dealer, Split
+from mmcore.errors import DataError
+
+Key = tuple[str, str]
+"""("group", name), ("file", digest) or ("cells", digest): rows that share one belong together."""
+
+
+@dataclass(frozen=True)
+class Elder:
+    """The first row of a family: it decides the group and the split of all that follow."""
+
+    name: str
+    """Its id."""
+    group: str
+    declared: Split | None
+    split: Split
+
+
+class Families:
+    """Families of rows, as they grow in source order.
+
+    What happens to a row depends on it and the rows before it alone, so rows that come later never move it. The one
+    thing that may change is the group's name, where a later row shows that two families of one split are one.
+    """
+
+    def __init__(self, dealer: Dealer) -> None:
+        self._dealer = dealer
+        self._elders = list[Elder]()
+        self._parent = list[int]()
+        self._family: dict[Key, int] = {}
+        self._first: dict[Key, str] = {}
+
+    def place(self, name: str, *, group: str, keys: Mapping[str, Key], declared: Split | None = None) -> int:
+        """The family of a new row, to be looked up by `elder`.
+
+        name: its id. group: the name of its family if it is the first. keys: what it shares with others, under the
+        name that a message gives it. declared: what the split column says.
+        Raises DataError where it would stand in two splits; the row then leaves no trace here.
+        """
+        found = {what: self._root(self._family[key]) for what, key in keys.items() if key in self._family}
+        homes = {self._elders[family].split for family in found.values()}
+        stays = {self._elders[family].declared for family in found.values()} <= {declared}
+        if len(homes) > 1 or not stays:
+            raise DataError(self._conflict(keys, found, declared))
+        family = min(found.values(), default=len(self._elders))
+        if not found:
+            self._elders.append(Elder(name, group, declared, self._dealer.deal(group, declared)))
+            self._parent.append(family)
+        for younger in found.values():
+            self._parent[younger] = family
+        for key in keys.values():
+            self._family.setdefault(key, family)
+            self._first.setdefault(key, name)
+        return family
+
+    def elder(self, family: int) -> Elder:
+        """The first row of a family, once every row has its place."""
+        return self._elders[self._root(family)]
+
+    def _root(self, family: int) -> int:
+        while self._parent[family] != family:
+            self._parent[family] = self._parent[self._parent[family]]  # halves the way for the next who asks
+            family = self._parent[family]
+        return family
+
+    def _conflict(self, keys: Mapping[str, Key], found: Mapping[str, int], declared: Split | None) -> str:
+        ties = [
+            f"its {what} is that of row {self._first[keys[what]]!r} ({self._elders[family].split})"
+            for what, family in found.items()
+        ]
+        says = "" if declared is None else f", and its own split is {declared}"
+        return f"it would stand in two splits: {', '.join(ties)}{says}"

@@ -1,0 +1,132 @@
+"""From a source's row to a sample: its id, its cells, and what its files hold."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmcore.data.duplicates import Key
+from mmcore.data.files import locate, sha256_of
+from mmcore.data.quarantine import Broken
+from mmcore.data.split import Split, declared_split
+from mmcore.data.writing import json_text
+from mmcore.errors import DataError
+from mmcore.interfaces.modality import Cell
+from mmcore.interfaces.source import Row
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which of a source's columns are read, and as what."""
+
+    fields: Mapping[str, str]
+    """Field -> column."""
+    files: frozenset[str] = frozenset()
+    """Fields whose cells are paths."""
+    inputs: frozenset[str] = frozenset()
+    """Fields that a model looks at; the others are targets."""
+    id: str | None = None
+    group: str | None = None
+    split: str | None = None
+    slices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row of the source that can be used so far."""
+
+    id: str
+    cells: Mapping[str, Cell | None]
+    """Field -> value or path."""
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    """Field -> sha256 of its file, for fields whose cells are paths."""
+    group: str = ""
+    keys: Mapping[str, Key] = field(default_factory=dict)
+    """What it shares with other rows."""
+    declared: Split | None = None
+    """What the split column says."""
+    slices: Mapping[str, Cell | None] = field(default_factory=dict)
+
+
+class Intake:
+    """Takes rows in order; remembers ids and the files it has seen."""
+
+    def __init__(self, wanted: Wanted, base: Path) -> None:
+        """base: where relative paths start."""
+        self._wanted = wanted
+        self._base = base.resolve()
+        self._numbers: dict[str, int] = {}
+        self._hashes: dict[str, str] = {}
+
+    def take(self, number: int, row: Row) -> Sample | Broken:
+        """The sample of a row, or why it cannot be used. number: counted from 0; the id where no column gives one."""
+        wanted = self._wanted
+        given = str(number) if wanted.id is None else cell_of(row, wanted.id)
+        if given is None:
+            return Broken(f"row {number}", f"it has no id in column {wanted.id!r}")
+        name = str(given)
+        if name in self._numbers:
+            return Broken(name, f"duplicate id: row {self._numbers[name]} of the source has it already")
+        self._numbers[name] = number
+        cells = {key: cell_of(row, column) for key, column in sorted(wanted.fields.items())}
+        if wanted.inputs and all(cells[key] is None for key in wanted.inputs):
+            return Broken(name, f"nothing to look at: {', '.join(sorted(wanted.inputs))} missing")
+        at: tuple[str | None, Cell | None] = (None, None)
+        try:
+            hashes = dict[str, str]()
+            for key in sorted(wanted.files):
+                if (cell := cells[key]) is not None:
+                    at = (key, cell)
+                    hashes[key] = self._hash(str(cell))
+            at = (None, None if wanted.split is None else cell_of(row, wanted.split))
+            declared = None if wanted.split is None else declared_split(at[1])
+        except DataError as error:
+            return Broken(name, str(error), field=at[0], cell=at[1])
+        group, keys = self._kin(name, row, cells=cells, hashes=hashes, declared=declared)
+        slices = {key: cell_of(row, key) for key in wanted.slices}
+        return Sample(name, cells, hashes=hashes, group=group, keys=keys, declared=declared, slices=slices)
+
+    def _hash(self, cell: str) -> str:
+        if cell not in self._hashes:
+            self._hashes[cell] = sha256_of(locate(cell, self._base))
+        return self._hashes[cell]
+
+    def _kin(
+        self,
+        name: str,
+        row: Row,
+        *,
+        cells: Mapping[str, Cell | None],
+        hashes: Mapping[str, str],
+        declared: Split | None,
+    ) -> tuple[str, dict[str, Key]]:
+        """The group of a row, and what ties it to others.
+
+        Files tie always. Equal values tie only where no group is given: two people who write the same word are no
+        duplicates of each other. They do not tie over the borders of a split column, which has the last word there.
+        """
+        wanted = self._wanted
+        seen = {key: digest for key, digest in hashes.items() if key in wanted.inputs}
+        keys: dict[str, Key] = {key: ("file", digest) for key, digest in seen.items()}
+        given = None if wanted.group is None else cell_of(row, wanted.group)
+        if given is not None:
+            return str(given), {"group": ("group", str(given)), **keys}
+        if seen:
+            return next(iter(seen.values())) if len(seen) == 1 else _digest(list(seen.values())), keys
+        if not wanted.inputs:
+            return name, keys
+        content = _digest([cells[key] for key in sorted(wanted.inputs)])
+        return (content if wanted.id is None else name), {"content": ("cells", f"{declared}:{content}")}
+
+
+def cell_of(row: Row, column: str) -> Cell | None:
+    """A cell; None where it is missing, which NaN and blank texts are too."""
+    cell = row.get(column)
+    if isinstance(cell, float) and math.isnan(cell):
+        return None
+    return None if isinstance(cell, str) and not cell.strip() else cell
+
+
+def _digest(values: list[Cell | None]) -> str:
+    return hashlib.sha256(json_text(values).encode()).hexdigest()

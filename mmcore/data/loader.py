@@ -1,0 +1,88 @@
+"""Batches in an order that only the seed and the epoch decide, made one step ahead of their use."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from typing import TypeVar
+
+import numpy as np
+
+from mmcore.data.dataset import Dataset
+from mmcore.interfaces.field import Batch
+
+T = TypeVar("T")
+
+
+class Loader:
+    """The batches of one epoch, from any of them on."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        rows: np.ndarray,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        shuffle: bool = False,
+        epoch: int = 0,
+        start: int = 0,
+        ahead: int = 2,
+    ) -> None:
+        """rows: [n] of the manifest. start: the first batch to give, so that an epoch can be taken up in its middle.
+
+        ahead: how many batches a thread makes in advance; 0: none, and no thread.
+        """
+        self._dataset, self._rows, self._batch_size = dataset, rows, batch_size
+        self._seed, self._shuffle, self._epoch, self._start, self._ahead = seed, shuffle, epoch, start, ahead
+
+    def __len__(self) -> int:
+        """How many batches are left to give."""
+        return max(0, -(-len(self._rows) // self._batch_size) - self._start)
+
+    def order(self) -> np.ndarray:
+        """[n] the rows in this epoch's order: as they came, or shuffled by seed and epoch."""
+        if not self._shuffle:
+            return self._rows
+        return np.random.default_rng([self._seed, self._epoch]).permutation(self._rows)
+
+    def __iter__(self) -> Iterator[Batch]:
+        order, size = self.order(), self._batch_size
+        parts = (order[at : at + size] for at in range(self._start * size, len(order), size))
+        batches = map(self._dataset.batch, parts)
+        return made_ahead(batches, self._ahead) if self._ahead else batches
+
+
+def made_ahead(items: Iterator[T], depth: int) -> Iterator[T]:
+    """The same items, up to `depth` of them made in a thread before they are asked for; errors come in their place."""
+    ready = queue.Queue[tuple[T | None, BaseException | None]](maxsize=depth)
+    stopped = threading.Event()
+
+    def make() -> None:
+        try:
+            for item in items:
+                ready.put((item, None))
+                if stopped.is_set():
+                    return
+            ready.put((None, StopIteration()))
+        except BaseException as error:  # handed over: it is raised where the item is asked for
+            ready.put((None, error))
+
+    thread = threading.Thread(target=make, name="mmcore-loader", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            assert item is not None
+            yield item
+    finally:
+        stopped.set()
+        while thread.is_alive():  # whoever left early: make room, so that the thread sees that it may end
+            try:
+                ready.get(timeout=0.01)
+            except queue.Empty:
+                continue
+        thread.join()

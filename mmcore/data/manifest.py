@@ -1,0 +1,156 @@
+"""The manifest: which rows there are, what they hold, and which split each belongs to."""
+
+# Columns: id, split, group, one for each FIELD, hash:FIELD (of files), slice:NAME. A row is known by its position.
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmcore.data.intake import Sample, Wanted
+from mmcore.data.split import SPLITS
+from mmcore.data.writing import whole_file
+from mmcore.errors import ArtifactError, ConfigError, listing, near_miss
+from mmcore.interfaces.modality import Cell
+
+RESERVED = ("id", "split", "group")
+FORBIDDEN = ":/\\."
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The rows that an ingest found usable, in the source's order."""
+
+    table: Any
+    """pyarrow.Table."""
+
+    @classmethod
+    def of(
+        cls, samples: Sequence[Sample], *, groups: Sequence[str], splits: Sequence[str], wanted: Wanted
+    ) -> "Manifest":
+        """A manifest of samples with their groups and splits, all of one length."""
+        columns: dict[str, Any] = {
+            "id": pa.array([sample.id for sample in samples], pa.string()),
+            "split": pa.array(splits, pa.string()),
+            "group": pa.array(groups, pa.string()),
+        }
+        for name in sorted(wanted.fields):
+            cells = [sample.cells[name] for sample in samples]
+            columns[name] = _column(cells, text=name in wanted.files)
+        for name in sorted(wanted.fields):
+            columns[f"hash:{name}"] = pa.array([sample.hashes.get(name) for sample in samples], pa.string())
+        for name in wanted.slices:
+            columns[f"slice:{name}"] = _column([sample.slices[name] for sample in samples])
+        return cls(pa.table(columns))
+
+    @classmethod
+    def read(cls, path: Path) -> "Manifest":
+        """What `write` wrote. Raises ArtifactError where it is not there or no manifest."""
+        if not path.exists():
+            raise ArtifactError(f"{path} is not there. Run `dvc repro`, or `mm stage ingest`, which writes it.")
+        try:
+            table = pq.read_table(path)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise ArtifactError(f"{path} is no manifest: {error}. Run `mm stage ingest` again.") from error
+        return cls(table)
+
+    def write(self, path: Path) -> None:
+        """Write a Parquet file; the same rows give the same bytes."""
+        with whole_file(path) as part:
+            pq.write_table(self.table, part, compression="zstd")
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @property
+    def ids(self) -> list[str]:
+        """The unique name of each row."""
+        return self._values("id")
+
+    @property
+    def splits(self) -> np.ndarray:
+        """[rows] of texts: train, validation or test."""
+        return np.array(self._values("split"), dtype=object)
+
+    @property
+    def groups(self) -> list[str]:
+        """The name of each row's group."""
+        return self._values("group")
+
+    def group_numbers(self) -> np.ndarray:
+        """[rows] int64: equal for rows of one group, counted from 0 in order of appearance."""
+        encoded = self.table["group"].combine_chunks().dictionary_encode()
+        return np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+    def rows(self, split: str) -> np.ndarray:
+        """[n] int64: the rows of a split, in order."""
+        assert split in SPLITS, f"{split!r} is no split"
+        return np.flatnonzero(self.splits == split)
+
+    def cells(self, field: str) -> list[Cell | None]:
+        """A field's cell in each row, None where it is missing."""
+        return self._values(field)
+
+    def hashes(self, field: str) -> list[str | None]:
+        """The digest of the file that a field points to, in each row; None where there is no file."""
+        return self._values(f"hash:{field}")
+
+    @property
+    def slices(self) -> dict[str, list[Cell | None]]:
+        """The columns that are carried along, by name."""
+        names = [name for name in self.table.column_names if name.startswith("slice:")]
+        return {name.removeprefix("slice:"): self._values(name) for name in names}
+
+    def _values(self, column: str) -> list[Any]:
+        if column not in self.table.column_names:
+            raise ArtifactError(
+                f"The manifest has no column {column!r}. It has: {listing(self.table.column_names)}. "
+                "Run `mm stage ingest` again."
+            )
+        found: list[Any] = self.table[column].to_pylist()
+        return found
+
+
+def check_names(fields: Sequence[str]) -> None:
+    """Raise ConfigError where a field's name would clash with the manifest's own columns or cannot name a folder."""
+    for name in fields:
+        if name in RESERVED:
+            raise ConfigError(
+                f"fields.{name}: {listing(RESERVED)} are the manifest's own columns. Name the field otherwise."
+            )
+        wrong = [sign for sign in FORBIDDEN if sign in name]
+        if wrong or not name.strip():
+            raise ConfigError(
+                f"fields.{name}: the name of a field may not be blank or hold any of {' '.join(FORBIDDEN)}"
+            )
+
+
+def check_columns(wanted: Wanted, columns: Sequence[str]) -> None:
+    """Raise ConfigError where a column that params.yaml names is not among the source's `columns`."""
+    named = {f"fields.{name}.column": column for name, column in wanted.fields.items()}
+    named |= {f"data.slices[{n}]": column for n, column in enumerate(wanted.slices)}
+    single = {"data.id": wanted.id, "data.group": wanted.group, "data.split.column": wanted.split}
+    named |= {key: column for key, column in single.items() if column is not None}
+    for key, column in named.items():
+        if column not in columns:
+            raise ConfigError(
+                f"{key} is {column!r}, but the source has no such column.{near_miss(column, columns)} "
+                f"Columns there are: {listing(columns)}."
+            )
+
+
+def _column(cells: Sequence[Cell | None], *, text: bool = False) -> Any:
+    """One typed column: whole numbers, numbers, truth values, or else texts."""
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if not text and kinds:
+        for kind, allowed in ((pa.bool_(), {bool}), (pa.int64(), {int}), (pa.float64(), {int, float})):
+            if kinds <= allowed:
+                try:
+                    return pa.array(cells, kind)
+                except (OverflowError, pa.ArrowInvalid):  # whole numbers beyond 64 bits are names, not amounts
+                    continue
+    return pa.array([None if cell is None else str(cell) for cell in cells], pa.string())

@@ -1,0 +1,112 @@
+"""Writing an array store: shards in order, each distinct array once, `store.json` last."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mmcore.data.files import sha256_of
+from mmcore.data.quarantine import Broken, write_broken
+from mmcore.data.store import FORMAT
+from mmcore.data.writing import whole_file, write_json
+from mmcore.errors import BuildError
+
+SHARD_BYTES = 64 * 2**20
+"""Small enough that rows which are added at the end leave most shards, and their copies in a cache, as they are."""
+
+
+class StoreWriter:
+    """Takes arrays one by one. A store that was not finished cannot be opened.
+
+    The same arrays give the same bytes; arrays that follow leave all full shards as they were.
+    """
+
+    def __init__(self, folder: Path, *, shard_bytes: int = SHARD_BYTES) -> None:
+        """folder: made where it is not there; a store that it holds is taken away."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in (folder / "store.json", folder / "broken.jsonl", *folder.glob("*.arrow")):
+            path.unlink(missing_ok=True)
+        self._folder, self._shard_bytes = folder, shard_bytes
+        self._waiting = list[np.ndarray]()
+        self._bytes = 0
+        self._shards = list[dict[str, Any]]()
+        self._shapes = set[tuple[int, ...]]()
+        self._dtype: np.dtype[Any] | None = None
+        self._count = 0
+
+    def add(self, array: np.ndarray) -> int:
+        """Keep an array and return its slot. Raises BuildError where its dtype is not that of those before."""
+        if self._dtype is None:
+            self._dtype = _storable(array.dtype)
+        if array.dtype != self._dtype:
+            raise BuildError(
+                f"the modality gave an array of {array.dtype} after one of {self._dtype}: "
+                "`read` must always give one dtype."
+            )
+        if self._waiting and self._bytes + array.nbytes > self._shard_bytes:
+            self._flush()
+        self._waiting.append(array)
+        self._bytes += array.nbytes
+        if len(self._shapes) < 2:
+            self._shapes.add(array.shape)
+        self._count += 1
+        return self._count - 1
+
+    def finish(
+        self, slots: np.ndarray, *, broken: Iterable[Broken] = (), about: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write the index and make the store whole.
+
+        slots: [manifest rows] the slot of each row, -1 where it has none. about: more to write into store.json.
+        """
+        if self._waiting:
+            self._flush()
+        index = pa.record_batch({"slot": pa.array(slots, pa.int64())})
+        broken = list(broken)
+        write_broken(self._folder / "broken.jsonl", broken)
+        shape = next(iter(self._shapes)) if len(self._shapes) == 1 else None
+        found = {
+            "format": FORMAT,
+            "dtype": None if self._dtype is None else self._dtype.str,
+            "shape": None if shape is None else list(shape),
+            "arrays": self._count,
+            "rows": len(slots),
+            "broken": len(broken),
+            "shards": self._shards,
+            "index": _write(self._folder / "index.arrow", index),
+        }
+        write_json(self._folder / "store.json", {**(about or {}), **found})
+
+    def _flush(self) -> None:
+        """Write what is waiting as one shard."""
+        arrays, self._waiting, self._bytes = self._waiting, [], 0
+        flat = np.concatenate([array.reshape(-1) for array in arrays])
+        if flat.dtype == bool:
+            flat = flat.view(np.uint8)  # Arrow packs truth values into bits, which no array can point to
+        values = pa.LargeListArray.from_arrays(_offsets([array.size for array in arrays]), pa.array(flat))
+        axes = np.array([axis for array in arrays for axis in array.shape], dtype=np.int64)
+        shapes = pa.LargeListArray.from_arrays(_offsets([array.ndim for array in arrays]), pa.array(axes))
+        path = self._folder / f"{len(self._shards):05d}.arrow"
+        written = _write(path, pa.record_batch({"values": values, "shape": shapes}))
+        self._shards.append({"file": path.name, "count": len(arrays), **written})
+
+
+def _write(path: Path, batch: Any) -> dict[str, Any]:
+    """Write one record batch; returns its size and digest."""
+    with whole_file(path) as part:
+        with pa.OSFile(str(part), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
+            writer.write_batch(batch)
+        return {"bytes": part.stat().st_size, "sha256": sha256_of(part)}
+
+
+def _offsets(sizes: list[int]) -> Any:
+    return pa.array(np.cumsum([0, *sizes], dtype=np.int64))
+
+
+def _storable(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Raise BuildError where Arrow has no such numbers."""
+    if dtype.kind not in "biuf" or dtype.itemsize > 8 or not dtype.isnative:
+        raise BuildError(f"the modality gave an array of {dtype}: `read` must give truth values, integers or floats.")
+    return dtype

@@ -1,0 +1,43 @@
+"""Files that are whole or not there: written beside their place, then moved onto it."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmcore.errors import SetupError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path to write to, moved onto `path` where the block ends well and removed where it does not.
+
+    Raises SetupError that names `path` where the disk is full or may not be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: OSError) -> SetupError:
+    """What to tell where the system refuses to write."""
+    return SetupError(f"cannot write {path}: {error.strerror or error}. Free some disk space or mend the permissions.")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """A JSON file for people and programs: sorted keys, so that the same value gives the same bytes."""
+    with whole_file(path) as part:
+        part.write_text(json_text(value, indent=2) + "\n", encoding="utf-8")
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """`value` as JSON with sorted keys and every alphabet readable."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=indent)

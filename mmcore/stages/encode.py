@@ -1,0 +1,110 @@
+"""encode@FIELD: every distinct cell read once, into an array store."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+import numpy as np
+
+from mmcore.config.params import Params
+from mmcore.data.manifest import Manifest
+from mmcore.data.quarantine import Broken
+from mmcore.data.storing import StoreWriter
+from mmcore.errors import DataError
+from mmcore.interfaces.modality import Cell, Modality
+from mmcore.interfaces.source import Source
+from mmcore.model.folder import load_modality
+from mmcore.registry.plugins import Plugins, installed
+from mmcore.registry.settings import Part
+from mmcore.runtime.progress import track
+from mmcore.stages.paths import Paths
+
+READS = ("data.source", "fields.{field}.modality", "fields.{field}.package")
+
+AHEAD = 256
+"""How many files are read before what they gave is written: bounds the memory."""
+
+Read = Callable[[Cell], "np.ndarray | str"]
+"""A cell to its array, or to the reason why there is none."""
+
+
+def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = None) -> None:
+    """Write fields/FIELD/store/: the arrays, which row has which, and the cells that could not be read."""
+    plugins = plugins or installed()
+    part = params.get(f"fields.{field}.modality", Part)
+    modality = load_modality(paths.fit(field), part, field=field, plugins=plugins)
+    source: Source = plugins.source.build(params.get("data.source", Part), where="data.source")
+    manifest = Manifest.read(paths.manifest)
+    cells, index = distinct_cells(manifest, field)
+    writer = StoreWriter(paths.store(field))
+    slots, reasons = np.full(len(cells) + 1, -1, dtype=np.int64), dict[int, str]()
+    found = read_all(cells, reader(modality, source.base), threads=_threads(modality))
+    for number, result in enumerate(track(found, len(cells), what=f"encode {field}")):
+        if isinstance(result, str):
+            reasons[number] = result
+        else:
+            slots[number] = writer.add(result)
+    writer.finish(slots[index], broken=broken_cells(manifest, field, index=index, reasons=reasons))
+
+
+def distinct_cells(manifest: Manifest, field: str) -> tuple[list[Cell], np.ndarray]:
+    """Cells that differ, in order of appearance, and for each row which of them it has, -1 where it has none.
+
+    Files are told apart by their content, everything else by its value.
+    """
+    cells, numbers = list[Cell](), dict[Cell, int]()
+    index = np.full(len(manifest), -1, dtype=np.int64)
+    for row, (cell, digest) in enumerate(zip(manifest.cells(field), manifest.hashes(field), strict=True)):
+        if cell is None:
+            continue
+        key = cell if digest is None else digest
+        if key not in numbers:
+            numbers[key] = len(cells)
+            cells.append(cell)
+        index[row] = numbers[key]
+    return cells, index
+
+
+def reader(modality: Modality, base: Path) -> Read:
+    """`modality.read` that gives a reason, free of absolute paths, in place of raising it."""
+
+    def read(cell: Cell) -> np.ndarray | str:
+        try:
+            return modality.read(cell, base)
+        except DataError as error:
+            return without_base(str(error), base)
+        except Exception as error:
+            error.add_note(f"While reading {cell!r}. A cell that cannot be read must raise DataError.")
+            raise
+
+    return read
+
+
+def without_base(reason: str, base: Path) -> str:
+    """A reason that is the same on every machine."""
+    for start in (base, base.resolve()):
+        reason = reason.replace(f"{start}{os.sep}", "")
+    return reason
+
+
+def read_all(cells: Sequence[Cell], read: Read, *, threads: int) -> Iterator[np.ndarray | str]:
+    """What `read` makes of each cell, in order."""
+    if threads == 1:
+        yield from map(read, cells)
+        return
+    with ThreadPool(threads) as pool:
+        for start in range(0, len(cells), AHEAD):
+            yield from pool.map(read, cells[start : start + AHEAD], chunksize=8)
+
+
+def broken_cells(manifest: Manifest, field: str, *, index: np.ndarray, reasons: dict[int, str]) -> list[Broken]:
+    """A line for each row whose cell could not be read."""
+    ids, cells = manifest.ids, manifest.cells(field)
+    rows = np.flatnonzero(np.isin(index, list(reasons)))
+    return [Broken(ids[row], reasons[int(index[row])], field=field, cell=cells[row], row=int(row)) for row in rows]
+
+
+def _threads(modality: Modality) -> int:
+    """Decoders of files let other threads run; for values the handing over costs more than it gains."""
+    return min(8, len(os.sched_getaffinity(0))) if modality.files else 1

@@ -1,0 +1,130 @@
+"""ingest: the source's rows, checked, hashed and dealt to splits."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mmcore.config.fields import FieldSettings
+from mmcore.config.params import Params
+from mmcore.data.duplicates import Elder, Families
+from mmcore.data.intake import Intake, Sample, Wanted
+from mmcore.data.limit import spread
+from mmcore.data.manifest import Manifest, check_columns, check_names
+from mmcore.data.quarantine import Broken, check_share, write_broken
+from mmcore.data.settings import DataSettings
+from mmcore.data.split import Dealer
+from mmcore.errors import DataError
+from mmcore.interfaces.source import Source
+from mmcore.registry.plugins import Plugins, installed
+from mmcore.runtime.progress import track
+from mmcore.stages.paths import Paths
+
+READS = ("data", "fields")
+
+TWO_SPLITS = (
+    "Where content stands in two splits: name a column in data.group that keeps such rows together, let the split "
+    "column agree with it, or take the copies out of the source. "
+)
+
+
+@dataclass(frozen=True)
+class Dealt:
+    """The rows that can be used, with their families' elders, and those that cannot."""
+
+    samples: Sequence[Sample]
+    elders: Sequence[Elder]
+    refused: Sequence[Broken]
+    torn: bool
+    """At least one row was refused because it would stand in two splits."""
+
+
+def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None:
+    """Write manifest.parquet and refused.jsonl.
+
+    Raises ConfigError for columns that are not there, DataError where there are no rows, none to train on, or more
+    broken ones than data.max_broken allows; refused.jsonl is written then too.
+    """
+    plugins = plugins or installed()
+    settings, fields = params.get("data", DataSettings), params.fields()
+    dealer = Dealer(settings.split)
+    wanted = want(settings, fields, plugins)
+    source: Source = plugins.source.build(settings.source, where="data.source")
+    check_columns(wanted, list(source.columns()))
+    intake = Intake(wanted, source.base)
+    taken = [intake.take(number, row) for number, row in enumerate(track(source.rows(), what="ingest"))]
+    if not taken:
+        raise DataError(f"the source {settings.source.name!r} has no rows: {settings.source.to_yaml()}.")
+    if wanted.split is not None and not any(isinstance(one, Sample) and one.declared == "validation" for one in taken):
+        dealer = Dealer(settings.split, cut=True)
+    dealt = deal(taken, dealer)
+    write_broken(paths.refused, dealt.refused)
+    advice = TWO_SPLITS if dealt.torn else ""
+    check_share(dealt.refused, total=len(taken), max_broken=settings.max_broken, listed=paths.refused, advice=advice)
+    manifest = limited(dealt, wanted, settings, paths, total=len(taken))
+    check_splits(manifest, settings)
+    manifest.write(paths.manifest)
+
+
+def want(settings: DataSettings, fields: Mapping[str, FieldSettings], plugins: Plugins) -> Wanted:
+    """What is to be read of the source. Raises ConfigError or PluginError where a field's name or modality is wrong."""
+    check_names(list(fields))
+    modalities = {
+        name: plugins.modality.build(field.modality, where=f"fields.{name}.modality") for name, field in fields.items()
+    }
+    return Wanted(
+        {name: field.column for name, field in fields.items()},
+        files=frozenset(name for name, modality in modalities.items() if modality.files),
+        inputs=frozenset(name for name, field in fields.items() if field.encoder or field.like),
+        id=settings.id,
+        group=settings.group,
+        split=settings.split.column,
+        slices=settings.slices,
+    )
+
+
+def deal(taken: Sequence[Sample | Broken], dealer: Dealer) -> Dealt:
+    """Every row in its family, in source order."""
+    families = Families(dealer)
+    samples, places, refused = list[Sample](), list[int](), list[Broken]()
+    torn = False
+    for one in taken:
+        if isinstance(one, Broken):
+            refused.append(one)
+            continue
+        try:
+            places.append(families.place(one.id, group=one.group, keys=one.keys, declared=one.declared))
+            samples.append(one)
+        except DataError as error:
+            refused.append(Broken(one.id, str(error)))
+            torn = True
+    return Dealt(samples, [families.elder(place) for place in places], refused, torn)
+
+
+def limited(dealt: Dealt, wanted: Wanted, settings: DataSettings, paths: Paths, *, total: int) -> Manifest:
+    """The manifest of the rows that data.limit allows; as many in proportion stay refused."""
+    groups, splits = [elder.group for elder in dealt.elders], [str(elder.split) for elder in dealt.elders]
+    samples = dealt.samples
+    if settings.limit is not None and settings.limit < len(samples):
+        rows = spread(settings.limit, parts=splits, groups=groups, ids=[sample.id for sample in samples])
+        samples = [samples[row] for row in rows]
+        groups, splits = [groups[row] for row in rows], [splits[row] for row in rows]
+        write_broken(paths.refused, dealt.refused[: len(dealt.refused) * settings.limit // total])
+    return Manifest.of(samples, groups=groups, splits=splits, wanted=wanted)
+
+
+def check_splits(manifest: Manifest, settings: DataSettings) -> None:
+    """Raise DataError where there is nothing to train on, or where a share was asked for and no group fell into it."""
+    sizes = Counter(manifest.splits.tolist())
+    split, groups = settings.split, len(set(manifest.groups))
+    if not sizes["train"]:
+        says = (
+            "no group fell into the training split" if split.column is None else f"column {split.column!r} names none"
+        )
+        raise DataError(f"there are no training rows: of {len(manifest)} rows in {groups} groups {says}.")
+    asked = {"validation": split.validation, "test": 0.0 if split.column is not None else split.test}
+    for name, share in asked.items():
+        if share > 0 and not sizes[name]:
+            raise DataError(
+                f"there are no {name} rows: none of {groups} groups fell into the {share:.0%} of data.split.{name}. "
+                f"Raise it, add rows, name a split column in data.split.column, or set it to 0."
+            )
