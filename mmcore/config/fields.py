@@ -3,16 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from mmcore.registry.origin import PackageSettings
 from mmcore.registry.settings import Part
-
-
-@dataclass(frozen=True)
-class PackageSettings:
-    """A plugin's package from outside this repository, as `mm compose` found it."""
-
-    name: str
-    version: str
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -23,7 +15,7 @@ class FieldSettings:
     """The source's column."""
     modality: Part
     fit: tuple[str, ...]
-    """The fields whose training cells feed this modality's fit: itself and those that are `like` it; by `mm compose`."""
+    """The fields whose training cells feed the modality's fit: itself and all that are `like` it; by `mm compose`."""
     code: str
     """The modality's file or folder, for DVC to watch; written by `mm compose`."""
     encoder: Part | None = None
@@ -35,3 +27,4 @@ class FieldSettings:
     features: Literal["auto", "on", "off"] = "auto"
     """Compute a frozen encoder's output once: where that gives the same result, always (else an error), or never."""
     package: PackageSettings | None = None
+    """Where the modality comes from, if from outside this repository; written by `mm compose`."""

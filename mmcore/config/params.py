@@ -27,7 +27,7 @@ class Params:
 
         Raises ConfigError where a declared key is missing.
         """
-        self._values = values
+        self.values = values
         self.keys = tuple(keys)
         for key in self.keys:
             look_up(values, key)
@@ -46,7 +46,7 @@ class Params:
                 f"{key!r} was asked of params.yaml but is not declared. Declared: {listing(self.keys)}. "
                 "Add it to the stage's READS and to its `params` in dvc.yaml."
             )
-        return coerce(look_up(self._values, key), kind, key)
+        return coerce(look_up(self.values, key), kind, key)
 
     def fields(self) -> dict[str, FieldSettings]:
         """Every field by name, sorted."""

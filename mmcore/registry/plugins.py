@@ -56,13 +56,16 @@ class Registry:
         """Every name, sorted."""
         return sorted(self._points)
 
+    def points(self) -> list[EntryPoint]:
+        """Where every plugin lies, by name; a name that two packages claim comes twice."""
+        return [point for name in self.names() for point in self._points[name]]
+
     def point(self, name: str) -> EntryPoint:
         """Where the plugin lies, without importing it. Raises PluginError where no or more than one package has it."""
         points = self._points.get(name, [])
         if not points:
-            raise PluginError(
-                f"No plugin {name!r} in {self.group}.{near_miss(name, self._points)} Installed: {listing(self._points)}."
-            )
+            hint = near_miss(name, self._points)
+            raise PluginError(f"No plugin {name!r} in {self.group}.{hint} Installed: {listing(self._points)}.")
         if len(points) > 1:
             packages = " and ".join(sorted(package_of(point)[0] for point in points))
             raise PluginError(

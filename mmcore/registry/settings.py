@@ -94,6 +94,8 @@ def coerce(value: Any, annotation: Any, where: str) -> Any:
     if origin in (Union, UnionType):
         return _first_that_fits(value, arguments, where)
     if origin is Literal:
+        if isinstance(value, bool) and {"on", "off"} <= set(arguments):
+            value = "on" if value else "off"  # YAML reads on and off, without quotes, as true and false
         if value not in arguments:
             choices = ", ".join(map(str, arguments))
             hint = near_miss(str(value), map(str, arguments))

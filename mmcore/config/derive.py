@@ -1,0 +1,85 @@
+"""What params.yaml says that nobody chooses: shared fits, and where the code lies, for DVC to watch."""
+
+import sysconfig
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+from mmcore.config.sections import plain
+from mmcore.errors import ConfigError, listing, near_miss
+from mmcore.registry.origin import code_of, package_record
+from mmcore.registry.plugins import Plugins, package_of
+
+CODE_OF_THE_CORE = "mmcore/data"
+"""Stands for the code of a plugin from outside, which DVC cannot watch: every stage that asks depends on it anyway."""
+
+SHARED = ("modality", "encoder", "frozen")
+"""What a field that is `like` another takes from it."""
+
+
+def derive(tree: Mapping[str, Any], *, root: Path, plugins: Plugins) -> dict[str, Any]:
+    """The tree with `like` carried out and `fit`, `code`, `watch` and `package` filled in. Changes nothing given."""
+    given: Mapping[str, dict[str, Any]] = tree["fields"]
+    fields = {name: _shared(name, field, given) for name, field in given.items()}
+    for name, field in fields.items():
+        origin = field["like"] or name
+        part = _named(field["modality"], f"fields.{name}.modality")
+        field["fit"] = sorted({origin} | {other for other, its in fields.items() if its["like"] == origin})
+        field["code"], field["package"] = _origin(plugins.modality.point(part), root)
+    source = _named(tree["data"].get("source"), "data.source")
+    code, package = _origin(plugins.source.point(source), root)
+    # A source whose data DVC cannot watch (it lies in a package) still needs a path there.
+    watch = tree["data"].get("watch") or code
+    return {**tree, "fields": fields, "data": {**tree["data"], "code": code, "package": package, "watch": watch}}
+
+
+def _shared(name: str, field: Mapping[str, Any], fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The field, with what it takes from the one it is like."""
+    like = field.get("like")
+    if like is None:
+        if field.get("modality") is None:
+            raise ConfigError(f"fields.{name} has no modality. Give one: fields.{name}.modality=...")
+        return dict(field)
+    if like not in fields or like == name:
+        others = [other for other in fields if other != name]
+        raise ConfigError(
+            f"fields.{name}.like names {like!r}, which is no other field.{near_miss(like, others)} "
+            f"There is: {listing(others)}."
+        )
+    if fields[like].get("like") is not None:
+        raise ConfigError(
+            f"fields.{name}.like names {like!r}, which is itself like {fields[like]['like']!r}. Name that one."
+        )
+    for key in ("modality", "encoder"):
+        if field.get(key) is not None and field[key] != fields[like].get(key):
+            raise ConfigError(
+                f"fields.{name} is like {like!r} and has {key} {field[key]!r} of its own. Leave out one of the two."
+            )
+    return {**field, **{key: fields[like].get(key) for key in SHARED}}
+
+
+def _origin(point: EntryPoint, root: Path) -> tuple[str, dict[str, Any] | None]:
+    """The code as a path in the repository, or what stands for it and a record of the package that it comes from."""
+    code = code_of(point)
+    if code is None:
+        package, version = package_of(point)
+        raise ConfigError(
+            f"{point.value} of {package} {version} is registered but its file is not there. Reinstall it."
+        )
+    inside = root.resolve()
+    if code.resolve().is_relative_to(inside) and not _in_environment(code):
+        return code.resolve().relative_to(inside).as_posix(), None
+    return CODE_OF_THE_CORE, plain(package_record(point))
+
+
+def _in_environment(path: Path) -> bool:
+    """Inside site-packages: `.venv` lies in the repository, but DVC must not watch it."""
+    folders = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    return any(path.resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
+
+
+def _named(part: Any, where: str) -> str:
+    if not isinstance(part, Mapping) or not isinstance(part.get("name"), str):
+        raise ConfigError(f"{where} must name a plugin but is {part!r}.")
+    return str(part["name"])

@@ -1,0 +1,170 @@
+"""Choices of plugins, filled up: from `image/cnn` or `{name: cnn}` to every setting, without importing a plugin."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from mmcore.config.fields import FieldSettings
+from mmcore.config.sections import SECTIONS, with_defaults
+from mmcore.errors import ConfigError, listing, near_miss
+from mmcore.registry.origin import conf_of
+from mmcore.registry.plugins import GROUPS, Plugins
+
+UNSET = "???"
+"""A setting that has no default and was not given one."""
+
+OF_THE_CORE = {"task": {"weight": 1.0}}
+"""Settings of a part that the core takes out before the plugin is built, with their defaults."""
+
+PLACES = {
+    "data.source": "source",
+    "fields.*.modality": "modality",
+    "fields.*.encoder": "encoder",
+    "fusion": "fusion",
+    "floors.fusion": "fusion",
+    "tasks.*": "task",
+}
+"""Where params.yaml names a plugin, and of which kind; `*` stands for any one name."""
+
+
+def kind_at(key: str) -> str | None:
+    """The kind of plugin that is named at a dotted key; None where none is."""
+    steps = key.split(".")
+    for place, kind in PLACES.items():
+        pattern = place.split(".")
+        if len(steps) == len(pattern) and all(want in ("*", step) for want, step in zip(pattern, steps, strict=True)):
+            return kind
+    return None
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The folders of choices: the project's conf/ first, then every installed plugin's."""
+
+    root: Path
+    plugins: Plugins
+
+    @cached_property
+    def folders(self) -> tuple[Path, ...]:
+        """Each holds Hydra groups."""
+        points = (point for kind in GROUPS for point in self.plugins.kind(kind).points())
+        return tuple(dict.fromkeys([self.root / "conf", *filter(None, map(conf_of, points))]))
+
+    def options(self, group: str) -> list[str]:
+        """The files of a group, sorted, without their ending."""
+        return sorted({path.stem for folder in self.folders for path in (folder / group).glob("*.yaml")})
+
+    @cached_property
+    def groups(self) -> list[str]:
+        """Every group, nested ones with a slash, sorted."""
+        found = set[str]()
+        for folder in self.folders:
+            found |= {path.parent.relative_to(folder).as_posix() for path in folder.rglob("*.yaml")}
+        return sorted(found - {"."})
+
+    def chosen(self, kind: str, word: str) -> dict[str, Any]:
+        """What a bare word stands for: a file of the group, else the plugin of that name."""
+        for folder in self.folders:
+            file = folder / kind / f"{word}.yaml"
+            if file.is_file():
+                return {"name": word, **_load(file)}
+        names = {*self.options(kind), *self.plugins.kind(kind).names()}
+        if word not in names:
+            raise ConfigError(f"There is no {kind} {word!r}.{near_miss(word, names)} There is: {listing(names)}.")
+        return {"name": word}
+
+    def shipped(self, kind: str, name: str) -> dict[str, Any] | None:
+        """Every setting of a plugin with its default, from its own package; None where it ships no file.
+
+        Raises PluginError where no or more than one package has the plugin.
+        """
+        folder = conf_of(self.plugins.kind(kind).point(name))
+        if folder is None or not (file := folder / kind / f"{name}.yaml").is_file():
+            return None
+        return {**_load(file), **OF_THE_CORE.get(kind, {})}
+
+
+def complete(tree: Mapping[str, Any], shelf: Shelf) -> dict[str, Any]:
+    """Every section with every key, every part with every setting. Doing it twice changes nothing.
+
+    Raises ConfigError for a setting that a plugin does not have, PluginError for a plugin that is not there.
+    """
+    full = {name: tree.get(name, {}) for name in SECTIONS} | dict(tree)
+    full["fields"] = {name: _field(name, value) for name, value in _each(full, "fields")}
+    for name, kind in SECTIONS.items():
+        full[name] = with_defaults(full[name], kind)
+    full["data"] = _part_within(full["data"], "source", where="data", kind="source", shelf=shelf)
+    full["floors"] = _part_within(full["floors"], "fusion", where="floors", kind="fusion", shelf=shelf)
+    full["fusion"] = complete_part(full["fusion"], where="fusion", kind="fusion", shelf=shelf)
+    for name, value in _each(full, "fields"):
+        where = f"fields.{name}"
+        with_modality = _part_within(value, "modality", where=where, kind="modality", shelf=shelf)
+        full["fields"][name] = _part_within(with_modality, "encoder", where=where, kind="encoder", shelf=shelf)
+    full["tasks"] = {
+        name: _aimed(complete_part(value, where=f"tasks.{name}", kind="task", shelf=shelf), name, full["fields"])
+        for name, value in _each(full, "tasks")
+    }
+    return full
+
+
+def complete_part(value: Any, *, where: str, kind: str, shelf: Shelf) -> Any:
+    """One part with every setting; what is no part yet (nothing chosen) stays as it is."""
+    if isinstance(value, str) and value != UNSET:
+        value = shelf.chosen(kind, value)
+    if not isinstance(value, Mapping) or not isinstance(value.get("name"), str) or value["name"] == UNSET:
+        return value
+    shipped = shelf.shipped(kind, value["name"])
+    if shipped is None:
+        return dict(value)
+    for setting in value:
+        if setting not in shipped:
+            known = sorted(set(shipped) - {"name"})
+            raise ConfigError(
+                f"{where}: {GROUPS[kind]} {value['name']!r} takes no {setting!r}.{near_miss(str(setting), known)} "
+                f"It takes: {listing(known)}."
+            )
+    return {**shipped, **value}
+
+
+def _part_within(value: Any, key: str, *, where: str, kind: str, shelf: Shelf) -> Any:
+    if not isinstance(value, Mapping) or key not in value:
+        return value
+    return {**value, key: complete_part(value[key], where=f"{where}.{key}", kind=kind, shelf=shelf)}
+
+
+def _field(name: str, value: Any) -> Any:
+    """A field in full; as a word it is `modality/encoder`, or `modality` alone for a target."""
+    if isinstance(value, str):
+        modality, _, encoder = value.partition("/")
+        value = {"modality": modality, "encoder": encoder or None}
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"fields.{name} must say `modality/encoder` (image/cnn), `modality` alone (category) for a target, "
+            f"or a mapping with more settings; but got {value!r}."
+        )
+    return with_defaults({"column": name, **value}, FieldSettings)
+
+
+def _aimed(part: Any, name: str, fields: Mapping[str, Any]) -> Any:
+    """A task without a target takes the field of its own name."""
+    if isinstance(part, Mapping) and part.get("target") == UNSET and name in fields:
+        return {**part, "target": name}
+    return part
+
+
+def _each(tree: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:
+    value = tree[section]
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{section} must be a mapping of names to settings but got {value!r}.")
+    return iter([(str(name), item) for name, item in value.items()])
+
+
+def _load(file: Path) -> dict[str, Any]:
+    values = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    if not isinstance(values, dict):
+        raise ConfigError(f"{file} must hold `name` and settings.")
+    return {str(name): value for name, value in values.items()}

@@ -1,0 +1,77 @@
+"""Where a plugin's code lies, found without importing it."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
+from pathlib import Path
+
+from mmcore.registry.plugins import package_of
+
+DIGEST_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class PackageSettings:
+    """A plugin's package from outside this repository, as `mm compose` found it."""
+
+    name: str
+    version: str
+    digest: str
+
+
+def top_folder(point: EntryPoint) -> Path | None:
+    """The folder of the package that the entry point starts with; None where it is a single module, or is gone.
+
+    Only the first name is asked for: `find_spec("a.b")` would import `a`.
+    """
+    places = _places(point)
+    return places[0] if places else None
+
+
+def code_of(point: EntryPoint) -> Path | None:
+    """The module's file, or its folder where the module is a package; None where it is not there."""
+    _, *rest = point.module.split(".")
+    if not rest:
+        spec = find_spec(point.module)
+        if spec is None or spec.origin is None:
+            return None
+        origin = Path(spec.origin)
+        return origin.parent if origin.name == "__init__.py" else origin
+    for place in _places(point):
+        path = place.joinpath(*rest)
+        if path.is_dir():
+            return path
+        if path.with_suffix(".py").is_file():
+            return path.with_suffix(".py")
+    return None
+
+
+def conf_of(point: EntryPoint) -> Path | None:
+    """The folder with the package's choices; None where it ships none."""
+    return next((place / "conf" for place in _places(point) if (place / "conf").is_dir()), None)
+
+
+def package_record(point: EntryPoint) -> PackageSettings:
+    """Name, version and a digest of all its code: an editable install changes without changing its version."""
+    name, version = package_of(point)
+    digest = hashlib.sha256()
+    for path, relative in sorted(_code(point), key=lambda found: found[1]):
+        digest.update(relative.encode() + b"\0" + path.read_bytes() + b"\0")
+    return PackageSettings(name, version, digest.hexdigest()[:DIGEST_LENGTH])
+
+
+def _places(point: EntryPoint) -> list[Path]:
+    spec = find_spec(point.module.split(".")[0])
+    if spec is None or spec.submodule_search_locations is None:
+        return []
+    return [Path(place).resolve() for place in spec.submodule_search_locations]
+
+
+def _code(point: EntryPoint) -> Iterator[tuple[Path, str]]:
+    for place in _places(point):
+        for path in place.rglob("*.py"):
+            yield path, path.relative_to(place).as_posix()
+    if not _places(point) and (file := code_of(point)) is not None:
+        yield file, file.name
