@@ -22,7 +22,7 @@ from dvc.dependency.repo import RepoDependency
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo
-from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.rwlock import rwlock
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
@@ -46,19 +46,26 @@ Show = Callable[[str], None]
 
 
 class Graph:
-    """The stages of a repository that `dvc repro` would look at."""
+    """The stages of the repository in the working folder that `dvc repro` would look at.
 
-    def __init__(self, root: Path, *, targets: Sequence[str] = ("dvc.yaml",)) -> None:
+    In the working folder because DVC looks there in places, whatever folder it is given.
+    """
+
+    def __init__(self) -> None:
         """Raises SetupError where DVC cannot read the repository or its stages."""
         try:
-            self._repo = Repo(str(root))
-            graph = get_active_graph(self._repo.index.graph)
-            stages = plan_repro(graph, collect_stages(self._repo, targets))
+            self._repo = Repo()
+            index = self._repo.index
+            graph = get_active_graph(index.graph)
+            # Those of dvc.yaml and, before each, whatever it needs: data, imports, stages of other folders.
+            stages = plan_repro(graph, [stage for stage in index.stages if stage.path_in_repo == "dvc.yaml"])
         except DvcException as error:
-            raise SetupError(f"DVC cannot read the stages in {root}: {_message(error)}") from error
-        self._stages = {_name(stage): stage for stage in stages}
+            raise SetupError(f"DVC cannot read the stages in {Path.cwd()}: {_message(error)}") from error
+        self._stages = {stage.addressing: stage for stage in stages}
         # Each stage after those it needs, as `plan_repro` has them.
-        self.needs = {_name(stage): tuple(map(_name, graph.successors(stage))) for stage in stages}
+        self.needs = {
+            stage.addressing: tuple(other.addressing for other in graph.successors(stage)) for stage in stages
+        }
         self._mutex = threading.RLock()
         self._held: dict[str, ExitStack] = {}
         self._lifeline = Lifeline()
@@ -221,14 +228,6 @@ class _StageFailed(MmcoreError):
     def __init__(self, message: str, *, mendable: bool = True) -> None:
         super().__init__(message)
         self.mendable = mendable
-
-
-def _name(stage: DvcStage) -> str:
-    """As `dvc stage list` in the root has it, wherever we are called from."""
-    name = getattr(stage, "name", None)
-    if name is None:
-        return str(stage.path_in_repo)
-    return str(name) if stage.path_in_repo == "dvc.yaml" else f"{stage.path_in_repo}:{name}"
 
 
 def _changed(stage: DvcStage) -> bool:

@@ -6,7 +6,6 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
@@ -27,14 +26,14 @@ from flows.stop import Stop
 from flows.summary import outcome_table
 
 
-def run_pipeline(root: Path, *, jobs: int, force: bool) -> list[Outcome]:
+def run_pipeline(*, jobs: int, force: bool) -> list[Outcome]:
     """Bring every stage up to date. Returns what became of each, in an order in which they may run.
 
     A stage that fails takes its dependents with it and nothing else. Raises KeyboardInterrupt or SystemExit after a
     signal, when what ran has ended.
     """
     with api(), _quiet_terminal():
-        state = pipeline(str(root), jobs=jobs, force=force, return_state=True)
+        state = pipeline(jobs=jobs, force=force, return_state=True)
     outcomes = state.result(raise_on_failure=False)
     if isinstance(outcomes, BaseException):
         raise outcomes
@@ -42,10 +41,10 @@ def run_pipeline(root: Path, *, jobs: int, force: bool) -> list[Outcome]:
 
 
 @flow(name="pipeline", persist_result=False)
-def pipeline(root: str = ".", *, jobs: int = 2, force: bool = False) -> list[Outcome]:
-    """The stages of the repository in `root`, at most `jobs` at once."""
+def pipeline(jobs: int = 2, force: bool = False) -> list[Outcome]:
+    """The stages of the repository in the working folder, at most `jobs` at once."""
     console = Console(stderr=True)
-    with closing(Graph(Path(root))) as graph:
+    with closing(Graph()) as graph:
         walk = _Walk(graph, console, jobs=jobs, force=force)
         with noted(walk.note_signal):
             walk.to_the_end()

@@ -20,7 +20,7 @@ from flows.summary import REPORT, read_scores, score_line, score_table
 def retrain(root: Path, *, jobs: int, force: bool, as_json: bool) -> int:
     """The steps, in order. Returns the exit code."""
     check_project(root)
-    outcomes = [] if not force and is_up_to_date(root) else bring_up_to_date(root, jobs=jobs, force=force)
+    outcomes = [] if not force and is_up_to_date() else bring_up_to_date(jobs=jobs, force=force)
     if as_json:
         tell_as_json(root, outcomes)
     else:
@@ -28,17 +28,17 @@ def retrain(root: Path, *, jobs: int, force: bool, as_json: bool) -> int:
     return exit_code(outcomes)
 
 
-def is_up_to_date(root: Path) -> bool:
+def is_up_to_date() -> bool:
     """By DVC alone: Prefect takes seconds to start, and most nights bring nothing new."""
-    with closing(Graph(root)) as graph:
+    with closing(Graph()) as graph:
         return not graph.stale()
 
 
-def bring_up_to_date(root: Path, *, jobs: int, force: bool) -> list[Outcome]:
+def bring_up_to_date(*, jobs: int, force: bool) -> list[Outcome]:
     # Here, because importing it loads Prefect.
     from flows.pipeline import run_pipeline
 
-    return run_pipeline(root, jobs=jobs, force=force)
+    return run_pipeline(jobs=jobs, force=force)
 
 
 def tell(root: Path, outcomes: Sequence[Outcome]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from rich.markup import escape
 from rich.table import Table
 
 from flows.outcome import Outcome, Status
@@ -64,9 +65,9 @@ def _watched(root: Path) -> str | None:
 def score_table(scores: Iterable[Score]) -> Table:
     table = Table("score", "value", "95 % interval")
     for score in scores:
-        table.add_row(f"[bold]{score.name}", f"[bold]{_number(score.value)}", _interval(score))
+        table.add_row(f"[bold]{escape(score.name)}", f"[bold]{_number(score.value)}", _interval(score))
         for name, value in score.floors.items():
-            table.add_row(f"  floor: {name}", _number(value), "")
+            table.add_row(f"  floor: {escape(name)}", _number(value), "")
     return table
 
 
@@ -80,11 +81,11 @@ def outcome_table(outcomes: Iterable[Outcome]) -> Table:
     table = Table("stage", "outcome", "seconds", "because")
     for outcome in outcomes:
         status = f"[{_COLOURS.get(outcome.status, 'dim')}]{outcome.status}"
-        table.add_row(outcome.stage, status, f"{outcome.seconds:.1f}", first_line(outcome.reason))
+        table.add_row(escape(outcome.stage), status, f"{outcome.seconds:.1f}", escape(_first_line(outcome.reason)))
     return table
 
 
-def first_line(text: str) -> str:
+def _first_line(text: str) -> str:
     return text.partition("\n")[0]
 
 

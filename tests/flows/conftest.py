@@ -52,12 +52,16 @@ class Project:
         with Repo(str(self.root)) as repo:
             return [stage.addressing for stage in repo.reproduce()]
 
+    def environment(self):
+        """Of a process in the project that imports `flows`."""
+        return {**os.environ, "PYTHONPATH": str(CLONE)}
+
     def retrain(self, *arguments, **environment):
         """A process of `python -m flows.retrain` in the project."""
         return subprocess.Popen(
             [sys.executable, "-m", "flows.retrain", *arguments],
             cwd=self.root,
-            env={**os.environ, "PYTHONPATH": str(CLONE), **environment},
+            env={**self.environment(), **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -96,6 +100,14 @@ def prefect_server():
 
     with prefect_test_harness(server_startup_timeout=120):
         yield get_current_settings().api.url
+
+
+@pytest.fixture
+def prefect_database(prefect_server):
+    """For a process that starts a server of its own: the tables are there already, which takes ten seconds."""
+    from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL
+
+    return {"PREFECT_SERVER_DATABASE_CONNECTION_URL": PREFECT_SERVER_DATABASE_CONNECTION_URL.value()}
 
 
 def eventually(condition, seconds=20):

@@ -19,7 +19,7 @@ def test_a_name_starts_when_all_it_needs_is_done():
 
 
 def test_no_more_run_at_once_than_there_are_jobs():
-    order = Order({name: () for name in "abc"}, jobs=2)
+    order = Order(dict.fromkeys("abc", ()), jobs=2)
     assert order.take() == ["a", "b"]
     assert order.take() == []
     order.finish("a", good=True)

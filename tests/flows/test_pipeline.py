@@ -1,0 +1,103 @@
+import subprocess
+from contextlib import closing
+
+import pytest
+
+from flows.graph import Graph
+from flows.outcome import Status
+from flows.pipeline import run_pipeline
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+def statuses(**options):
+    return {outcome.stage: outcome.status for outcome in run_pipeline(**{"jobs": 2, "force": False, **options})}
+
+
+def copy(source, target):
+    return {"cmd": f"cp {source} {target}", "deps": [source], "outs": [target]}
+
+
+def test_every_stage_runs_once_and_dvc_repro_has_nothing_left_to_do(project, capfd):
+    project.stages(left=copy("in.txt", "l.txt"), right=copy("in.txt", "r.txt"), under=copy("l.txt", "u.txt"))
+    assert statuses() == {"left": Status.RAN, "right": Status.RAN, "under": Status.RAN}
+    assert project.status() == {}
+    assert project.reproduce() == []
+    assert statuses() == {"left": Status.UNCHANGED, "right": Status.UNCHANGED, "under": Status.UNCHANGED}
+    output = capfd.readouterr()
+    assert output.out == ""
+    assert "unchanged" in output.err
+    assert "prefect" not in output.err.lower()
+
+
+def test_independent_stages_run_side_by_side(project):
+    meet = "touch {0}; for i in $(seq 200); do [ -e {1} ] && exec touch {0}.out; sleep 0.05; done; exit 1"
+    project.stages(
+        left={"cmd": meet.format("left", "right"), "deps": ["in.txt"], "outs": ["left.out"]},
+        right={"cmd": meet.format("right", "left"), "deps": ["in.txt"], "outs": ["right.out"]},
+    )
+    assert statuses() == {"left": Status.RAN, "right": Status.RAN}
+
+
+def test_a_failure_skips_its_dependents_and_nothing_else(project, capfd):
+    project.stages(
+        bad={"cmd": "echo 'it is broken' >&2; exit 2", "deps": ["in.txt"], "outs": ["bad.txt"]},
+        after=copy("bad.txt", "after.txt"),
+        last=copy("after.txt", "last.txt"),
+        good=copy("in.txt", "good.txt"),
+    )
+    outcomes = {outcome.stage: outcome for outcome in run_pipeline(jobs=1, force=False)}
+    assert outcomes["bad"].status is Status.FAILED
+    assert outcomes["bad"].reason == "it is broken"
+    assert outcomes["good"].status is Status.RAN
+    assert outcomes["after"].status is outcomes["last"].status is Status.SKIPPED
+    assert outcomes["last"].reason == "because of bad"
+    told = capfd.readouterr().err
+    assert "bad | it is broken" in told
+    assert "Traceback" not in told
+    assert statuses()["good"] is Status.UNCHANGED
+
+
+def test_the_outcomes_are_kept_as_a_table_and_the_lines_as_logs(project):
+    import json
+
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    project.stages(
+        talk={"cmd": "echo 'told to nobody else'; cp in.txt out.txt", "deps": ["in.txt"], "outs": ["out.txt"]}
+    )
+    statuses()
+    with get_client(sync_client=True) as client:
+        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["outcomes"]))
+        tables = client.read_artifacts(artifact_filter=wanted)
+        messages = [log.message for log in client.read_logs(limit=200, offset=0)]
+        names = [run.name for run in client.read_task_runs()]
+    assert any(row["stage"] == "talk" and row["status"] == "ran" for table in tables for row in json.loads(table.data))
+    assert "told to nobody else" in messages
+    assert "talk" in names
+
+
+def test_a_fault_of_ours_is_raised_and_not_mistaken_for_a_stage_that_failed(project, monkeypatch):
+    project.stages(copy=copy("in.txt", "out.txt"))
+
+    def broken(*_, **__):
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(Graph, "run", broken)
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        statuses()
+
+
+def test_plain_dvc_beside_it_stays_right(project):
+    project.stages(
+        slow={"cmd": "touch up; until [ -e go ]; do sleep 0.05; done; cp in.txt s", "deps": ["in.txt"], "outs": ["s"]},
+        other=copy("in.txt", "o.txt"),
+    )
+    beside = "until [ -e up ]; do sleep 0.05; done; dvc repro -q other; code=$?; touch go; exit $code"
+    terminal = subprocess.Popen(["sh", "-c", beside])
+    assert statuses(jobs=1)["slow"] is Status.RAN
+    assert terminal.wait() == 0
+    assert project.status() == {}
+    with closing(Graph()) as graph:
+        assert graph.stale() == []
