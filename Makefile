@@ -1,0 +1,68 @@
+# What a newcomer types. Everything happens inside the clone; paths are relative, so that it may lie anywhere.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+export PREFECT_HOME := $(CURDIR)/.prefect
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DVC_SITE_CACHE_DIR := $(CURDIR)/.dvc/tmp/site
+export DVC_NO_ANALYTICS := 1
+export DO_NOT_TRACK := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+bin := .venv/bin
+python := $(bin)/python
+plugins := $(wildcard plugins/*/pyproject.toml)
+pip := $(python) -m pip install --quiet --constraint constraints.txt --no-build-isolation
+
+.PHONY: help install run test check bench clean
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+help:
+	@echo "make run       set up what is needed, then bring the model up to date (params.yaml says which)"
+	@echo "make test      set up, then every test              PYTEST_ARGS='-m \"not slow\"' for the quick ones"
+	@echo "make check     set up, then style, types and architecture"
+	@echo "make bench     set up, then every benchmark"
+	@echo "make install   only set up: .venv with the versions of constraints.txt, and every plugin"
+	@echo "make clean     remove the environment and all caches; data, DVC's cache and artifacts stay"
+	@echo
+	@echo "PYTHON=python3.12 make ... sets up with that interpreter; it has to be 3.11 or later."
+
+install: .venv/.installed
+	@test -e .git || { \
+	  echo "This is no git repository, which DVC builds on: making it one."; \
+	  git init -q && git add -A && \
+	  git -c user.name="$$(git config user.name || echo mmcore)" \
+	      -c user.email="$$(git config user.email || echo mmcore@localhost)" commit -q -m "As it came"; }
+	@test -d .dvc || { echo "Setting up DVC."; $(bin)/dvc init -q; }
+
+# The stamp is as old as the last complete set-up: half a set-up is done again.
+.venv/.installed: pyproject.toml constraints.txt $(plugins)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or later is needed; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 2; }
+	@echo "Setting up .venv with the versions of constraints.txt (a few minutes the first time)."
+	@$(python) -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	@$(pip) setuptools
+	@$(pip) -e '.[config,flows,search,dev]' $(patsubst %/pyproject.toml,-e ./%,$(plugins))
+	@touch $@
+	@echo "Set up."
+
+run: install
+	@$(python) -m flows.retrain
+
+test: install
+	@$(python) -m pytest $(PYTEST_ARGS)
+
+check: install
+	@$(python) -m ruff check .
+	@$(python) -m ruff format --check .
+	@$(python) -m mypy
+	@$(python) -m pytest -q tests/test_architecture.py
+
+bench: install
+	@set -e; for benchmark in benchmarks/*.py; do $(python) "$$benchmark"; done
+
+clean:
+	rm -rf .venv .prefect .pytest_cache .mypy_cache .ruff_cache .hypothesis build
+	find . -name '__pycache__' -prune -exec rm -rf {} + ; find . -name '*.egg-info' -prune -exec rm -rf {} +
