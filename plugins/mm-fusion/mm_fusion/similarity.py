@@ -1,0 +1,68 @@
+"""Similarity-weighted sum: each token of one field gathers the tokens of the other that it is like."""
+
+# B = samples of a batch, N = tokens of the first field, M = tokens of the second, D = width
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import torch
+from torch import nn
+
+from mmcore.errors import BuildError
+from mmcore.interfaces.fusion import LateFusion, Port, Streams, need_port
+from mmcore.interfaces.settings import Range
+from mmcore.interfaces.tokens import Tokens, join
+
+
+class Similarity(LateFusion):
+    """weights = a bᵀ within one sample, joint = a + weights b; `both` puts b + weightsᵀ a behind it.
+
+    normalise `none` takes the products as they are, divided by the number of tokens that are summed, so that longer
+    texts do not weigh more; `softmax` makes them shares: softmax(a bᵀ / sqrt(D)).
+    """
+
+    def __init__(
+        self,
+        ports: Mapping[str, Port],
+        *,
+        first: str = "image",
+        second: str = "question",
+        width: Annotated[int, Range(1, soft_high=1024, log=True)] = 128,
+        normalise: Literal["none", "softmax"] = "softmax",
+        direction: Literal["first", "second", "both"] = "both",
+    ) -> None:
+        """first, second: fields. width: that both are brought to. direction: whose tokens gather the other's."""
+        super().__init__(ports)
+        if first == second:
+            raise BuildError(f"fusion.first and fusion.second both name {first!r}: similarity needs two fields.")
+        self.first, self.second = first, second
+        self.of_first = nn.Linear(need_port(ports, first, "first").width, width)
+        self.of_second = nn.Linear(need_port(ports, second, "second").width, width)
+        self.normalise, self.direction = normalise, direction
+        self.writes = {**self.writes, "joint": width}
+
+    def combine(self, streams: Mapping[str, Tokens]) -> Streams:
+        """`joint`: the gathering tokens, real where their own field has them."""
+        first, second = streams[self.first].bothways(), streams[self.second].bothways()
+        a = first.with_values(self.of_first(first.values)).zeroed()
+        b = second.with_values(self.of_second(second.values)).zeroed()
+        parts = list[Tokens]()
+        if self.direction in ("first", "both"):
+            parts.append(self._gather(a, b))
+        if self.direction in ("second", "both"):
+            parts.append(self._gather(b, a))
+        return {"joint": join([replace(part, grid=None) for part in parts])}
+
+    def _gather(self, one: Tokens, other: Tokens) -> Tokens:
+        """Each token of `one` plus what it gathers of `other`; nothing where `other` is absent."""
+        products = one.values @ other.values.transpose(1, 2)  # [B,N,M]
+        if self.normalise == "softmax":
+            lowest = torch.finfo(products.dtype).min
+            products = products / one.width**0.5
+            shares = torch.where(other.mask.unsqueeze(1), products, lowest).softmax(-1)
+        else:
+            count = other.mask.sum(1).clamp_min(1).to(products.dtype)
+            shares = products / count[:, None, None]
+        gathered = shares @ other.values  # masked tokens are zero, so an absent field adds nothing
+        return one.with_values(one.values + gathered).zeroed()
