@@ -1,0 +1,120 @@
+"""Many rows at once: a table in, the same table with the model's answers out."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmcore.data.writing import whole_file
+from mmcore.errors import DataError, listing, near_miss
+from mmcore.interfaces.source import Source
+from mmcore.predictor.predictor import Predictor
+from mmcore.registry.plugins import Plugins, installed
+from mmcore.registry.settings import Part
+
+FORMATS = ("csv", "jsonl", "parquet")
+
+
+@dataclass(frozen=True)
+class Told:
+    """A table with answers."""
+
+    rows: Sequence[Mapping[str, Any]]
+    """The given columns, then `TASK:label`, `TASK:probability`, `TASK:probabilities`, and `error` where there are any."""
+    missing: Sequence[str]
+    """Inputs of the model that the table has no column for: it answered without them."""
+    errors: int
+    """Rows that could not be read; each says why in its column `error`."""
+
+
+def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = None) -> Told:
+    """What the model says of each row of a CSV, JSON lines or Parquet table, read as in training.
+
+    Relative paths in cells start in the table's folder. Columns that are no field of the model are kept as they are.
+    Raises DataError where the table cannot be read, has no row, or lacks a column that a misspelt one seems to be.
+    """
+    if not path.is_file():
+        raise DataError("there is no such table.", path=path)
+    delimiter = {"delimiter": "\t"} if path.suffix.lower() == ".tsv" else {}
+    part = Part("table", {"path": str(path), **delimiter})
+    source: Source = (plugins or installed()).source.build(part, where="--table")
+    missing = _missing(predictor, source.columns(), path)
+    rows = list(source.rows())
+    if not rows:
+        raise DataError("the table has no rows.", path=path)
+    known = predictor.columns
+    asked = [{name: cell for name, cell in row.items() if name in known} for row in rows]
+    told, errors = list[Mapping[str, Any]](), 0
+    for row, answers in zip(rows, predictor.predict_each(asked, source.base), strict=True):
+        failed = isinstance(answers, DataError)
+        errors += failed
+        said = {"error": str(answers)} if isinstance(answers, DataError) else _flat(answers)
+        told.append({**row, **said})
+    return Told(told, missing, errors)
+
+
+def write_table(told: Told, path: Path) -> None:
+    """A table in the format that the ending of `path` names: csv, jsonl or parquet. Raises DataError for another."""
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        raise DataError(f"the ending {path.suffix!r} does not tell a format: use {listing(FORMATS)}.", path=path)
+    with whole_file(path) as part:
+        if kind == "parquet":
+            flat = _without_mappings(told.rows)
+            pq.write_table(pa.Table.from_pylist([{name: row.get(name) for name in _names(flat)} for row in flat]), part)
+        else:
+            part.write_text(as_csv(told) if kind == "csv" else as_lines(told), encoding="utf-8", newline="")
+
+
+def as_csv(told: Told) -> str:
+    """One line a row; probabilities of single labels are left out (JSON lines has them)."""
+    rows = _without_mappings(told.rows)
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, _names(rows), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def as_lines(told: Told) -> str:
+    """One JSON object a line."""
+    return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in told.rows)
+
+
+def _missing(predictor: Predictor, columns: Sequence[str], path: Path) -> list[str]:
+    """Inputs without a column. Raises DataError where one seems misspelt, or all are missing."""
+    known = predictor.columns
+    there = {known[column] for column in columns if column in known}
+    missing = [name for name in predictor.inputs if name not in there]
+    wanted = [name for name, field in known.items() if field in missing]
+    for column in columns:
+        hint = near_miss(column, wanted) if column not in known else ""
+        if hint:
+            raise DataError(
+                f"the column {column!r} is no field of the model.{hint} It looks at: {listing(predictor.inputs)}.",
+                path=path,
+            )
+    if len(missing) == len(predictor.inputs):
+        raise DataError(
+            f"no column is a field that the model looks at ({listing(missing)}). Columns: {listing(columns)}.", path=path
+        )
+    return missing
+
+
+def _flat(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {f"{task}:{name}": value for task, answer in answers.items() for name, value in answer.items()}
+
+
+def _without_mappings(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if not isinstance(value, Mapping)} for row in rows]
+
+
+def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Every column of any row, in order of appearance."""
+    return list(dict.fromkeys(name for row in rows for name in row))

@@ -1,0 +1,161 @@
+"""report: one page that tells whether the model is good."""
+
+import csv
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmcore.config.params import Params
+from mmcore.data.quarantine import read_broken
+from mmcore.data.split import SPLITS
+from mmcore.data.store import Store
+from mmcore.data.writing import whole_file
+from mmcore.interfaces.metric import Table
+from mmcore.interfaces.modality import Modality, Shown
+from mmcore.interfaces.task import Task
+from mmcore.model.folder import Saved, load_model
+from mmcore.registry.plugins import Plugins, installed
+from mmcore.report.confusion import Confusion
+from mmcore.report.examples import Choice, Example, Gallery, choose
+from mmcore.report.page import Findings, LeftOut, TaskFindings, render
+from mmcore.report.scores import scores_of
+from mmcore.report.settings import ReportSettings
+from mmcore.stages.paths import Paths
+
+READS = ("report",)
+
+LIBRARIES = ("torch", "numpy", "pyarrow", "lightning-fabric", "timm", "tokenizers")
+"""Whose versions the page tells, where they are installed."""
+
+
+def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None:
+    """Write report.html from what the stages before it wrote."""
+    settings = params.get("report", ReportSettings)
+    saved = load_model(paths.model, plugins=plugins or installed())
+    metrics = json.loads(paths.metrics.read_text(encoding="utf-8"))
+    predictions = pq.read_table(paths.predictions)
+    tasks = saved.model.each_task()
+    broken = read_broken(paths.quarantine) if paths.quarantine.exists() else []
+    judged = {name: {key: metric.better for key, metric in task.metrics().items()} for name, task in tasks.items()}
+    scores = scores_of(metrics, judged)
+    confusions = _confusions(paths)
+    page = render(
+        Findings(
+            tasks=[
+                TaskFindings(
+                    name,
+                    [score for score in scores if score.task == name],
+                    confusions.get(name),
+                    galleries(name, task, predictions, saved=saved, paths=paths, count=settings.examples),
+                )
+                for name, task in tasks.items()
+            ],
+            split=metrics["split"],
+            n=metrics["n"],
+            curves=_curves(paths),
+            rows={name: metrics[f"rows/{name}"] for name in SPLITS if f"rows/{name}" in metrics},
+            left_out=[LeftOut(one.field, None if one.cell is None else str(one.cell), one.reason) for one in broken],
+            params=paths.params.read_text(encoding="utf-8"),
+            versions=_versions(saved),
+            timings=json.loads(paths.timings.read_text(encoding="utf-8")) if paths.timings.exists() else {},
+        ),
+        title=settings.title,
+    )
+    with whole_file(paths.report) as part:
+        part.write_text(page, encoding="utf-8")
+
+
+def galleries(name: str, task: Task, predictions: Any, *, saved: Saved, paths: Paths, count: int) -> list[Gallery]:
+    """Rows of the judged split to look at, with their inputs. predictions: pyarrow.Table of predictions.parquet."""
+    known = predictions.filter(predictions[f"{name}:present"])
+    if not count or not len(known):
+        return []
+    said, true = table_of(known, f"{name}:", but=f"{name}:true:"), table_of(known, f"{name}:true:")
+    metric = next(iter(task.metrics().values()))
+    scores = metric.rows(said, true)
+    confidence = said["probabilities"].max(1) if said.get("probabilities", np.empty(0)).ndim == 2 else None
+    ids = known["id"].to_pylist()
+    choices = choose(
+        scores, ids=ids, groups=known["group"].to_pylist(), confidence=confidence, better=metric.better, count=count
+    )
+    inputs = _Inputs(saved, paths)
+    answer = next((column for column in said if column in true and said[column].ndim == 1), None)
+    manifest_rows = known["row"].to_numpy()
+
+    def example(row: int, choice: Choice) -> Example:
+        return Example(
+            ids[row],
+            inputs.show(int(manifest_rows[row])),
+            predicted=_text(said[answer][row]) if answer else "",
+            actual=_text(true[answer][row]) if answer else "",
+            confidence=None if confidence is None else float(confidence[row]),
+            right=choice.right,
+        )
+
+    return [Gallery(one.title, one.note, [example(int(row), one) for row in one.rows]) for one in choices]
+
+
+class _Inputs:
+    """What the model saw of a manifest row."""
+
+    def __init__(self, saved: Saved, paths: Paths) -> None:
+        self._modalities: Mapping[str, Modality] = {name: saved.modalities[name] for name in saved.model.owners}
+        self._stores = {name: Store(paths.store(name)) for name in self._modalities}
+
+    def show(self, row: int) -> dict[str, Shown | None]:
+        """Every input field, None where the row lacks it."""
+        arrays = {name: store[row] for name, store in self._stores.items()}
+        return {n: None if array is None else self._modalities[n].show(array) for n, array in arrays.items()}
+
+
+def table_of(table: Any, start: str, *, but: str | None = None) -> Table:
+    """The columns of a pyarrow.Table whose names start so, as arrays; lists become [rows, n]."""
+    names = [name for name in table.column_names if name.startswith(start) and not (but and name.startswith(but))]
+    return {name.removeprefix(start): _array(table[name]) for name in names if name != f"{start}present"}
+
+
+def _array(column: Any) -> np.ndarray:
+    if pa.types.is_list(column.type):
+        return np.array(column.to_pylist())
+    return np.array(column.to_pylist(), dtype=object) if pa.types.is_string(column.type) else np.array(column)
+
+
+def _text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _confusions(paths: Paths) -> dict[str, Confusion]:
+    pairs = dict[str, list[tuple[str, str]]]()
+    for row in _csv(paths.confusion):
+        pairs.setdefault(row["task"], []).append((row["actual"], row["predicted"]))
+    found = {task: Confusion.of(rows) for task, rows in pairs.items()}
+    return {task: confusion for task, confusion in found.items() if confusion is not None}
+
+
+def _curves(paths: Paths) -> list[dict[str, float]]:
+    return [{key: float(value) for key, value in row.items() if value} for row in _csv(paths.learning)]
+
+
+def _csv(path: Path) -> Sequence[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _versions(saved: Saved) -> dict[str, str]:
+    """mmcore and the plugins that made the model, and what they stand on."""
+    found = {**saved.about["packages"], "python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
