@@ -29,6 +29,13 @@ class Project:
 
     def __init__(self, root):
         self.root = root
+        self._processes = []
+
+    def end(self):
+        """Leave nothing running, however the test went."""
+        for process in self._processes:
+            process.kill()
+            process.communicate()
 
     def write(self, name, text):
         path = self.root / name
@@ -58,7 +65,7 @@ class Project:
 
     def retrain(self, *arguments, **environment):
         """A process of `python -m flows.retrain` in the project."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "flows.retrain", *arguments],
             cwd=self.root,
             env={**self.environment(), **environment},
@@ -67,6 +74,8 @@ class Project:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._processes.append(process)
+        return process
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +98,8 @@ def project(tmp_path, _new_repository, monkeypatch):
     made.write("params.yaml", "training: {monitor: answer/accuracy}\n")
     made.write("in.txt", "one\n")
     monkeypatch.chdir(root)
-    return made
+    yield made
+    made.end()
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +138,7 @@ def _eventually():
 @pytest.fixture
 def long_stage():
     """A `dvc.yaml` entry: a minute's work that writes its process number to the file `pid`."""
-    return {"cmd": f"{sys.executable} long.py", "deps": ["long.py", "in.txt"], "outs": ["long.txt"]}
+    return {"cmd": "python long.py", "deps": ["long.py", "in.txt"], "outs": ["long.txt"]}
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import os
+import shlex
 import sys
 import threading
 import time
@@ -96,7 +97,7 @@ def test_a_stop_waits_for_work_to_be_saved(run, tmp_path, eventually):
     stop_once(tmp_path / "up", stop, eventually)
     script = "import signal, sys, time; signal.signal(15, lambda *_: (time.sleep(0.3), print('saved'), sys.exit())); "
     script += "open('up', 'w').close(); time.sleep(60)"
-    _, lines = run(f'{sys.executable} -c "{script}"; echo never', stop=stop)
+    _, lines = run(f'{shlex.quote(sys.executable)} -c "{script}"; echo never', stop=stop)
     assert lines == ["saved"]
 
 

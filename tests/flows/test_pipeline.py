@@ -1,4 +1,6 @@
+import shlex
 import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -94,7 +96,8 @@ def test_plain_dvc_beside_it_stays_right(project):
         slow={"cmd": "touch up; until [ -e go ]; do sleep 0.05; done; cp in.txt s", "deps": ["in.txt"], "outs": ["s"]},
         other=copy("in.txt", "o.txt"),
     )
-    beside = "until [ -e up ]; do sleep 0.05; done; dvc repro -q other; code=$?; touch go; exit $code"
+    repro = f"{shlex.quote(sys.executable)} -m dvc repro -q other"
+    beside = f"until [ -e up ]; do sleep 0.05; done; {repro}; code=$?; touch go; exit $code"
     terminal = subprocess.Popen(["sh", "-c", beside])
     assert statuses(jobs=1)["slow"] is Status.RAN
     assert terminal.wait() == 0
