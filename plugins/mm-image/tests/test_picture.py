@@ -1,0 +1,215 @@
+"""What may lie in a picture file, good and bad."""
+
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from mm_image.modality import ImageModality
+from mm_image.modality.picture import FORMATS
+from PIL import Image
+
+from mmcore.errors import DataError
+
+RED, GREEN, WHITE = (255, 0, 0), (0, 255, 0), (255, 255, 255)
+
+
+def read(folder, name, **settings):
+    return ImageModality(**{"size_px": 8, **settings}).read(name, folder)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG whose header promises pixels that never come."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def halves(left, right, size=(8, 8)) -> Image.Image:
+    """A picture of two colours side by side."""
+    image = Image.new("RGB", size, left)
+    image.paste(right, (size[0] // 2, 0, size[0], size[1]))
+    return image
+
+
+def test_a_picture_of_the_right_size_is_kept_to_the_bit(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+
+    array = read(tmp_path, "a.png")
+
+    assert array.dtype == np.uint8
+    np.testing.assert_array_equal(array, pixels.transpose(2, 0, 1))
+
+
+def test_the_background_shows_through_transparency(tmp_path):
+    image = Image.new("RGBA", (8, 8), (*RED, 0))
+    image.paste((*RED, 255), (0, 0, 4, 8))
+    image.save(tmp_path / "a.png")
+
+    array = read(tmp_path, "a.png", background=GREEN)
+
+    assert array[:, 0, 0].tolist() == list(RED)
+    assert array[:, 0, 7].tolist() == list(GREEN)
+
+
+def test_a_palette_with_a_transparent_colour_is_laid_over_the_background(tmp_path):
+    image = halves(RED, GREEN).quantize(2)
+    image.save(tmp_path / "a.gif", transparency=image.getpixel((7, 0)))
+
+    array = read(tmp_path, "a.gif", background=WHITE)
+
+    assert array[:, 0, 0].tolist() == list(RED)
+    assert array[:, 0, 7].tolist() == list(WHITE)
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "CMYK", "LA", "RGBA"])
+def test_every_mode_becomes_three_channels_of_bytes(tmp_path, mode):
+    name = "a.tiff" if mode == "CMYK" else "a.png"
+    Image.new("RGB", (8, 8), WHITE).convert(mode).save(tmp_path / name)
+
+    array = read(tmp_path, name)
+
+    assert array.shape == (3, 8, 8)
+    assert (array >= 254).all()
+
+
+def test_sixteen_bits_of_grey_become_eight(tmp_path):
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(ramp).save(tmp_path / "a.png")
+
+    array = read(tmp_path, "a.png")
+
+    np.testing.assert_array_equal(array, np.broadcast_to(ramp >> 8, (3, 8, 8)))
+
+
+def test_a_picture_is_turned_as_its_exif_data_says(tmp_path):
+    image = halves(RED, GREEN, (64, 64))
+    exif = image.getexif()
+    exif[0x0112] = 6  # the camera was held upright: turn by 90 degrees clockwise
+    image.save(tmp_path / "a.jpg", exif=exif, quality=95)
+
+    array = read(tmp_path, "a.jpg").astype(int)
+
+    assert array[0, 0].min() > 200  # red above
+    assert array[1, 7].min() > 200  # green below
+
+
+def test_crop_keeps_the_middle_pad_keeps_all_and_stretch_distorts(tmp_path):
+    image = Image.new("RGB", (24, 8), GREEN)
+    image.paste(RED, (8, 0, 16, 8))
+    image.save(tmp_path / "a.png")
+
+    crop = read(tmp_path, "a.png", resize="crop")
+    pad = read(tmp_path, "a.png", resize="pad", background=WHITE)
+    stretch = read(tmp_path, "a.png", resize="stretch")
+
+    assert (crop == np.array(RED).reshape(3, 1, 1)).all()
+    assert pad[:, 0, 0].tolist() == pad[:, 7, 7].tolist() == list(WHITE)
+    assert pad[:, 4, 0].tolist() != list(WHITE)
+    assert stretch[1, 0, 0] > 200
+    assert stretch[1, 7, 7] > 200
+
+
+def test_the_thinnest_picture_still_has_a_pixel(tmp_path):
+    Image.new("RGB", (500, 1), RED).save(tmp_path / "a.png")
+
+    assert read(tmp_path, "a.png", resize="pad").shape == (3, 8, 8)
+
+
+def test_a_large_jpeg_is_decoded_small(tmp_path):
+    halves(RED, GREEN, (1024, 1024)).save(tmp_path / "a.jpg")
+
+    array = read(tmp_path, "a.jpg").astype(int)
+
+    assert array[0, :, 1].min() > 200
+    assert array[1, :, 6].min() > 200
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", r"empty \(0 bytes\)"),
+        (b"this is a text", "is no picture"),
+        (png_header(8, 8), "cannot be read as a picture"),
+        (png_header(8, 8)[:20], "Truncated"),
+    ],
+)
+def test_a_broken_file_is_a_data_error_that_names_it_as_the_table_does(tmp_path, content, reason):
+    (tmp_path / "a.png").write_bytes(content)
+
+    with pytest.raises(DataError, match=reason) as caught:
+        read(tmp_path, "a.png")
+
+    assert str(caught.value).startswith("a.png: ")
+    assert str(tmp_path) not in str(caught.value)
+    assert caught.value.path == "a.png"
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "bmp", "tiff"])
+def test_a_file_cut_off_anywhere_in_its_first_half_is_refused(tmp_path, suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / f"whole.{suffix}")
+    whole = (tmp_path / f"whole.{suffix}").read_bytes()
+    for length in range(0, len(whole) // 2, len(whole) // 40):
+        (tmp_path / f"cut.{suffix}").write_bytes(whole[:length])
+        with pytest.raises(DataError, match=f"cut.{suffix}: "):
+            read(tmp_path, f"cut.{suffix}")
+
+
+def test_missing_files_folders_and_other_cells_are_data_errors(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match="missing.png: .*no such file"):
+        read(tmp_path, "missing.png")
+    with pytest.raises(DataError, match="folder: .*is a directory"):
+        read(tmp_path, "folder")
+    with pytest.raises(DataError, match="but the cell holds 3"):
+        read(tmp_path, 3)
+
+
+def test_max_pixels_is_told_from_the_header(tmp_path):
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+
+    with pytest.raises(DataError, match=r"a.png: has 40 x 30 pixels, more than max_pixels \(1000\)"):
+        read(tmp_path, "a.png", max_pixels=1000)
+
+
+PROBE = """
+import resource, sys
+from pathlib import Path
+from mm_image.modality import ImageModality
+from mmcore.errors import DataError
+modality = ImageModality()
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+before = peak()
+for name in sys.argv[2:]:
+    try:
+        modality.read(name, Path(sys.argv[1]))
+    except DataError as error:
+        print(error)
+print(peak() - before)
+"""
+
+
+def test_a_memory_bomb_is_refused_without_taking_memory(tmp_path):
+    (tmp_path / "bomb.png").write_bytes(png_header(50_000, 50_000))
+    (tmp_path / "large.png").write_bytes(png_header(9_000, 9_000))
+
+    command = [sys.executable, "-W", "ignore", "-c", PROBE, str(tmp_path), "bomb.png", "large.png"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert lines[0].startswith("bomb.png: is larger than max_pixels (64000000)")
+    assert lines[1].startswith("large.png: has 9000 x 9000 pixels")
+    assert int(lines[2]) < 20, "MiB that reading took"
+
+
+def test_every_format_that_is_named_is_known_to_pillow():
+    Image.init()
+
+    assert set(FORMATS) <= set(Image.OPEN)
+    assert "EPS" not in FORMATS
