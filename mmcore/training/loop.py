@@ -109,6 +109,7 @@ def train(
                 state.position.step += 1
                 display.step(state.position.epoch)
                 _pause(state, checkpoints, stop=stop(), due=watch.due())
+            lr = lr_at(state.position.step - 1, steps, settings)
             best = _end_epoch(state, model, goal=goal, settings=settings, data=data, lr=lr)
             display.epoch(state.position.curves[-1], best=best)
             checkpoints.save(state.position.step, state.tensors(), state.plain())

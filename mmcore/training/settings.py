@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from mmcore.interfaces.settings import Range
+from mmcore.registry.origin import PackageSettings
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,5 @@ class TrainingSettings:
     """Torch threads on a CPU; never taken from the machine, since 1 and 2 threads give different weights."""
     checkpoint_every_s: Annotated[float, Range(0)] = 30.0
     """Seconds between checkpoints inside an epoch; one is written after each epoch as well."""
+    packages: tuple[PackageSettings, ...] = ()
+    """Where the fusion and the tasks come from, if from outside this repository; written by `mm compose`."""

@@ -1,0 +1,82 @@
+"""What the loop does besides resuming."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from mmcore.errors import ConfigError, TrainingError
+from mmcore.training.curves import write_curves
+from mmcore.training.optimizer import build_optimizer, factor_of, lr_at
+from mmcore.training.settings import TrainingSettings
+from tests.training import toy
+
+
+def test_the_best_epoch_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([0.1, 0.9, 0.2, 0.3])
+    seen = list[dict[str, torch.Tensor]]()
+
+    def validate(model: Any) -> dict[str, float]:
+        seen.append(toy.weights(model))
+        return {"answer/accuracy": next(scores)}
+
+    monkeypatch.setattr(toy, "validate", validate)
+    model, curves = toy.run(tmp_path, toy.settings())
+    assert len(curves) == 4
+    assert all(torch.equal(seen[1][name], tensor) for name, tensor in toy.weights(model).items())
+
+
+def test_training_stops_when_patience_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([0.5, 0.6, 0.6, 0.1, 0.9])
+    monkeypatch.setattr(toy, "validate", lambda model: {"answer/accuracy": next(scores)})
+    _, curves = toy.run(tmp_path, toy.settings(epochs=5, patience=2))
+    assert len(curves) == 4  # the third and the fourth were no better than the second
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"the loss is nan.*Lower training.lr"):
+        toy.run(tmp_path, toy.settings(lr=1e30, warmup=0.0, clip_norm=None))
+
+
+def test_a_monitor_that_no_task_gives_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"answer/acuracy.*There are: answer/accuracy"):
+        toy.run(tmp_path, toy.settings(epochs=1, monitor="answer/acuracy"))
+
+
+def test_the_learning_rate_rises_and_falls_by_the_step_alone() -> None:
+    settings = TrainingSettings(monitor="a/b", lr=1.0, warmup=0.1)
+    rates = [lr_at(step, 100, settings) for step in range(100)]
+    assert rates[:10] == [pytest.approx((step + 1) / 10) for step in range(10)]
+    assert max(rates) == 1.0
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert 0 < rates[-1] < 0.01
+
+
+def test_factors_take_the_longest_start() -> None:
+    factors = {"encoders": 0.5, "encoders.image": 0.1}
+    assert factor_of("encoders.image.stem", factors) == 0.1
+    assert factor_of("encoders.text.words", factors) == 0.5
+    assert factor_of("fusion.out", factors) == 1.0
+
+
+def test_biases_do_not_decay_and_unknown_parts_are_told() -> None:
+    model = nn.Sequential(nn.Linear(2, 3))
+    groups = build_optimizer(model, TrainingSettings(monitor="a/b", weight_decay=0.1)).param_groups
+    assert {group["weight_decay"] for group in groups if group["params"][0].ndim == 1} == {0.0}
+    with pytest.raises(ConfigError, match=r"'1\.weight'.*Parts: 0\.bias, 0\.weight"):
+        build_optimizer(model, TrainingSettings(monitor="a/b", lr_of={"1.weight": 0.1}))
+
+
+def test_one_batch_can_be_learned_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toy, "batches", lambda epoch, start: iter([toy.toy_batch(8)] * (toy.BATCHES - start)))
+    _, curves = toy.run(tmp_path, toy.settings(epochs=12, lr=0.05, warmup=0.0, checkpoint_every_s=1e9))
+    assert curves[-1]["loss"] < 0.1 < curves[0]["loss"]
+
+
+def test_curves_are_a_table_with_whole_epochs(tmp_path: Path) -> None:
+    row = {"epoch": 1.0, "step": 3.0, "lr": 0.1, "loss": math.pi, "a/b": 0.5}
+    write_curves(tmp_path / "plots" / "learning.csv", [row])
+    assert (tmp_path / "plots" / "learning.csv").read_text() == f"epoch,step,lr,loss,a/b\n1,3,0.1,{math.pi},0.5\n"
