@@ -1,0 +1,75 @@
+"""CSV: a header, then cells with a delimiter between; quoted cells may hold line ends."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mm_sources.text import read_text_lines
+from mmcore.errors import DataError
+from mmcore.interfaces.source import Row
+
+WHOLE = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
+NUMBER = re.compile(r"-?((0|[1-9]\d*)(\.\d*)?|\.\d+)(e[+-]?\d+)?|-?inf|nan", re.ASCII | re.IGNORECASE)
+
+
+def read_csv_header(path: Path, delimiter: str) -> list[str]:
+    """The names in the first line."""
+    return _checked_header(path, next(_records(path, delimiter), (1, []))[1])
+
+
+def read_csv(path: Path, delimiter: str) -> Iterator[Row]:
+    """Every row. An empty cell is missing; a column becomes numbers only where each of its cells is one."""
+    records = _records(path, delimiter)
+    header = _checked_header(path, next(records, (1, []))[1])
+    rows = list[Sequence[str]]()
+    for line, cells in records:
+        if cells and len(cells) != len(header):
+            raise DataError(f"line {line} has {len(cells)} cells, but the header has {len(header)}.", path=path)
+        if cells:
+            rows.append(cells)
+    columns = [typed([row[place] for row in rows]) for place in range(len(header))]
+    for cells in zip(*columns, strict=True):
+        yield dict(zip(header, cells, strict=True))
+
+
+def typed(cells: Sequence[str]) -> list[Any]:
+    """A column's cells: whole numbers, numbers, or else texts; None where empty.
+
+    A number with zeros in front (007) is a name, and makes the whole column names.
+    """
+    given = {cell for cell in cells if cell}
+    kind: type[Any] = str
+    if given and all(WHOLE.fullmatch(cell) for cell in given):
+        kind = int
+    elif given and all(NUMBER.fullmatch(cell) for cell in given):
+        kind = float
+    made = {cell: kind(cell) for cell in given}
+    return [made.get(cell) for cell in cells]
+
+
+def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """(line where it begins, cells) of each record."""
+    csv.field_size_limit(2**31 - 1)  # the default of 128 KiB is shorter than many a document
+    reader = csv.reader(read_text_lines(path), delimiter=delimiter, strict=True)
+    begin = 1
+    try:
+        for cells in reader:
+            yield begin, cells
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"the record that begins in line {begin} is not CSV: {error}.", path=path) from error
+
+
+def _checked_header(path: Path, header: Sequence[str]) -> list[str]:
+    names = [name.strip() for name in header]
+    if not any(names):
+        raise DataError("the table is empty: its first line must name the columns.", path=path)
+    if "" in names:
+        raise DataError(f"column {names.index('') + 1} has no name in the first line.", path=path)
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"the first line names {twice[0]!r} twice.", path=path)
+    return names

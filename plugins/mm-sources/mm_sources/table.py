@@ -1,0 +1,70 @@
+"""A table of one's own: CSV, JSON lines or Parquet."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from mm_sources.delimited import read_csv, read_csv_header
+from mm_sources.lines import read_lines, read_lines_header
+from mm_sources.parquet import read_parquet, read_parquet_header
+from mmcore.errors import DataError
+from mmcore.interfaces.source import Row, Source
+
+Format = Literal["auto", "csv", "jsonl", "parquet"]
+
+ENDINGS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+
+
+class TableSource(Source):
+    """One row a sample. Relative paths in cells start in the table's folder."""
+
+    def __init__(self, *, path: str, format: Format = "auto", delimiter: str = ",") -> None:  # noqa: A002
+        """path: relative to the project. format: auto goes by the file's ending. delimiter: of a CSV table."""
+        self.path = Path(path)
+        self.format = format
+        self.delimiter = delimiter
+
+    @property
+    def base(self) -> Path:
+        """The table's folder."""
+        return self.path.parent
+
+    @property
+    def watch(self) -> Sequence[str]:
+        """The table's folder with the files in it; the table alone where that folder is the project itself."""
+        return [str(self.path if self.base == Path() else self.base)]
+
+    def columns(self) -> Sequence[str]:
+        """The header's names; for JSON lines every key that a line has. Raises DataError that names the file."""
+        path, kind = self._checked()
+        if kind == "csv":
+            return read_csv_header(path, self.delimiter)
+        return read_lines_header(path) if kind == "jsonl" else read_parquet_header(path)
+
+    def rows(self) -> Iterator[Row]:
+        """Every row in the file's order. Raises DataError that names the file and the line."""
+        path, kind = self._checked()
+        if kind == "csv":
+            return read_csv(path, self.delimiter)
+        return read_lines(path) if kind == "jsonl" else read_parquet(path)
+
+    def _checked(self) -> tuple[Path, str]:
+        """The file that is there, and its format."""
+        if not self.path.is_file():
+            what = "this is a folder" if self.path.is_dir() else f"there is no such file (looked in {Path.cwd()})"
+            raise DataError(f"{what}. Set data.source.path to your table.", path=self.path)
+        kind = ENDINGS.get(self.path.suffix.lower()) if self.format == "auto" else self.format
+        if kind is None:
+            raise DataError(
+                f"the ending {self.path.suffix!r} does not tell the format. "
+                f"Set data.source.format to csv, jsonl or parquet, or use one of {', '.join(ENDINGS)}.",
+                path=self.path,
+            )
+        return self.path, kind

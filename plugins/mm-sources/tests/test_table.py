@@ -1,0 +1,127 @@
+"""What a table may look like, and what is said of one that is wrong."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from mm_sources.table import TableSource
+
+from mmcore.errors import DataError
+
+
+def table(folder: Path, content: bytes | str, *, name: str = "rows.csv", **settings) -> TableSource:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return TableSource(path=str(path), **settings)
+
+
+def rows_of(source: TableSource) -> list[dict]:
+    return [dict(row) for row in source.rows()]
+
+
+def test_a_csv_gives_numbers_texts_and_missing_cells(tmp_path):
+    source = table(tmp_path, "a,b,c\n1,0.5,x\n2,,y\n")
+    assert list(source.columns()) == ["a", "b", "c"]
+    assert rows_of(source) == [{"a": 1, "b": 0.5, "c": "x"}, {"a": 2, "b": None, "c": "y"}]
+
+
+@pytest.mark.parametrize("cells", ["007,2", '"007",2', "1e5x,2", "+1,2", "1_0,2", "e5,3"])
+def test_a_column_with_one_cell_that_is_no_plain_number_stays_text(tmp_path, cells):
+    first, second = cells.replace('"', "").split(",")
+    source = table(tmp_path, "id,other\n" + cells.replace(",", ",x\n") + ",x\n")
+    assert [row["id"] for row in source.rows()] == [first, second]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
+    assert list(table(tmp_path, b"\xef\xbb\xbftext\nhello\n").columns()) == ["text"]
+
+
+def test_a_quoted_cell_may_hold_line_ends_delimiters_and_quotes(tmp_path):
+    source = table(tmp_path, 'text,n\n"two\nlines, and ""quotes""",1\n')
+    assert rows_of(source) == [{"text": 'two\nlines, and "quotes"', "n": 1}]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_chinese_and_blank_lines_are_read_with_either_line_end(tmp_path, ending):
+    source = table(tmp_path, ending.join(["问题,答案", "这是什么颜色?,红", "", "那个呢?,蓝", ""]))
+    assert [row["答案"] for row in source.rows()] == ["红", "蓝"]
+
+
+def test_other_delimiters_may_be_given(tmp_path):
+    assert rows_of(table(tmp_path, "a\tb\n1\tx\n", name="rows.tsv", delimiter="\t")) == [{"a": 1, "b": "x"}]
+
+
+def test_a_cell_may_be_longer_than_the_csv_module_likes(tmp_path):
+    assert len(rows_of(table(tmp_path, "text\n" + "x" * 300_000 + "\n"))[0]["text"]) == 300_000
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the table is empty"),
+        ("a,a\n1,2\n", "names 'a' twice"),
+        ("a,\n1,2\n", "column 2 has no name"),
+        ("a,b\n1,2\n3\n", "line 3 has 1 cells, but the header has 2"),
+        ('a,b\n"x\ny",2\n3\n', "line 4 has 1 cells"),
+        ('a,b\n1,"open\n2,3\n', "begins in line 2 is not CSV"),
+        (b"a\nfine\n\xe9t\xe9\n", "line 3, byte 1 is not UTF-8"),
+        ("a\n".encode("utf-16"), "UTF-16"),
+    ],
+)
+def test_a_broken_csv_is_told_with_file_and_line(tmp_path, content, message):
+    with pytest.raises(DataError, match=message) as caught:
+        rows_of(table(tmp_path, content))
+    assert "rows.csv" in str(caught.value)
+
+
+def test_json_lines_keep_types_and_fill_in_missing_keys(tmp_path):
+    source = table(tmp_path, '{"a": "007", "b": 1}\n\n{"b": 2.5, "c": [1, "é"]}\n', name="rows.jsonl")
+    assert list(source.columns()) == ["a", "b", "c"]
+    assert rows_of(source) == [{"a": "007", "b": 1, "c": None}, {"a": None, "b": 2.5, "c": '[1, "é"]'}]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [('{"a": 1}\n{"a": \n', "line 2 is not JSON"), ("[1]\n", "line 1 must be an object")]
+)
+def test_broken_json_lines_are_told_with_file_and_line(tmp_path, content, message):
+    with pytest.raises(DataError, match=message):
+        rows_of(table(tmp_path, content, name="rows.jsonl"))
+
+
+def test_parquet_gives_its_values(tmp_path):
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"a": ["x", None], "n": [1, 2], "f": [0.5, None]}), path)
+    source = TableSource(path=str(path))
+    assert list(source.columns()) == ["a", "n", "f"]
+    assert rows_of(source) == [{"a": "x", "n": 1, "f": 0.5}, {"a": None, "n": 2, "f": None}]
+
+
+def test_parquet_with_bytes_in_it_says_what_to_do(tmp_path):
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"image": [b"PNG"]}), path)
+    with pytest.raises(DataError, match=r"'image' holds bytes.*put their paths"):
+        rows_of(TableSource(path=str(path)))
+
+
+@pytest.mark.parametrize("content", [b"", b"no parquet at all"])
+def test_a_file_that_is_no_parquet_is_told(tmp_path, content):
+    with pytest.raises(DataError, match="no Parquet file"):
+        table(tmp_path, content, name="rows.parquet").columns()
+
+
+def test_a_table_that_is_not_there_names_the_setting_to_mend(tmp_path):
+    with pytest.raises(DataError, match=r"no such file.*data\.source\.path"):
+        TableSource(path=str(tmp_path / "rows.csv")).columns()
+
+
+def test_an_unknown_ending_asks_for_the_format(tmp_path):
+    with pytest.raises(DataError, match=r"data\.source\.format"):
+        table(tmp_path, "a\n1\n", name="rows.txt").columns()
+    assert rows_of(table(tmp_path, "a\n1\n", name="rows.txt", format="csv")) == [{"a": 1}]
+
+
+def test_paths_start_in_the_tables_folder_and_that_folder_is_watched():
+    assert TableSource(path="data/rows.csv").base == Path("data")
+    assert list(TableSource(path="data/rows.csv").watch) == ["data"]
+    assert list(TableSource(path="rows.csv").watch) == ["rows.csv"]
