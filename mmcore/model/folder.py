@@ -93,7 +93,8 @@ def packages_of(plan: ModelPlan, plugins: Plugins) -> dict[str, str]:
     points += [plugins.encoder.point(encoder.part.name) for encoder in plan.encoders.values()]
     points += [plugins.fusion.point(plan.fusion.name)]
     points += [plugins.task.point(part.name) for part in plan.tasks.values()]
-    return dict(sorted({"mmcore": version("mmcore"), **dict(package_of(point) for point in points)}.items()))
+    made_by = dict(package_of(point) for point in points if point.dist is not None)
+    return dict(sorted({"mmcore": version("mmcore"), **made_by}.items()))
 
 
 def plan_to_yaml(plan: ModelPlan) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Predictor:
     def load(cls, folder: Path, plugins: Plugins | None = None, *, device: str = "cpu") -> "Predictor":
         """The model of a folder that a training wrote.
 
-        Raises ArtifactError where the folder is not one, or what made it is not installed in a version that can read it.
+        Raises ArtifactError where the folder is not one, or what made X
         """
         return cls(load_model(folder, plugins=plugins), device=device)
 

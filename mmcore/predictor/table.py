@@ -26,7 +26,7 @@ class Told:
     """A table with answers."""
 
     rows: Sequence[Mapping[str, Any]]
-    """The given columns, then `TASK:label`, `TASK:probability`, `TASK:probabilities`, and `error` where there are any."""
+    """The given columns, then `TASK:label`, `TASK:probability`, `TASK:probabilities`, and `error` where one failed."""
     missing: Sequence[str]
     """Inputs of the model that the table has no column for: it answered without them."""
     errors: int
@@ -102,7 +102,8 @@ def _missing(predictor: Predictor, columns: Sequence[str], path: Path) -> list[s
             )
     if len(missing) == len(predictor.inputs):
         raise DataError(
-            f"no column is a field that the model looks at ({listing(missing)}). Columns: {listing(columns)}.", path=path
+            f"no column is a field that the model looks at ({listing(missing)}). Columns: {listing(columns)}.",
+            path=path,
         )
     return missing
 

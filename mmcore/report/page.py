@@ -113,7 +113,7 @@ def verdict(score: Score) -> tuple[str, str]:
     if score.beats_floors:
         return "good", f"Better than every floor: {gap(score, floor)} {side} the best of them, {beaten}."
     if score.beats_floors is None:
-        why = "but its interval reaches down to it" if score.value.low is not None else "but without an interval"
+        why = "but its interval reaches it" if score.value.low is not None else "but without an interval"
         return "open", f"{gap(score, floor)} {side} the best floor, {beaten}, {why}."
     return "bad", f"Not better than {beaten}: what it learned from its inputs together is worth nothing yet."
 

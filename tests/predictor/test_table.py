@@ -1,0 +1,128 @@
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from mmcore.errors import DataError
+from mmcore.interfaces.source import Row, Source
+from mmcore.predictor import answer_table, write_table
+from mmcore.testing.toys import toy_plugins
+
+HEADER = "id,vector,sequence\n"
+
+
+class Lines(Source):
+    """As little of a table source as reads these tests' files."""
+
+    def __init__(self, *, path: str) -> None:
+        self.path = Path(path)
+
+    @property
+    def base(self) -> Path:
+        return self.path.parent
+
+    @property
+    def watch(self) -> Sequence[str]:
+        return []
+
+    def columns(self) -> Sequence[str]:
+        return self.path.read_text(encoding="utf-8").splitlines()[0].split(",")
+
+    def rows(self) -> Iterator[Row]:
+        with self.path.open(encoding="utf-8", newline="") as file:
+            yield from ({name: cell or None for name, cell in row.items()} for row in csv.DictReader(file))
+
+
+class Sources:
+    """A registry that has this one source."""
+
+    def build(self, part, *, where):
+        assert part.name == "table"
+        return Lines(**part.settings)
+
+
+@pytest.fixture
+def plugins():
+    return replace(toy_plugins(), source=Sources())
+
+
+def told(predictor, plugins, path, text):
+    path.write_text(text, encoding="utf-8")
+    return answer_table(predictor, path, plugins=plugins)
+
+
+def test_every_row_keeps_its_columns_and_gets_the_answer(predictor, plugins, tmp_path):
+    found = told(predictor, plugins, tmp_path / "rows.csv", HEADER + "a,1 2 3,it is\nb,-1 2 3,not it\n")
+
+    assert [row["id"] for row in found.rows] == ["a", "b"]
+    assert [row["answer:label"] for row in found.rows] == [
+        answers["answer"]["label"]
+        for answers in predictor.predict(
+            [{"vector": "1 2 3", "sequence": "it is"}, {"vector": "-1 2 3", "sequence": "not it"}]
+        )
+    ]
+    assert not found.errors
+    assert not found.missing
+
+
+def test_a_row_that_cannot_be_read_says_why_and_the_others_are_answered(predictor, plugins, tmp_path):
+    found = told(predictor, plugins, tmp_path / "rows.csv", HEADER + "a,1 2 3,it\nb,nonsense,it\nc,1 2 3,it\n")
+
+    assert found.errors == 1
+    assert "no vector" in found.rows[1]["error"]
+    assert found.rows[0]["answer:label"] == found.rows[2]["answer:label"]
+
+
+def test_an_input_without_a_column_is_told(predictor, plugins, tmp_path):
+    found = told(predictor, plugins, tmp_path / "rows.csv", "id,vector\na,1 2 3\n")
+
+    assert found.missing == ["sequence"]
+
+
+def test_a_misspelt_column_is_refused_before_anything_is_predicted(predictor, plugins, tmp_path):
+    with pytest.raises(DataError, match=r"'sequnce' is no field of the model. Did you mean 'sequence'"):
+        told(predictor, plugins, tmp_path / "rows.csv", "vector,sequnce\n1 2 3,it\n")
+
+
+def test_a_table_without_any_input_is_refused(predictor, plugins, tmp_path):
+    with pytest.raises(DataError, match="no column is a field that the model looks at"):
+        told(predictor, plugins, tmp_path / "rows.csv", "a,b\n1,2\n")
+
+
+def test_a_table_without_rows_is_refused(predictor, plugins, tmp_path):
+    with pytest.raises(DataError, match="the table has no rows"):
+        told(predictor, plugins, tmp_path / "rows.csv", HEADER)
+
+
+def test_a_table_that_is_not_there_is_refused(predictor, plugins, tmp_path):
+    with pytest.raises(DataError, match="there is no such table"):
+        answer_table(predictor, tmp_path / "rows.csv", plugins=plugins)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_written_table_reads_back_with_the_same_labels(predictor, plugins, tmp_path, ending):
+    found = told(predictor, plugins, tmp_path / "rows.csv", HEADER + "甲,1 2 3,it\n乙,nonsense,it\n")
+    out = tmp_path / f"out.{ending}"
+
+    write_table(found, out)
+
+    readers = {
+        "csv": lambda: list(csv.DictReader(out.read_text(encoding="utf-8").splitlines())),
+        "jsonl": lambda: [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()],
+        "parquet": lambda: pq.read_table(out).to_pylist(),
+    }
+    rows = readers[ending]()
+    assert [row["id"] for row in rows] == ["甲", "乙"]
+    assert rows[0]["answer:label"] == found.rows[0]["answer:label"]
+    assert "no vector" in rows[1]["error"]
+
+
+def test_an_unknown_ending_is_refused(predictor, plugins, tmp_path):
+    found = told(predictor, plugins, tmp_path / "rows.csv", HEADER + "a,1 2 3,it\n")
+
+    with pytest.raises(DataError, match="use csv, jsonl, parquet"):
+        write_table(found, tmp_path / "out.xlsx")
