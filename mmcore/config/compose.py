@@ -1,6 +1,6 @@
 """Choices -> every setting: Hydra puts conf/ together, the rest fills it up, checks it and adds what DVC must know."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mmcore.config.agree import disagreements
 from mmcore.config.derive import derive
 from mmcore.config.overrides import Choice, apply, parse, walk
+from mmcore.config.params import Params
 from mmcore.config.parts import UNSET, Shelf
 from mmcore.config.sections import SECTIONS, checked
 from mmcore.errors import ConfigError, listing, near_miss
@@ -32,7 +34,16 @@ def compose(root: Path, choices: Sequence[str], *, plugins: Plugins) -> dict[str
     groups = [choice for choice in parsed if _chooses_group(choice, shelf)]
     tree = _tree(shelf, groups)
     full = apply(tree, [choice for choice in parsed if choice not in groups], shelf)
-    return checked(derive(_resolved(full), root=root, plugins=plugins))
+    values = checked(derive(_resolved(full), root=root, plugins=plugins))
+    _check_agreement(values)
+    return values
+
+
+def _check_agreement(values: Mapping[str, Any]) -> None:
+    params = Params(values, ["fields", "tasks", "training.monitor"])
+    faults = list(disagreements(params.fields(), params.tasks(), monitor=params.get("training.monitor", str)))
+    if faults:
+        raise ConfigError("\n".join(faults))
 
 
 def _chooses_group(choice: Choice, shelf: Shelf) -> bool:

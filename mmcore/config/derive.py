@@ -27,11 +27,28 @@ def derive(tree: Mapping[str, Any], *, root: Path, plugins: Plugins) -> dict[str
         part = _named(field["modality"], f"fields.{name}.modality")
         field["fit"] = sorted({origin} | {other for other, its in fields.items() if its["like"] == origin})
         field["code"], field["package"] = _origin(plugins.modality.point(part), root)
-    source = _named(tree["data"].get("source"), "data.source")
-    code, package = _origin(plugins.source.point(source), root)
+        if isinstance(field["encoder"], Mapping):
+            encoder = _named(field["encoder"], f"fields.{name}.encoder")
+            field["encoder_package"] = _origin(plugins.encoder.point(encoder), root)[1]
+    code, package = _origin(plugins.source.point(_named(tree["data"].get("source"), "data.source")), root)
     # A source whose data DVC cannot watch (it lies in a package) still needs a path there.
     watch = tree["data"].get("watch") or code
-    return {**tree, "fields": fields, "data": {**tree["data"], "code": code, "package": package, "watch": watch}}
+    return {
+        **tree,
+        "fields": fields,
+        "data": {**tree["data"], "code": code, "package": package, "watch": watch},
+        "training": {**tree["training"], "packages": _model_packages(tree, root=root, plugins=plugins)},
+    }
+
+
+def _model_packages(tree: Mapping[str, Any], *, root: Path, plugins: Plugins) -> list[dict[str, Any]]:
+    """Records of the packages from outside that fusion and tasks come from, sorted by name."""
+    points = [plugins.fusion.point(_named(tree["fusion"], "fusion"))]
+    if tree["floors"].get("fusion") is not None:
+        points.append(plugins.fusion.point(_named(tree["floors"]["fusion"], "floors.fusion")))
+    points += [plugins.task.point(_named(part, f"tasks.{name}")) for name, part in tree["tasks"].items()]
+    records = {record["name"]: record for point in points if (record := _origin(point, root)[1]) is not None}
+    return [records[name] for name in sorted(records)]
 
 
 def _shared(name: str, field: Mapping[str, Any], fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -28,3 +28,5 @@ class FieldSettings:
     """Compute a frozen encoder's output once: where that gives the same result, always (else an error), or never."""
     package: PackageSettings | None = None
     """Where the modality comes from, if from outside this repository; written by `mm compose`."""
+    encoder_package: PackageSettings | None = None
+    """Likewise for the encoder."""

@@ -53,13 +53,12 @@ def accumulate(former: Sequence[str], given: Sequence[str]) -> list[str]:
 
 def apply(tree: Mapping[str, Any], choices: Sequence[Choice], shelf: Shelf) -> dict[str, Any]:
     """The completed tree with every choice applied, one after another."""
-    full = complete(tree, shelf)
+    full = complete(tree, shelf, strict=False)
     for choice in choices:
         *steps, last = choice.key.split(".")
-        parent = _parent(full, steps, choice)
-        _change(parent, last, choice)
-        full = complete(full, shelf)
-    return full
+        _change(_parent(full, steps, choice), last, choice)
+        full = complete(full, shelf, strict=False)
+    return complete(full, shelf)
 
 
 def _choice(text: str) -> Choice:

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from mmcore.config.fields import FieldSettings
 from mmcore.config.sections import SECTIONS, with_defaults
-from mmcore.errors import ConfigError, listing, near_miss
+from mmcore.errors import ConfigError, MmcoreError, listing, near_miss
 from mmcore.registry.origin import conf_of
 from mmcore.registry.plugins import GROUPS, Plugins
 
@@ -85,55 +85,64 @@ class Shelf:
         folder = conf_of(self.plugins.kind(kind).point(name))
         if folder is None or not (file := folder / kind / f"{name}.yaml").is_file():
             return None
-        return {**_load(file), **OF_THE_CORE.get(kind, {})}
+        shipped = {**_load(file), **OF_THE_CORE.get(kind, {})}
+        # A plugin cannot know what the fields are called: a task's target is the user's to say.
+        return {**shipped, "target": UNSET} if kind == "task" and "target" in shipped else shipped
 
 
-def complete(tree: Mapping[str, Any], shelf: Shelf) -> dict[str, Any]:
+def complete(tree: Mapping[str, Any], shelf: Shelf, *, strict: bool = True) -> dict[str, Any]:
     """Every section with every key, every part with every setting. Doing it twice changes nothing.
 
+    strict: False leaves a part that cannot be completed as it is: a later choice may replace it.
     Raises ConfigError for a setting that a plugin does not have, PluginError for a plugin that is not there.
     """
     full = {name: tree.get(name, {}) for name in SECTIONS} | dict(tree)
     full["fields"] = {name: _field(name, value) for name, value in _each(full, "fields")}
     for name, kind in SECTIONS.items():
         full[name] = with_defaults(full[name], kind)
-    full["data"] = _part_within(full["data"], "source", where="data", kind="source", shelf=shelf)
-    full["floors"] = _part_within(full["floors"], "fusion", where="floors", kind="fusion", shelf=shelf)
-    full["fusion"] = complete_part(full["fusion"], where="fusion", kind="fusion", shelf=shelf)
+    full["data"] = _part_within(full["data"], "source", where="data", kind="source", shelf=shelf, strict=strict)
+    full["floors"] = _part_within(full["floors"], "fusion", where="floors", kind="fusion", shelf=shelf, strict=strict)
+    full["fusion"] = complete_part(full["fusion"], where="fusion", kind="fusion", shelf=shelf, strict=strict)
     for name, value in _each(full, "fields"):
         where = f"fields.{name}"
-        with_modality = _part_within(value, "modality", where=where, kind="modality", shelf=shelf)
-        full["fields"][name] = _part_within(with_modality, "encoder", where=where, kind="encoder", shelf=shelf)
+        with_modality = _part_within(value, "modality", where=where, kind="modality", shelf=shelf, strict=strict)
+        full["fields"][name] = _part_within(
+            with_modality, "encoder", where=where, kind="encoder", shelf=shelf, strict=strict
+        )
     full["tasks"] = {
-        name: _aimed(complete_part(value, where=f"tasks.{name}", kind="task", shelf=shelf), name, full["fields"])
+        name: _aimed(
+            complete_part(value, where=f"tasks.{name}", kind="task", shelf=shelf, strict=strict), name, full["fields"]
+        )
         for name, value in _each(full, "tasks")
     }
     return full
 
 
-def complete_part(value: Any, *, where: str, kind: str, shelf: Shelf) -> Any:
+def complete_part(value: Any, *, where: str, kind: str, shelf: Shelf, strict: bool = True) -> Any:
     """One part with every setting; what is no part yet (nothing chosen) stays as it is."""
-    if isinstance(value, str) and value != UNSET:
-        value = shelf.chosen(kind, value)
-    if not isinstance(value, Mapping) or not isinstance(value.get("name"), str) or value["name"] == UNSET:
+    try:
+        full = shelf.chosen(kind, value) if isinstance(value, str) and value != UNSET else value
+        if not isinstance(full, Mapping) or not isinstance(full.get("name"), str) or full["name"] == UNSET:
+            return full
+        shipped = shelf.shipped(kind, full["name"])
+    except MmcoreError:
+        if strict:
+            raise
         return value
-    shipped = shelf.shipped(kind, value["name"])
     if shipped is None:
-        return dict(value)
-    for setting in value:
-        if setting not in shipped:
-            known = sorted(set(shipped) - {"name"})
-            raise ConfigError(
-                f"{where}: {GROUPS[kind]} {value['name']!r} takes no {setting!r}.{near_miss(str(setting), known)} "
-                f"It takes: {listing(known)}."
-            )
-    return {**shipped, **value}
+        return dict(full)
+    unknown = [setting for setting in full if setting not in shipped]
+    if unknown and strict:
+        known, title = sorted(set(shipped) - {"name"}), f"{GROUPS[kind]} {full['name']!r}"
+        hint = near_miss(str(unknown[0]), known)
+        raise ConfigError(f"{where}: {title} takes no {unknown[0]!r}.{hint} It takes: {listing(known)}.")
+    return {**shipped, **full}
 
 
-def _part_within(value: Any, key: str, *, where: str, kind: str, shelf: Shelf) -> Any:
+def _part_within(value: Any, key: str, *, where: str, kind: str, shelf: Shelf, strict: bool) -> Any:
     if not isinstance(value, Mapping) or key not in value:
         return value
-    return {**value, key: complete_part(value[key], where=f"{where}.{key}", kind=kind, shelf=shelf)}
+    return {**value, key: complete_part(value[key], where=f"{where}.{key}", kind=kind, shelf=shelf, strict=strict)}
 
 
 def _field(name: str, value: Any) -> Any:

@@ -35,8 +35,8 @@ class Update:
     """What composing did."""
 
     choices: tuple[str, ...]
-    changed: Mapping[str, tuple[Any, Any]]
-    """Dotted key -> (before, now)."""
+    changed: Mapping[str, tuple[Any, Any]] | None
+    """Dotted key -> (before, now); None where there was no file before."""
 
 
 def read_current(path: Path) -> Current:
@@ -67,7 +67,7 @@ def update(root: Path, given: Sequence[str], *, plugins: Plugins, force: bool = 
         beside = path.with_name(f".{path.name}.new")
         beside.write_text(text, encoding="utf-8")
         os.replace(beside, path)
-    return Update(tuple(choices), differences(current.values, values) if current.values else {})
+    return Update(tuple(choices), differences(current.values, values) if current.values else None)
 
 
 def edits(current: Current, root: Path, *, plugins: Plugins) -> dict[str, tuple[Any, Any]]:

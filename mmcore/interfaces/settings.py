@@ -1,4 +1,4 @@
-"""What a setting may be: ranges that validate, document and give a search its space. No torch."""
+"""What a setting may be: ranges that validate, document and give a search its space; names of fields. No torch."""
 
 from dataclasses import dataclass
 
@@ -23,3 +23,13 @@ class Range:
             if isinstance(item, int | float) and not self.low <= item <= self.high:
                 return f"must be between {self.low:g} and {self.high:g} but got {item!r}"
         return None
+
+
+@dataclass(frozen=True)
+class FieldName:
+    """Says that a setting names a field, or a list of them: `Annotated[str, FieldName()]`.
+
+    `mm compose --check` then looks whether it is there, before anything is trained. encoded: it must have an encoder.
+    """
+
+    encoded: bool = True

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
 
-from mmcore.registry.plugins import package_of
+from mmcore.registry.plugins import GROUPS, package_of
 
 DIGEST_LENGTH = 16
 
@@ -57,7 +57,7 @@ def package_record(point: EntryPoint) -> PackageSettings:
     """Name, version and a digest of all its code: an editable install changes without changing its version."""
     name, version = package_of(point)
     digest = hashlib.sha256()
-    for path, relative in sorted(_code(point), key=lambda found: found[1]):
+    for relative, path in sorted(_code(point)):
         digest.update(relative.encode() + b"\0" + path.read_bytes() + b"\0")
     return PackageSettings(name, version, digest.hexdigest()[:DIGEST_LENGTH])
 
@@ -69,9 +69,14 @@ def _places(point: EntryPoint) -> list[Path]:
     return [Path(place).resolve() for place in spec.submodule_search_locations]
 
 
-def _code(point: EntryPoint) -> Iterator[tuple[Path, str]]:
-    for place in _places(point):
-        for path in place.rglob("*.py"):
-            yield path, path.relative_to(place).as_posix()
-    if not _places(point) and (file := code_of(point)) is not None:
-        yield file, file.name
+def _code(point: EntryPoint) -> Iterator[tuple[str, Path]]:
+    """Every source file of the distribution's plugins, by its path from the folder that its package lies in."""
+    siblings = (
+        [] if point.dist is None else [other for other in point.dist.entry_points if other.group in GROUPS.values()]
+    )
+    for top in {other.module.split(".")[0]: other for other in [point, *siblings]}.values():
+        for place in _places(top):
+            yield from ((path.relative_to(place.parent).as_posix(), path) for path in place.rglob("*.py"))
+        file = None if _places(top) else code_of(top)
+        if file is not None:
+            yield file.name, file

@@ -1,0 +1,34 @@
+"""`mm compose`: write params.yaml, or check it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmcore.config.check import check
+from mmcore.config.update import update
+from mmcore.errors import ConfigError
+from mmcore.registry.plugins import installed
+
+
+def compose_params(choices: Sequence[str], *, force: bool) -> None:
+    """Compose, and say what changed."""
+    done = update(Path(), choices, plugins=installed(), force=force)
+    print(f"choices: {' '.join(done.choices) or 'none'}")
+    _show(done.changed, "was")
+    print("params.yaml is written." if done.changed is None or done.changed else "params.yaml stays as it was.")
+
+
+def check_params() -> None:
+    """Say how params.yaml differs from conf/. Raises ConfigError that lists all that is wrong with it."""
+    found = check(Path(), plugins=installed())
+    if found.edits:
+        print("params.yaml differs from conf/ (edited by hand, or conf/ has changed since):")
+        _show(found.edits, "conf/ says")
+    if found.faults:
+        raise ConfigError("\n".join(["params.yaml cannot be used:", *(f"  {fault}" for fault in found.faults)]))
+    print("params.yaml is in order.")
+
+
+def _show(pairs: Mapping[str, tuple[Any, Any]] | None, other: str) -> None:
+    for key, (before, now) in (pairs or {}).items():
+        print(f"  {key}: {now!r} ({other} {before!r})")

@@ -1,0 +1,116 @@
+"""`mm`: arguments in, exit codes out. What a command needs is imported when it is called."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmcore.errors import Interrupted, MmcoreError
+
+MENDABLE = 2
+"""Exit code for what the user can mend: one message, no traceback."""
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A factory for multimodal models: fields, encoders, fusions and tasks as plugins.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+
+
+def main() -> None:
+    """What the script `mm` calls: 0 done, 2 for the user to mend, 130 and 143 when asked to stop, 1 otherwise."""
+    try:
+        app(prog_name="mm")
+    except Interrupted as error:
+        print(f"mm: {error}", file=sys.stderr)
+        sys.exit(128 + error.signal)
+    except MmcoreError as error:
+        print(f"mm: {error}", file=sys.stderr)
+        sys.exit(MENDABLE)
+
+
+@app.command()
+def compose(
+    choices: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", show_default=False)] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; say what is wrong or edited.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite edits made by hand.")] = False,
+) -> None:
+    """Write params.yaml from choices: mm compose experiment=easy_vqa fusion=film training.epochs=5.
+
+    Choices add to those that made the present file; experiment=NAME starts anew. +KEY=VALUE adds a field or a task,
+    ~KEY takes one away.
+    """
+    from mmcore.cli.compose import check_params, compose_params
+
+    check_params() if check else compose_params(choices or [], force=force)
+
+
+@app.command()
+def stage(
+    name: Annotated[str, typer.Argument(help="As dvc.yaml names it.")],
+    field: Annotated[str | None, typer.Option(help="For the stages that run once for each field.")] = None,
+) -> None:
+    """Run one stage of dvc.yaml here and now; `dvc repro` runs what has changed."""
+    from mmcore.cli.stage import run_stage
+
+    run_stage(name, field=field)
+
+
+@app.command()
+def plugins(json: Json = False) -> None:
+    """List the plugins that are installed, and what is wrong with those that do not load."""
+    from mmcore.cli.plugins import show_plugins
+
+    show_plugins(as_json=json)
+
+
+@app.command()
+def new(
+    kind: Annotated[str, typer.Argument(help="modality, encoder, fusion, connector, task or source")],
+    name: Annotated[str, typer.Argument(help="How params.yaml will name it: lower-case letters, digits, _ or -.")],
+    into: Annotated[Path, typer.Option(help="The folder that the new one is written to.")] = Path("plugins"),
+) -> None:
+    """Write a plugin of your own: code, conf, README and a contract test that passes at once."""
+    from mmcore.cli.new import new_plugin
+
+    new_plugin(kind, name, into=into)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Say what is wrong with this set-up, and what to do about it."""
+    from mmcore.cli.doctor import examine
+
+    examine(as_json=json)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model's folder: artifacts/model.")],
+    field: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of one input; a value or a file's path.")] = None,
+    table: Annotated[Path | None, typer.Option(help="Many rows: a CSV, JSON lines or Parquet table.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where the table with answers goes (.csv, .jsonl or .parquet); else it is printed."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Ask a model: mm predict artifacts/model --field image=a.png --field question="what colour is it?"."""
+    from mmcore.cli.predict import ask_row, ask_table
+
+    ask_row(model, field or [], as_json=json) if table is None else ask_table(
+        model, table, field or [], out=out, as_json=json
+    )
+
+
+@app.command()
+def report() -> None:
+    """Write artifacts/report.html anew from what the stages left."""
+    from mmcore.cli.stage import run_stage
+
+    run_stage("report", field=None)
+    print("artifacts/report.html")

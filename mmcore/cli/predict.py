@@ -1,0 +1,80 @@
+"""`mm predict`: one row from the command line, or a table of rows."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.cells import cell_len
+
+from mmcore.errors import ConfigError
+from mmcore.predictor import Predictor, answer_table, as_csv, as_lines, write_table
+
+SHOWN = 5
+"""Probabilities printed for each task."""
+BAR = 20
+"""Letters of the bar of a probability of 1."""
+
+
+def ask_row(folder: Path, fields: Sequence[str], *, as_json: bool) -> None:
+    """Print what the model says of one row."""
+    row = _row(fields)
+    (answers,) = Predictor.load(folder).predict([row])
+    if as_json:
+        print(json.dumps(answers, indent=2, ensure_ascii=False))
+        return
+    for task, answer in answers.items():
+        print("\n".join(in_words(task, answer)))
+
+
+def ask_table(folder: Path, table: Path, fields: Sequence[str], *, out: Path | None, as_json: bool) -> None:
+    """Write the table with the model's answers beside each row; without `out` print it, as CSV or as JSON lines."""
+    if fields:
+        raise ConfigError("--field and --table do not go together: the table says what each row is.")
+    if out is not None and as_json:
+        raise ConfigError("--json and --out do not go together: name the file .jsonl instead.")
+    told = answer_table(Predictor.load(folder), table)
+    if told.missing:
+        print(f"mm: {table} has no column for {', '.join(told.missing)}: answered without.", file=sys.stderr)
+    if told.errors:
+        print(
+            f"mm: {told.errors} of {len(told.rows)} rows could not be read: see their column `error`.", file=sys.stderr
+        )
+    if out is not None:
+        write_table(told, out)
+    else:
+        sys.stdout.write(as_lines(told) if as_json else as_csv(told))
+
+
+def in_words(task: str, answer: Mapping[str, Any]) -> Iterator[str]:
+    """Lines for people: what the task says, and a bar for each of the most probable labels."""
+    plain = {name: value for name, value in answer.items() if name not in ("label", "probability", "probabilities")}
+    said = [str(answer["label"])] if "label" in answer else []
+    yield f"{task}: {', '.join([*said, *(f'{name} {value}' for name, value in plain.items())])}"
+    shares: Mapping[str, float] = answer.get("probabilities", {})
+    width = max(map(cell_len, list(shares)[:SHOWN]), default=0)  # Chinese letters are two columns wide
+    for label, share in list(shares.items())[:SHOWN]:
+        yield f"  {label}{' ' * (width - cell_len(label))}  {_bar(share)} {share:6.1%}"
+
+
+def _bar(share: float) -> str:
+    """BAR columns, filled up to the share; plain signs where the terminal has no blocks."""
+    full = round(share * BAR)
+    block = "█" if (sys.stdout.encoding or "").lower().startswith("utf") else "#"
+    return block * full + " " * (BAR - full)
+
+
+def _row(fields: Sequence[str]) -> dict[str, str]:
+    """Cells by name. Raises ConfigError where there are none, one is no NAME=VALUE, or a name stands twice."""
+    row = dict[str, str]()
+    for text in fields:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise ConfigError(f"--field {text!r} must be NAME=VALUE, for example --field image=a.png.")
+        if name in row:
+            raise ConfigError(f"--field {name} is given twice: {row[name]!r} and {value!r}. For many rows use --table.")
+        row[name] = value
+    if not row:
+        raise ConfigError("Nothing is asked. Add --field NAME=VALUE for each input, or --table FILE for many rows.")
+    return row

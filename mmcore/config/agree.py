@@ -1,0 +1,29 @@
+"""Whether the parts of params.yaml agree with each other, as far as that can be told without importing a plugin."""
+
+from collections.abc import Iterator, Mapping
+
+from mmcore.config.fields import FieldSettings
+from mmcore.errors import listing, near_miss
+from mmcore.registry.settings import Part
+
+RESERVED = ("id", "split", "group")
+"""Columns of the manifest that no field may be named after."""
+
+
+def disagreements(fields: Mapping[str, FieldSettings], tasks: Mapping[str, Part], *, monitor: str) -> Iterator[str]:
+    """Every fault, each as one message."""
+    for name in fields:
+        if name in RESERVED or not name or any(sign in name for sign in ":/."):
+            yield f"a field cannot be called {name!r}: {listing(RESERVED)}, and names with ':', '/' or '.' are taken."
+    if not any(field.encoder for field in fields.values()):
+        yield "no field has an encoder, so there is nothing to look at. Give one: fields.FIELD.encoder=.."
+    for name, part in tasks.items():
+        target = part.settings.get("target")
+        if isinstance(target, str) and target not in fields:
+            hint = near_miss(target, fields)
+            yield f"tasks.{name}.target names {target!r}, which is no field.{hint} There is: {listing(fields)}."
+    if not tasks:
+        yield "there is no task, so there is nothing to learn. Give one: +tasks.NAME=classification"
+    elif monitor.split("/")[0] not in tasks or "/" not in monitor:
+        hint = near_miss(monitor.split("/")[0], tasks)
+        yield f"training.monitor must be TASK/METRIC but is {monitor!r}.{hint} Tasks: {listing(tasks)}."
