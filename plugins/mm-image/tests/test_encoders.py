@@ -167,12 +167,12 @@ def test_an_unknown_model_is_met_with_the_nearest_name():
 
 
 def test_a_model_without_stages_says_so():
-    with pytest.raises(ConfigError, match="no stages to walk through one by one. Set stages: false"):
+    with pytest.raises(ConfigError, match=r"no stages to walk through one by one\. Set stages: false"):
         Timm(FACTS, model="mixer_s32_224")
 
 
 def test_pictures_that_a_model_cannot_take_are_refused_when_built():
-    with pytest.raises(ConfigError, match="30 x 30|'img_size'"):
+    with pytest.raises(ConfigError, match=r"30 x 30|'img_size'"):
         Timm({"channels": 3, "height": 30, "width": 30}, model="test_vit")
 
 

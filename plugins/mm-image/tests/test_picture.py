@@ -164,9 +164,9 @@ def test_a_file_cut_off_anywhere_in_its_first_half_is_refused(tmp_path, suffix):
 
 def test_missing_files_folders_and_other_cells_are_data_errors(tmp_path):
     (tmp_path / "folder").mkdir()
-    with pytest.raises(DataError, match="missing.png: .*no such file"):
+    with pytest.raises(DataError, match=r"missing\.png: .*no such file"):
         read(tmp_path, "missing.png")
-    with pytest.raises(DataError, match="folder: .*is a directory"):
+    with pytest.raises(DataError, match=r"folder: .*is a directory"):
         read(tmp_path, "folder")
     with pytest.raises(DataError, match="but the cell holds 3"):
         read(tmp_path, 3)

@@ -1,0 +1,255 @@
+"""Texts to numbers and back."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings, strategies
+from mm_text.modality import TextModality
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from mmcore.errors import ArtifactError, ConfigError, DataError
+
+ENGLISH = ["is there a circle?", "what color is the shape?", "is there not a Blue shape?"] * 4
+CHINESE = ["春眠不觉晓，处处闻啼鸟。", "床前明月光，疑是地上霜。", "白日依山尽，黄河入海流。"] * 4
+HERE = Path()
+
+
+def fitted(texts=(*ENGLISH, *CHINESE), **given) -> TextModality:
+    modality = TextModality(**{"vocabulary_size": 400, "max_tokens": 64, **given})
+    modality.fit(texts, HERE)
+    return modality
+
+
+def there_and_back(modality: TextModality, text) -> str:
+    return modality.decode(torch.from_numpy(modality.read(text, HERE)).unsqueeze(0))[0]
+
+
+@pytest.mark.parametrize(
+    "text", [*ENGLISH[:3], *CHINESE[:3], "", " two  spaces ", "line\nbreak", "naïve 🙂 Ω", "<eos> [MASK]"]
+)
+def test_a_text_comes_back_as_it_was(text):
+    assert there_and_back(fitted(), text) == text
+
+
+@settings(max_examples=60, deadline=None)
+@given(strategies.text(strategies.characters(exclude_categories=["Cs"]), max_size=10))
+def test_any_text_comes_back_in_its_normal_form(text):
+    import unicodedata
+
+    assert there_and_back(MODALITY, text) == unicodedata.normalize("NFC", text)
+
+
+def test_chinese_gets_tokens_of_more_than_one_character():
+    modality = fitted(CHINESE)
+
+    ids = modality.read(CHINESE[0], HERE)
+
+    assert len(ids) < len(CHINESE[0])
+    assert "春眠不觉晓" in modality.facts()["tokens"]
+
+
+def test_two_ways_to_write_a_letter_are_one():
+    modality = fitted()
+
+    np.testing.assert_array_equal(modality.read("caf\u00e9", HERE), modality.read("cafe\u0301", HERE))
+
+
+def test_small_letters_are_a_choice():
+    assert there_and_back(fitted(), "Blue") == "Blue"
+    assert there_and_back(fitted(lowercase=True), "Blue") == "blue"
+
+
+def test_an_empty_text_is_a_beginning_and_an_end():
+    modality = fitted()
+    facts = modality.facts()
+
+    assert modality.read("", HERE).tolist() == [facts["bos"], facts["eos"]]
+
+
+def test_a_long_text_is_cut_and_still_ends():
+    modality = fitted(max_tokens=5)
+    facts = modality.facts()
+
+    ids = modality.read("what color is the shape? " * 9, HERE)
+
+    assert len(ids) == facts["max_tokens"] == 5
+    assert (ids[0], ids[-1]) == (facts["bos"], facts["eos"])
+
+
+def test_a_text_cannot_smuggle_special_tokens_in():
+    modality = fitted()
+    facts = modality.facts()
+
+    inside = modality.read("a <eos> b <pad>", HERE)[1:-1]
+
+    assert not set(inside) & {facts["pad"], facts["bos"], facts["eos"], facts["unknown"]}
+
+
+@pytest.mark.parametrize(("cell", "text"), [(42, "42"), (1.5, "1.5"), (-3, "-3")])
+def test_numbers_are_read_as_they_are_written(cell, text):
+    np.testing.assert_array_equal(fitted().read(cell, HERE), fitted().read(text, HERE))
+
+
+@pytest.mark.parametrize("cell", [None, b"bytes", ["a"], {"a": 1}, float("nan"), True])
+def test_what_is_no_text_is_a_data_error(cell):
+    with pytest.raises(DataError, match="must be a string or a number"):
+        fitted().read(cell, HERE)
+
+
+def test_half_a_character_is_a_data_error():
+    with pytest.raises(DataError, match="half of a character"):
+        fitted().read("\ud83d", HERE)
+
+
+def test_texts_are_padded_on_the_right_and_absent_ones_are_masked():
+    modality = fitted()
+    arrays = [modality.read("what?", HERE), None, modality.read("is there a circle?", HERE)]
+
+    field = modality.collate(arrays)
+
+    assert field.present.tolist() == [True, False, True]
+    assert field.mask.sum(1).tolist() == [len(arrays[0]), 0, len(arrays[2])]
+    assert (field.values[~field.mask] == modality.facts()["pad"]).all()
+
+
+def test_texts_of_one_length_need_no_mask():
+    modality = fitted()
+
+    assert modality.collate([modality.read("what?", HERE)] * 3).mask is None
+    assert modality.collate([None]).mask.tolist() == [[False]]
+
+
+def test_writing_ends_at_the_first_end():
+    modality = fitted()
+    facts, words = modality.facts(), modality.read("a circle", HERE)[1:-1].tolist()
+    row = [facts["bos"], *words, facts["eos"], *words, facts["pad"]]
+
+    assert modality.decode(torch.tensor([row])) == ["a circle"]
+
+
+def test_every_number_has_a_reading():
+    facts = fitted().facts()
+
+    assert len(facts["tokens"]) == facts["vocabulary"]
+    assert " shape" in facts["tokens"]
+
+
+def test_there_must_be_a_text_to_learn_from():
+    with pytest.raises(DataError, match="no text to learn from"):
+        fitted([])
+    with pytest.raises(DataError, match="no text to learn from"):
+        fitted([float("nan")])
+
+
+SAVE = """
+import sys
+from pathlib import Path
+from mm_text.modality import TextModality
+modality = TextModality(vocabulary_size=400)
+modality.fit(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines(), Path())
+modality.save(Path(sys.argv[2]))
+"""
+
+
+def test_the_saved_tokenizer_is_the_same_to_the_byte_in_every_process(tmp_path):
+    (tmp_path / "texts.txt").write_text("\n".join([*ENGLISH, *CHINESE]), encoding="utf-8")
+    found = set()
+    for seed, threads in (("1", "true"), ("2", "false"), ("3", "true")):
+        (tmp_path / seed).mkdir()
+        environment = {"PYTHONHASHSEED": seed, "TOKENIZERS_PARALLELISM": threads, "PYTHONPATH": ":".join(sys.path)}
+        command = [sys.executable, "-c", SAVE, str(tmp_path / "texts.txt"), str(tmp_path / seed)]
+        subprocess.run(command, check=True, env=environment)
+        found.add((tmp_path / seed / "tokenizer.json").read_bytes())
+
+    assert len(found) == 1
+
+
+def test_what_was_saved_reads_the_same(tmp_path):
+    modality = fitted(lowercase=True)
+    modality.save(tmp_path)
+
+    loaded = TextModality.load(tmp_path, vocabulary_size=400, lowercase=True)
+
+    assert loaded.facts() == modality.facts()
+    np.testing.assert_array_equal(loaded.read("What COLOR <eos>", HERE), modality.read("What COLOR <eos>", HERE))
+
+
+def test_a_lost_fit_says_what_to_do(tmp_path):
+    with pytest.raises(ArtifactError, match=r"tokenizer.json cannot be used .* run the fit stage again"):
+        TextModality.load(tmp_path)
+
+
+@pytest.mark.parametrize("texts", [ENGLISH, CHINESE, ["a"]])
+def test_unigram_reads_what_it_learned_from(texts):
+    modality = fitted(texts, kind="unigram")
+
+    assert there_and_back(modality, texts[0]) == texts[0]
+
+
+@pytest.fixture
+def bert_like(tmp_path) -> Path:
+    """A tokenizer of another make: whole words, other names, its own idea of length."""
+    words = {word: n for n, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "is", "there", "a", "circle"])}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.enable_truncation(3)
+    tokenizer.enable_padding(length=9)
+    tokenizer.save(str(tmp_path / "given.json"))
+    return tmp_path / "given.json"
+
+
+def test_a_given_tokenizer_is_copied_and_its_special_tokens_found(bert_like, tmp_path):
+    modality = TextModality(kind="file", tokenizer_file=str(bert_like))
+    modality.fit([], HERE)
+    (tmp_path / "fit").mkdir()
+    modality.save(tmp_path / "fit")
+
+    facts = modality.facts()
+
+    assert (tmp_path / "fit" / "tokenizer.json").read_bytes() == bert_like.read_bytes()
+    assert [facts[role] for role in ("pad", "unknown", "bos", "eos")] == [0, 1, 2, 3]
+    assert modality.read("is there a circle", HERE).tolist() == [2, 4, 5, 6, 7, 3]
+    assert modality.read("is there a zebra", HERE).tolist() == [2, 4, 5, 6, 1, 3]
+
+
+def test_a_saved_copy_needs_the_given_file_no_longer(bert_like, tmp_path):
+    modality = TextModality(kind="file", tokenizer_file=str(bert_like))
+    modality.fit([], HERE)
+    modality.save(tmp_path)
+    bert_like.unlink()
+
+    loaded = TextModality.load(tmp_path, kind="file", tokenizer_file=str(bert_like))
+
+    assert loaded.facts() == modality.facts()
+
+
+def test_a_tokenizer_without_an_end_is_refused(tmp_path):
+    Tokenizer(models.WordLevel({"a": 0, "[CLS]": 1}, unk_token="a")).save(str(tmp_path / "given.json"))
+
+    with pytest.raises(ConfigError, match="no special token for eos"):
+        TextModality(kind="file", tokenizer_file=str(tmp_path / "given.json")).fit([], HERE)
+
+
+def test_a_file_that_is_no_tokenizer_is_refused(tmp_path):
+    (tmp_path / "given.json").write_text("{}")
+
+    with pytest.raises(ConfigError, match="not a tokenizer"):
+        TextModality(kind="file", tokenizer_file=str(tmp_path / "given.json")).fit([], HERE)
+    with pytest.raises(ConfigError, match="cannot be used"):
+        TextModality(kind="file", tokenizer_file=str(tmp_path / "nowhere.json")).fit([], HERE)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"kind": "file"}, {"tokenizer_file": "a.json"}, {"kind": "file", "tokenizer_file": "a", "lowercase": True}],
+)
+def test_settings_that_contradict_each_other_are_refused(given):
+    with pytest.raises(ConfigError, match=r"tokenizer_file|lowercase"):
+        TextModality(**given)
+
+
+MODALITY = fitted()
