@@ -67,14 +67,15 @@ class Shelf:
         return sorted(found - {"."})
 
     def chosen(self, kind: str, word: str) -> dict[str, Any]:
-        """What a bare word stands for: a file of the group, else the plugin of that name."""
+        """What a bare word stands for: a file of the project's conf/, a plugin, or a file that some plugin ships."""
+        names = self.plugins.kind(kind).names()
         for folder in self.folders:
             file = folder / kind / f"{word}.yaml"
-            if file.is_file():
+            if file.is_file() and (word not in names or folder == self.folders[0]):
                 return {"name": word, **_load(file)}
-        names = {*self.options(kind), *self.plugins.kind(kind).names()}
         if word not in names:
-            raise ConfigError(f"There is no {kind} {word!r}.{near_miss(word, names)} There is: {listing(names)}.")
+            known = {*self.options(kind), *names}
+            raise ConfigError(f"There is no {kind} {word!r}.{near_miss(word, known)} There is: {listing(known)}.")
         return {"name": word}
 
     def shipped(self, kind: str, name: str) -> dict[str, Any] | None:
