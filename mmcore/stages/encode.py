@@ -73,7 +73,7 @@ def reader(modality: Modality, base: Path) -> Read:
         try:
             return modality.read(cell, base)
         except DataError as error:
-            return without_base(str(error), base)
+            return without_base(str(error), base).removeprefix(f"{cell}: ")
         except Exception as error:
             error.add_note(f"While reading {cell!r}. A cell that cannot be read must raise DataError.")
             raise

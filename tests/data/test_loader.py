@@ -1,0 +1,120 @@
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmcore.data.dataset import Dataset
+from mmcore.data.loader import Loader, made_ahead
+from mmcore.errors import ArtifactError
+from mmcore.testing.toys.modalities import VectorModality
+
+
+class Memory:
+    """One array a row; None where the row's number is in `gone`."""
+
+    def __init__(self, rows, gone=()):
+        self.rows, self.gone = rows, gone
+
+    def __len__(self):
+        return self.rows
+
+    def take(self, rows):
+        return [None if row in self.gone else np.array([row], dtype=np.float32) for row in rows]
+
+
+def dataset(rows=20, **settings):
+    modality = VectorModality()
+    modality.fit(["1"], None)
+    splits = np.array(["train"] * (rows - 4) + ["test"] * 4, dtype=object)
+    groups = np.arange(rows) // 2
+    return Dataset({"vector": modality}, {"vector": Memory(rows, gone=(3,))}, splits=splits, groups=groups, **settings)
+
+
+def seen(**settings):
+    return [batch.row.tolist() for batch in Loader(dataset(), np.arange(20), batch_size=6, **settings)]
+
+
+def test_a_batch_holds_its_rows_their_groups_and_who_is_present():
+    batch = dataset().batch(np.array([4, 3]))
+    assert batch.row.tolist() == [4, 3]
+    assert batch.group.tolist() == [2, 1]
+    assert batch.fields["vector"].present.tolist() == [True, False]
+    assert batch.fields["vector"].values[0].tolist() == [4.0]
+
+
+def test_splits_leave_out_what_is_in_quarantine():
+    found = dataset(left_out=frozenset({0, 17}))
+    assert found.rows("test").tolist() == [16, 18, 19]
+    assert found.rows("train").tolist() == list(range(1, 16))
+    assert found.rows("validation").tolist() == []
+
+
+def test_arrays_of_another_manifest_are_refused():
+    with pytest.raises(ArtifactError, match="written for 7 rows, but the manifest has 8"):
+        Dataset({"v": VectorModality()}, {"v": Memory(7)}, splits=np.array(["train"] * 8), groups=np.arange(8))
+
+
+def test_without_shuffling_the_order_is_kept_and_every_row_comes_once():
+    assert sum(seen(), []) == list(range(20))
+    assert [len(rows) for rows in seen()] == [6, 6, 6, 2]
+
+
+@given(st.integers(0, 2**31), st.integers(0, 1000), st.integers(0, 5))
+def test_the_order_is_a_function_of_seed_and_epoch_and_can_be_taken_up_anywhere(seed, epoch, start):
+    whole = seen(shuffle=True, seed=seed, epoch=epoch, ahead=0)
+    assert sorted(sum(whole, [])) == list(range(20))
+    assert seen(shuffle=True, seed=seed, epoch=epoch, start=start) == whole[start:]
+
+
+def test_another_epoch_or_seed_gives_another_order():
+    orders = {str(seen(shuffle=True, seed=seed, epoch=epoch)) for seed in (0, 1) for epoch in (0, 1)}
+    assert len(orders) == 4
+
+
+@pytest.mark.parametrize("start", [0, 3, 4, 9])
+def test_the_length_is_the_number_of_batches_that_are_left(start):
+    loader = Loader(dataset(), np.arange(20), batch_size=6, start=start)
+    assert len(loader) == len(list(loader))
+
+
+def test_no_rows_give_no_batch():
+    assert list(Loader(dataset(), np.arange(0), batch_size=6)) == []
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 2])
+def test_making_ahead_changes_nothing(ahead):
+    assert seen(shuffle=True, ahead=ahead) == seen(shuffle=True, ahead=0)
+
+
+def test_an_error_comes_in_its_place():
+    def items():
+        yield 1
+        raise ValueError("second")
+
+    found = made_ahead(items(), 2)
+    assert next(found) == 1
+    with pytest.raises(ValueError, match="second"):
+        next(found)
+
+
+def test_whoever_leaves_early_leaves_no_thread():
+    batches = iter(Loader(dataset(), np.arange(20), batch_size=1))
+    next(batches)
+    batches.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "mmcore-loader"]
+
+
+def test_no_more_is_made_ahead_than_asked_for():
+    made = []
+
+    def items():
+        for n in range(100):
+            made.append(n)
+            yield n
+
+    found = made_ahead(items(), 2)
+    next(found)
+    found.close()
+    assert len(made) < 8

@@ -1,0 +1,62 @@
+import pytest
+
+from mmcore.data.intake import Sample, Wanted
+from mmcore.data.manifest import Manifest
+from mmcore.errors import ArtifactError
+
+
+def manifest(cells, **settings):
+    wanted = Wanted({"text": "text"}, **settings)
+    samples = [Sample(f"{n}", {"text": cell}) for n, cell in enumerate(cells)]
+    return Manifest.of(
+        samples, groups=[f"{n % 2}" for n in range(len(cells))], splits=["train"] * len(cells), wanted=wanted
+    )
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["a", "问题", None],
+        [1, 2, None],
+        [1.5, None, -2.0],
+        [True, False, None],
+        [None, None],
+        ["line\nend", 'quote"'],
+    ],
+)
+def test_cells_come_back_with_their_types(tmp_path, cells):
+    manifest(cells).write(tmp_path / "manifest.parquet")
+    found = Manifest.read(tmp_path / "manifest.parquet").cells("text")
+    assert found == cells
+    assert [type(cell) for cell in found] == [type(cell) for cell in cells]
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"), [([1, 0.5], [1.0, 0.5]), ([1, "a"], ["1", "a"]), ([2**70, 1], [str(2**70), "1"])]
+)
+def test_mixed_cells_become_what_holds_them_all(cells, read):
+    assert manifest(cells).cells("text") == read
+
+
+def test_paths_stay_texts_even_where_they_look_like_numbers():
+    assert manifest([1, 2], files=frozenset({"text"})).cells("text") == ["1", "2"]
+
+
+def test_group_numbers_tell_groups_apart():
+    assert manifest(["a", "b", "c"]).group_numbers().tolist() == [0, 1, 0]
+
+
+def test_a_manifest_that_is_not_there_says_which_stage_writes_it(tmp_path):
+    with pytest.raises(ArtifactError, match="mm stage ingest"):
+        Manifest.read(tmp_path / "manifest.parquet")
+
+
+def test_a_file_that_is_no_manifest_is_told(tmp_path):
+    (tmp_path / "manifest.parquet").write_bytes(b"nothing")
+    with pytest.raises(ArtifactError, match="no manifest"):
+        Manifest.read(tmp_path / "manifest.parquet")
+
+
+def test_a_column_that_is_not_there_is_told():
+    with pytest.raises(ArtifactError, match="no column 'image'"):
+        manifest(["a"]).cells("image")
