@@ -94,6 +94,11 @@ def _missing(error: MissingConfigException, shelf: Shelf) -> str:
     return f"{named} of conf/: a defaults list names {asked!r}.{near_miss(name, options)} There is: {listing(options)}."
 
 
+def _folder(path: str) -> str:
+    """`${folder:...}` in conf/: the folder that a file lies in; the file itself where that is the project."""
+    return path if Path(path).parent == Path() else str(Path(path).parent)
+
+
 def _resolved(tree: dict[str, Any]) -> dict[str, Any]:
     """`${...}` replaced by what it points to. Raises ConfigError for what is still to be given."""
     lacking = [key for key, value in walk(tree) if value == UNSET]
@@ -102,6 +107,7 @@ def _resolved(tree: dict[str, Any]) -> dict[str, Any]:
             f"{listing(lacking)} {'has' if len(lacking) == 1 else 'have'} no value. Give one: "
             f"{' '.join(f'{key}=...' for key in lacking)}"
         )
+    OmegaConf.register_new_resolver("folder", _folder, replace=True)
     try:
         return dict(OmegaConf.to_container(OmegaConf.create(tree), resolve=True))  # type: ignore[arg-type]
     except OmegaConfBaseException as error:

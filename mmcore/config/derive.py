@@ -8,7 +8,7 @@ from typing import Any
 
 from mmcore.config.sections import plain
 from mmcore.errors import ConfigError, listing, near_miss
-from mmcore.registry.origin import code_of, package_record
+from mmcore.registry.origin import package_record, watched_code
 from mmcore.registry.plugins import Plugins, package_of
 
 CODE_OF_THE_CORE = "mmcore/data"
@@ -78,7 +78,7 @@ def _shared(name: str, field: Mapping[str, Any], fields: Mapping[str, Mapping[st
 
 def _origin(point: EntryPoint, root: Path) -> tuple[str, dict[str, Any] | None]:
     """The code as a path in the repository, or what stands for it and a record of the package that it comes from."""
-    code = code_of(point)
+    code = watched_code(point)
     if code is None:
         package, version = package_of(point)
         raise ConfigError(

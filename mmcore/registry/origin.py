@@ -1,5 +1,6 @@
 """Where a plugin's code lies, found without importing it."""
 
+import ast
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,6 +49,19 @@ def code_of(point: EntryPoint) -> Path | None:
     return None
 
 
+def watched_code(point: EntryPoint) -> Path | None:
+    """The least that has to be watched: its file or folder, or the whole package where it imports the rest of it."""
+    code, top = code_of(point), top_folder(point)
+    if code is None or top is None or code == top:
+        return code
+    inside = f"{point.module}."
+    files = code.rglob("*.py") if code.is_dir() else [code]
+    for name in (name for file in files for name in _imports(file, top.name)):
+        if name != point.module and not name.startswith(inside):
+            return top
+    return code
+
+
 def conf_of(point: EntryPoint) -> Path | None:
     """The folder with the package's choices; None where it ships none."""
     return next((place / "conf" for place in _places(point) if (place / "conf").is_dir()), None)
@@ -80,3 +94,16 @@ def _code(point: EntryPoint) -> Iterator[tuple[str, Path]]:
         file = None if _places(top) else code_of(top)
         if file is not None:
             yield file.name, file
+
+
+def _imports(file: Path, top: str) -> Iterator[str]:
+    """Modules of the package `top` that a file imports."""
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        names = list[str]()
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            names = [top]  # relative: whatever it is, it is of this package
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        yield from (name for name in names if name.split(".")[0] == top)
