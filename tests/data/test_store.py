@@ -1,4 +1,8 @@
 import json
+import os
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -84,7 +88,28 @@ def test_open_stores_hold_no_file_open(tmp_path):
     arrays = [np.full(100, n) for n in range(300)]
     store = write(tmp_path, arrays, shard_bytes=1)
     assert len(store.about["shards"]) == 300
+    before = len(os.listdir("/proc/self/fd"))
     assert all(int(store[row][0]) == row for row in range(300))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_writer_that_was_killed_leaves_nothing_that_can_be_opened(tmp_path):
+    code = """
+import sys, numpy as np
+from pathlib import Path
+from mmcore.data.storing import StoreWriter
+writer = StoreWriter(Path(sys.argv[1]), shard_bytes=1)
+while True:
+    writer.add(np.zeros(10))
+"""
+    write(tmp_path, ragged())
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
+    while len(list(tmp_path.glob("*.arrow"))) < 5 or (tmp_path / "store.json").exists():
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    with pytest.raises(ArtifactError, match="no finished array store"):
+        Store(tmp_path)
 
 
 @pytest.mark.parametrize("count", [0, 1, 50])

@@ -1,9 +1,15 @@
 import json
 
+import numpy as np
 import pytest
 
+from mmcore.data.dataset import Dataset
 from mmcore.errors import ArtifactError, DataError
-from tests.stages.project import pictures
+from mmcore.model.folder import load_modality
+from mmcore.registry.settings import Part
+from tests.stages.project import pictures, plugins
+
+PARTS = [("image", Part("blob", {})), ("label", Part("word", {}))]
 
 
 def with_broken(root, **data):
@@ -41,6 +47,18 @@ def test_too_many_broken_rows_fail_and_the_quarantine_stays_to_be_read(tmp_path)
         project.prepare()
     assert len(project.paths.quarantine.read_text().splitlines()) == 2
     assert not project.paths.inputs.exists()
+
+
+def test_the_dataset_of_a_prepared_project_leaves_out_the_quarantine(tmp_path):
+    project = with_broken(tmp_path, max_broken=0.2)
+    project.prepare()
+    loaded = {name: load_modality(project.paths.fit(name), part, field=name, plugins=plugins()) for name, part in PARTS}
+    stores = {name: project.paths.store(name) for name in loaded}
+    dataset = Dataset.open(loaded, stores, manifest=project.paths.manifest, quarantine=project.paths.quarantine)
+    assert dataset.rows("train").tolist() == list(range(8))
+    batch = dataset.batch(np.array([3, 0]))
+    assert batch.fields["label"].values.tolist() == [1, 0]
+    assert batch.fields["image"].values.tolist() == [len("picture 3"), len("picture 0")]
 
 
 def test_a_row_with_two_broken_cells_counts_once(tmp_path):

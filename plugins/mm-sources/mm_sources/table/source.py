@@ -1,12 +1,12 @@
-"""A table of one's own: CSV, JSON lines or Parquet."""
+"""The source `table`: picks the reader by the format."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from mm_sources.delimited import read_csv, read_csv_header
-from mm_sources.lines import read_lines, read_lines_header
-from mm_sources.parquet import read_parquet, read_parquet_header
+from mm_sources.table.delimited import read_csv, read_csv_header
+from mm_sources.table.lines import read_lines, read_lines_header
+from mm_sources.table.parquet import read_parquet, read_parquet_header
 from mmcore.errors import DataError
 from mmcore.interfaces.source import Row, Source
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mm_sources.text import read_text_lines
+from mm_sources.table.text import read_text_lines
 from mmcore.errors import DataError
 from mmcore.interfaces.source import Row
 
