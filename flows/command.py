@@ -1,5 +1,6 @@
 """One command of a stage: its lines as they come, and its whole process group ended on a stop or a timeout."""
 
+import contextvars
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -54,7 +56,9 @@ def run_command(
         errors="replace",
     )
     assert process.stdout is not None, "stdout was asked for"
-    reader = threading.Thread(target=_pump, args=(process.stdout, show), daemon=True)
+    # In the caller's context: whoever is shown the lines may look for its settings there, as Prefect does.
+    pump = partial(contextvars.copy_context().run, _pump, process.stdout, show)
+    reader = threading.Thread(target=pump, daemon=True)
     reader.start()
     group = _Group(process.pid)
     with ExitStack() as stack:

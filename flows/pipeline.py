@@ -20,7 +20,7 @@ from rich.text import Text
 from flows.graph import Graph
 from flows.order import Order
 from flows.outcome import Outcome, Status
-from flows.server import api
+from flows.server import ensure_api
 from flows.signals import noted
 from flows.stop import Stop
 from flows.summary import outcome_table
@@ -32,7 +32,8 @@ def run_pipeline(*, jobs: int, force: bool) -> list[Outcome]:
     A stage that fails takes its dependents with it and nothing else. Raises KeyboardInterrupt or SystemExit after a
     signal, when what ran has ended.
     """
-    with api(), _quiet_terminal():
+    ensure_api()
+    with _quiet_terminal():
         state = pipeline(jobs=jobs, force=force, return_state=True)
     outcomes = state.result(raise_on_failure=False)
     if isinstance(outcomes, BaseException):
@@ -77,7 +78,11 @@ class _Walk:
         while not self._order.over:
             for name in self._order.take():
                 self._start(name)
-            news = self._news.get()
+            try:
+                # A handler runs in this thread alone, and if another was given the signal, not before this one moves.
+                news = self._news.get(timeout=0.5)
+            except queue.Empty:
+                continue
             if isinstance(news, signal.Signals):
                 self._end_early()
             else:

@@ -20,7 +20,7 @@ from flows.summary import REPORT, read_scores, score_line, score_table
 def retrain(root: Path, *, jobs: int, force: bool, as_json: bool) -> int:
     """The steps, in order. Returns the exit code."""
     check_project(root)
-    outcomes = [] if not force and is_up_to_date() else bring_up_to_date(jobs=jobs, force=force)
+    outcomes = [] if is_up_to_date() and not force else bring_up_to_date(jobs=jobs, force=force)
     if as_json:
         tell_as_json(root, outcomes)
     else:
@@ -31,7 +31,10 @@ def retrain(root: Path, *, jobs: int, force: bool, as_json: bool) -> int:
 def is_up_to_date() -> bool:
     """By DVC alone: Prefect takes seconds to start, and most nights bring nothing new."""
     with closing(Graph()) as graph:
-        return not graph.stale()
+        stale = graph.stale()
+    if stale:
+        print(f"Changed: {', '.join(stale)}. What follows from it runs too. Prefect starts ...", file=sys.stderr)
+    return not stale
 
 
 def bring_up_to_date(*, jobs: int, force: bool) -> list[Outcome]:
@@ -49,10 +52,10 @@ def tell(root: Path, outcomes: Sequence[Outcome]) -> None:
     if failed:
         return
     scores = read_scores(root)
-    if outcomes:
-        Console().print(score_table(scores))
-    else:
+    if not outcomes:
         print("Nothing to do: data, code and parameters are as the last run found them.", *map(score_line, scores[:1]))
+    elif scores:
+        Console().print(score_table(scores))
     if (root / REPORT).exists():
         print(f"The report: {REPORT}")
 

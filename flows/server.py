@@ -6,13 +6,13 @@ session and a lifeline of its own.
 """
 
 import atexit
+import logging
 import os
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 
 import uvicorn
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
@@ -23,18 +23,21 @@ from flows.lifeline import VARIABLE, Lifeline
 END_S = 10.0
 
 
-@contextmanager
-def api() -> Iterator[None]:
-    """Flows that are called inside find an API."""
+def ensure_api() -> None:
+    """Flows that are called from here on, in this thread, find an API."""
     if get_current_settings().api.url:
-        yield
         return
-    with temporary_settings(updates={PREFECT_API_URL: _start()}):
-        yield
+    settings = ExitStack()
+    settings.enter_context(temporary_settings(updates={PREFECT_API_URL: _start()}))
+    # Not before: Prefect sends its last logs and events while the interpreter ends, and would start a server for them.
+    atexit.register(settings.close)
 
 
 def _start() -> str:
     """Start the embedded server. Returns its address at once: whoever connects early waits in the socket's queue."""
+    for worker in ("EventsWorker", "APILogWorker"):
+        # They warn of items that are left when we end soon after the last one, and then send them all the same.
+        logging.getLogger(worker).setLevel(logging.ERROR)
     lifeline = Lifeline()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -47,7 +50,6 @@ def _start() -> str:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
-    # Not at the end of `api`: Prefect sends its last logs and events while the interpreter ends, before this.
     atexit.register(_end, server, lifeline)
     return f"http://127.0.0.1:{port}/api"
 
