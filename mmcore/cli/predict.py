@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from mmcore.errors import ConfigError
+from mmcore.errors import ConfigError, DataError
 from mmcore.predictor import Predictor, answer_table, as_csv, as_lines, write_table
 
 SHOWN = 5
@@ -20,7 +20,9 @@ BAR = 20
 def ask_row(folder: Path, fields: Sequence[str], *, as_json: bool) -> None:
     """Print what the model says of one row."""
     row = _row(fields)
-    (answers,) = Predictor.load(folder).predict([row])
+    answers = next(Predictor.load(folder).predict_each([row]))
+    if isinstance(answers, DataError):
+        raise answers
     if as_json:
         print(json.dumps(answers, indent=2, ensure_ascii=False))
         return

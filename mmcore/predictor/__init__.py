@@ -1,6 +1,6 @@
 """Predict with a model folder: nothing but the folder and the installed packages is needed."""
 
 from mmcore.predictor.predictor import Answer, Answers, Predictor
-from mmcore.predictor.table import Told, answer_table, write_table
+from mmcore.predictor.table import Told, answer_table, as_csv, as_lines, write_table
 
-__all__ = ["Answer", "Answers", "Predictor", "Told", "answer_table", "write_table"]
+__all__ = ["Answer", "Answers", "Predictor", "Told", "answer_table", "as_csv", "as_lines", "write_table"]

@@ -111,7 +111,7 @@ class _Inputs:
 
     def show(self, row: int) -> dict[str, Shown | None]:
         """Every input field, None where the row lacks it."""
-        arrays = {name: store[row] for name, store in self._stores.items()}
+        arrays = {name: store.take(np.array([row]))[0] for name, store in self._stores.items()}
         return {n: None if array is None else self._modalities[n].show(array) for n, array in arrays.items()}
 
 

@@ -1,0 +1,79 @@
+import json
+
+import pytest
+from rich.cells import cell_len
+
+from mmcore.cli import predict
+from mmcore.errors import ConfigError, DataError
+from mmcore.model.assemble import assemble
+from mmcore.model.folder import save_model
+from mmcore.model.plan import EncoderPlan, ModelPlan
+from mmcore.predictor import Predictor
+from mmcore.registry.settings import Part
+from mmcore.testing.toys import toy_modalities, toy_plugins
+
+PLAN = ModelPlan(
+    modalities={"vector": Part("vector", {}), "label": Part("label", {})},
+    encoders={"vector": EncoderPlan(Part("mlp", {}))},
+    fusion=Part("toy_concat", {}),
+    tasks={"answer": Part("toy_classification", {"target": "label"})},
+)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A toy model, whose plugins `mm predict` finds as if they were installed."""
+    modalities = {name: modality for name, modality in toy_modalities().items() if name in PLAN.modalities}
+    model = assemble(PLAN, modalities, seed=0, plugins=toy_plugins())
+    columns = {name: name for name in modalities}
+    save_model(tmp_path / "m", model, plan=PLAN, modalities=modalities, columns=columns, plugins=toy_plugins())
+    loaded = Predictor.load(tmp_path / "m", toy_plugins())
+    monkeypatch.setattr(predict.Predictor, "load", lambda folder: loaded)
+    return tmp_path / "m"
+
+
+def test_an_answer_is_told_with_a_bar_for_each_label(folder, capsys):
+    predict.ask_row(folder, ["vector=1 2 3"], as_json=False)
+
+    said, *bars = capsys.readouterr().out.splitlines()
+    assert said in ("answer: up", "answer: down")
+    assert bars[0].split()[0] == said.split()[1]
+    assert len(bars) == 2
+
+
+def test_for_programs_the_answer_is_json_with_every_probability(folder, capsys):
+    predict.ask_row(folder, ["vector=1 2 3"], as_json=True)
+
+    answer = json.loads(capsys.readouterr().out)["answer"]
+    assert set(answer) == {"label", "probability", "probabilities"}
+
+
+def test_bars_stand_under_each_other_whatever_the_script():
+    answer = {"label": "圆形", "probabilities": {"圆形": 0.75, "长方形": 0.25, "no": 0.0}}
+
+    _, *bars = predict.in_words("answer", answer)
+
+    assert len({cell_len(bar) for bar in bars}) == 1
+
+
+def test_an_answer_that_is_no_label_is_told_with_its_names():
+    assert list(predict.in_words("price", {"value": 12.5})) == ["price: value 12.5"]
+
+
+def test_a_value_may_hold_an_equals_sign(folder):
+    with pytest.raises(DataError, match="1=2"):
+        predict.ask_row(folder, ["vector=1=2"], as_json=False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [([], "Nothing is asked"), (["vector"], "must be NAME=VALUE"), (["vector=1", "vector=2"], "given twice")],
+)
+def test_what_cannot_be_meant_is_refused(folder, fields, said):
+    with pytest.raises(ConfigError, match=said):
+        predict.ask_row(folder, fields, as_json=False)
+
+
+def test_a_table_and_a_row_do_not_go_together(folder, tmp_path):
+    with pytest.raises(ConfigError, match="do not go together"):
+        predict.ask_table(folder, tmp_path / "t.csv", ["vector=1"], out=None, as_json=False)

@@ -1,0 +1,137 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from mmcore.config.params import Params
+from mmcore.data.manifest import Manifest
+from mmcore.data.quarantine import Broken, write_broken
+from mmcore.data.storing import StoreWriter
+from mmcore.evaluation.predict import predict
+from mmcore.evaluation.score import score
+from mmcore.interfaces.field import Batch
+from mmcore.model.assemble import assemble
+from mmcore.model.folder import save_model
+from mmcore.model.plan import EncoderPlan, ModelPlan
+from mmcore.registry.settings import Part
+from mmcore.stages import evaluate, report
+from mmcore.stages.paths import Paths
+from mmcore.testing.toys import toy_modalities, toy_plugins, toy_rows
+
+PLAN = ModelPlan(
+    modalities={"vector": Part("vector", {}), "sequence": Part("sequence", {}), "label": Part("label", {})},
+    encoders={"vector": EncoderPlan(Part("mlp", {})), "sequence": EncoderPlan(Part("causal_gru", {}))},
+    fusion=Part("toy_concat", {}),
+    tasks={"answer": Part("toy_classification", {"target": "label"})},
+)
+ROWS = toy_rows(24)
+WITHOUT_SEQUENCE, WITHOUT_LABEL = 3, 5
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """What the stages before `report` leave; one row lacks an input, another its target."""
+    paths, modalities = Paths(tmp_path), toy_modalities()
+    rows = [dict(row) for row in ROWS]
+    rows[WITHOUT_SEQUENCE]["sequence"] = rows[WITHOUT_LABEL]["label"] = None
+    arrays = {
+        name: [None if row[name] is None else modality.read(row[name], Path()) for row in rows]
+        for name, modality in modalities.items()
+    }
+    ids = [f"row {n:02}" for n in range(len(rows))]
+    paths.artifacts.mkdir()
+    Manifest(pa.table({"id": ids, "split": ["test"] * len(rows), "group": ids})).write(paths.manifest)
+    for name in ("vector", "sequence"):
+        write_store(paths.store(name), arrays[name])
+    model = assemble(PLAN, modalities, seed=0, plugins=toy_plugins())
+    columns = {name: name for name in modalities}
+    save_model(paths.model, model, plan=PLAN, modalities=modalities, columns=columns, plugins=toy_plugins())
+    number = torch.arange(len(rows))
+    fields = {name: modality.collate(arrays[name]) for name, modality in modalities.items()}
+    judged = predict(model, [Batch(fields, row=number, group=number)], modalities=modalities)
+    evaluate.write_predictions(paths, judged)
+    evaluate.write_confusion(paths, judged)
+    floors = {"answer/accuracy/floor/majority": 0.1}
+    metrics = {**score(model, judged), **floors, "split": "test", "n": len(rows), "rows/test": len(rows)}
+    paths.metrics.write_text(json.dumps(metrics))
+    paths.learning.write_text("epoch,step,lr,loss,answer/accuracy\n1,3,0.001,0.7,0.5\n2,6,0.001,0.6,\n")
+    write_broken(
+        paths.quarantine, [Broken("row 99", "vector.txt: is damaged", field="vector", cell="vector.txt", row=9)]
+    )
+    (tmp_path / "params.yaml").write_text("report: {title: Toys 玩具, examples: 4}\n")
+    return paths
+
+
+def write_store(folder, arrays):
+    writer = StoreWriter(folder)
+    slots = [-1 if array is None else writer.add(array) for array in arrays]
+    writer.finish(np.array(slots))
+
+
+def page(paths, **settings):
+    params = Params({"report": {"title": "Toys 玩具", "examples": 4, **settings}}, report.READS)
+    report.run(params, paths, plugins=toy_plugins())
+    return paths.report.read_text(encoding="utf-8")
+
+
+def test_the_page_is_made_from_what_the_stages_before_left(paths):
+    text = page(paths)
+
+    for expected in (
+        "Toys 玩具",
+        "majority (no input at all)",
+        "is damaged",
+        "Right answers",
+        "Wrong answers",
+        "epoch",
+    ):
+        assert expected in text
+
+
+def test_an_example_shows_what_the_model_saw_of_its_row(paths):
+    text = page(paths, examples=100)
+
+    shown = toy_modalities()["sequence"].read(ROWS[7]["sequence"], Path())
+    assert str(shown) in text
+    assert "not given" in text
+    assert f"row {WITHOUT_LABEL:02}" not in text  # without a target nobody can say whether it is right
+
+
+def test_as_many_examples_are_shown_as_asked_for(paths):
+    assert 'class="id"' not in page(paths, examples=0)
+    assert 0 < page(paths, examples=2).count('class="id"') <= 4
+
+
+def test_what_was_not_computed_is_left_out(paths):
+    paths.learning.unlink()
+    paths.confusion.write_text("task,actual,predicted\n")
+    paths.quarantine.unlink()
+    paths.metrics.write_text(json.dumps({"split": "test", "n": 24, "answer/accuracy": 0.5}))
+
+    text = page(paths)
+
+    assert "How it learned" not in text
+    assert "What is taken for what" not in text
+    assert "50.0 %" in text
+
+
+def test_the_page_names_no_place_on_this_machine(paths):
+    assert str(paths.root) not in page(paths)
+
+
+def test_a_second_run_gives_the_same_page(paths):
+    assert page(paths) == page(paths)
+
+
+def test_a_table_of_predictions_comes_back_as_it_was_written(paths):
+    table = pq.read_table(paths.predictions)
+
+    said = report.table_of(table, "answer:", but="answer:true:")
+
+    assert set(said) == {"label", "probabilities"}
+    assert said["probabilities"].shape == (len(ROWS), 2)
+    assert set(report.table_of(table, "answer:true:")) == {"label"}
