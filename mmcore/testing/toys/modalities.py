@@ -48,6 +48,11 @@ class VectorModality(ToyModality):
         super().__init__()
         self.noise = noise
 
+    @property
+    def augments(self) -> bool:
+        """Only where there is noise."""
+        return self.noise > 0
+
     def fit(self, cells: Iterable[Cell], base: Path) -> None:
         """How many numbers a cell has: as many as the first."""
         first = next(iter(cells), None)
@@ -73,8 +78,6 @@ class VectorModality(ToyModality):
 
     def augment(self, field: Field, generator: torch.Generator) -> Field:
         """A little noise."""
-        if not self.noise:
-            return field
         noise = torch.randn(field.values.shape, generator=generator, device=generator.device)
         return field.with_values(field.values + self.noise * noise)
 
@@ -103,7 +106,7 @@ class SequenceModality(ToyModality):
         length = max(1, *(len(row) for row in rows))
         values = torch.full((len(rows), length), self._facts["pad"])
         for n, row in enumerate(rows):
-            values[n, : len(row)] = torch.from_numpy(row)
+            values[n, : len(row)] = torch.tensor(row)
         mask = torch.arange(length) < torch.tensor([len(row) for row in rows]).unsqueeze(1)
         return _field(values, arrays, mask)
 

@@ -1,0 +1,101 @@
+"""What a connector promises."""
+
+# B = samples of a batch, N = tokens of a sample, D = width
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from mmcore.interfaces.connector import Connector
+from mmcore.interfaces.tokens import Tokens
+from mmcore.testing.module import ModuleContract, generator
+from mmcore.testing.perturb import junk, real, tokens_far
+from mmcore.testing.walk import dishonest
+
+
+class ConnectorContract(ModuleContract):
+    """Inherit and name the connector; give `tokens` of your own where it needs a grid."""
+
+    kind = "connector"
+    width: ClassVar[int] = 6
+    width_out: ClassVar[int] = 10
+
+    def tokens(self, samples: int, generator: torch.Generator) -> Tokens:
+        """[B,N,width], every sample present; here with rows of several lengths."""
+        lengths = torch.randint(2, 6, (samples, 1), generator=generator)
+        lengths[0] = 5
+        return Tokens.of(torch.randn(samples, 5, self.width, generator=generator), torch.arange(5) < lengths)
+
+    def build(self, *, seed: int = 0, turned: bool = False) -> Connector:
+        """The connector."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            made: Connector = self.plugins().connector.build(self.part(), self.width, self.width_out, where="connector")
+        return made
+
+    def exercise(self, module: nn.Module) -> Sequence[Tensor]:
+        """The real tokens that come out."""
+        return [real(module(self.make()))]
+
+    def make(self) -> Tokens:
+        """The tests' tokens."""
+        return self.tokens(self.samples, generator())
+
+    def without(self, rows: Tensor) -> Tokens:
+        """The tests' tokens, absent in `rows`."""
+        tokens = self.make()
+        mask = tokens.mask.clone()
+        mask[rows] = False
+        return replace(tokens, mask=mask, dense=False).zeroed()
+
+    def assert_same(self, one: Tokens, other: Tokens, why: str) -> None:
+        """Fail with `why` where the real tokens differ."""
+        distance = tokens_far(one, other)
+        assert distance < self.tolerance, f"{why} (largest relative difference: {distance:.2g})"
+
+    def test_the_declared_width_is_true(self) -> None:
+        connector = self.build().eval()
+        assert connector.width_out == self.width_out, "width_out must be the width that was asked for."
+        found = connector(self.make()).width
+        assert found == self.width_out, f"tokens of width {found} come out, not of {self.width_out}."
+
+    def test_flags_of_tokens_are_true(self) -> None:
+        for tokens in (self.make(), self.without(torch.tensor([1]))):
+            assert (fault := dishonest(self.build().eval()(tokens))) is None, f"of what comes out, {fault}."
+
+    def test_absent_samples_stay_absent_and_present_ones_present(self) -> None:
+        tokens = self.without(torch.tensor([1, 4]))
+        found = self.build().eval()(tokens)
+        assert torch.equal(found.present, tokens.present), (
+            "a sample must be present before and after, or neither. Learned queries make tokens for absent samples: "
+            "mask them."
+        )
+
+    def test_finite_with_everything_absent(self) -> None:
+        found = self.build().eval()(self.without(torch.arange(self.samples)))
+        assert found.values.isfinite().all(), (
+            "with every sample absent something is not finite: a softmax over nothing?"
+        )
+
+    def test_junk_in_masked_places_changes_nothing(self) -> None:
+        tokens, connector = self.without(torch.tensor([1])), self.build().eval()
+        noise = torch.where(tokens.mask.unsqueeze(-1), tokens.values, junk(tokens.values, generator(1)))
+        one, two = connector(tokens), connector(tokens.with_values(noise))
+        self.assert_same(one, two, "values where the mask is False change the result")
+
+    def test_neighbours_in_the_batch_change_nothing(self) -> None:
+        tokens, row = self.make(), torch.tensor([2])
+        connector = self.build().eval()
+        values = junk(tokens.values, generator(1)) / 1e4
+        values[2] = tokens.values[2]
+        one, two = connector(tokens).pick(row), connector(tokens.with_values(values)).pick(row)
+        self.assert_same(one, two, "a sample depends on its neighbours in the batch")
+
+    def test_permuting_samples_permutes_the_result(self) -> None:
+        tokens, order = self.make(), torch.randperm(self.samples, generator=generator(2))
+        connector = self.build().eval()
+        one, two = connector(tokens).pick(order), connector(tokens.pick(order))
+        self.assert_same(one, two, "the place of a sample in the batch changes its result")

@@ -1,0 +1,243 @@
+"""What a fusion promises."""
+
+# B = samples of a batch, N = tokens of a sample, D = width
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mmcore.errors import BuildError
+from mmcore.interfaces.field import Field
+from mmcore.interfaces.fusion import Fusion, Port, Streams
+from mmcore.interfaces.run import Run
+from mmcore.model.multimodal import MultimodalModel
+from mmcore.testing.module import ModuleContract, generator
+from mmcore.testing.perturb import (
+    junk,
+    real,
+    tokens_far,
+    with_filler,
+    with_junk_in_masked_places,
+    with_more_padding,
+    with_other_neighbours,
+)
+from mmcore.testing.probes import Probe, probe_field
+from mmcore.testing.walk import batch_of, dishonest, model_of
+
+Fields = Mapping[str, Field]
+
+
+class FusionContract(ModuleContract):
+    """Inherit and name the fusion; its settings may name the fields `image`, `question` and `sound`::
+
+    class TestFiLM(FusionContract):
+        name = "film"
+        settings = {"guide": "question", "guided": "image"}
+    """
+
+    kind = "fusion"
+    ports: ClassVar[Mapping[str, Port]] = {
+        "image": Port((4, 6, 5)),
+        "question": Port((5, 5, 5), elastic=True),
+        "sound": Port((3, 4)),
+    }
+    """Runs to fuse: an elastic one is ragged and causal, another a grid."""
+
+    def build(self, *, seed: int = 0, turned: bool = False) -> Fusion:
+        """The fusion."""
+        names = sorted(self.ports, reverse=turned)
+        return self.built({name: self.ports[name] for name in names}, seed=seed)
+
+    def built(self, ports: Mapping[str, Port], *, seed: int = 0) -> Fusion:
+        """The fusion over some ports."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            fusion: Fusion = self.plugins().fusion.build(self.part(), ports, where="fusion")
+        return fusion
+
+    def exercise(self, module: nn.Module) -> Sequence[Tensor]:
+        """The real tokens of every stream, with a few samples absent."""
+        assert isinstance(module, Fusion)
+        fields = self.fields()
+        fields = {**fields, "image": fields["image"].hide(torch.tensor([1]))} if "image" in fields else fields
+        streams = self.streams(module, fields)
+        return [real(streams[name]) for name in sorted(streams)]
+
+    def fields(self, seed: int = 0) -> dict[str, Field]:
+        """A batch of every port's field."""
+        draw = generator(seed)
+        return {name: probe_field(self.ports[name], self.samples, draw) for name in sorted(self.ports)}
+
+    def model(self, fusion: Fusion, *, blank: bool = False) -> MultimodalModel:
+        """The fusion between probes, which are the same each time."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(42)
+            probes = {name: Probe(self.ports[name]) for name in sorted(self.ports)}
+        return model_of(probes, fusion, blank=blank).train(fusion.training)
+
+    def streams(self, fusion: Fusion, fields: Fields, *, blank: bool = False) -> Streams:
+        """What the fusion makes of the fields."""
+        model = self.model(fusion, blank=blank)
+        found: Streams = model.fusion(model.start(batch_of(fields)))
+        return found
+
+    def ready(self) -> Fusion:
+        """The fusion in evaluation mode."""
+        return self.build().eval()
+
+    def assert_same(self, one: Streams, other: Streams, why: str) -> None:
+        """Fail with `why` where a stream's real tokens differ."""
+        for name in sorted(one):
+            distance = tokens_far(one[name], other[name])
+            assert distance < self.tolerance, f"{why} (stream {name!r}, relative difference {distance:.2g})"
+
+    def test_it_writes_what_it_declares(self) -> None:
+        fusion = self.ready()
+        widths = {name: tokens.width for name, tokens in self.streams(fusion, self.fields()).items()}
+        assert widths == dict(fusion.writes), f"writes says {dict(fusion.writes)}, but the streams are {widths}."
+
+    def test_every_run_is_finished(self) -> None:
+        fusion = self.ready()
+        runs = self.model(fusion).start(batch_of(self.fields()))
+        fusion(runs)
+        waiting = [name for name, run in runs.items() if run.at < run.depth]
+        assert not waiting, f"the runs of {waiting} are not finished: their encoders would never train whole."
+
+    def test_declared_taps_are_true(self) -> None:
+        fusion = self.ready()
+        assert set(fusion.taps) == set(self.ports), f"taps must name every field; it names {sorted(fusion.taps)}."
+        whole = self.streams(fusion, self.fields())
+        for name in sorted(self.ports):
+            runs = self.with_one_finished(fusion, name)
+            if fusion.taps[name] == "between":
+                with pytest.raises(BuildError):
+                    fusion(runs)
+            else:
+                self.assert_same(whole, fusion(runs), f"cached features of {name!r} give something else; tap it 'end'?")
+
+    def test_joint_depends_on_every_field(self) -> None:
+        fusion = self.ready()
+        if "joint" not in fusion.writes:
+            return
+        fields = self.fields()
+        whole = self.streams(fusion, fields)["joint"]
+        for name, field in fields.items():
+            moved = {**fields, name: field.with_values(field.values + 1)}
+            other = self.streams(fusion, moved)["joint"]
+            assert tokens_far(whole, other) > 1e-6, f"`joint` does not depend on {name!r}: it would be in vain."
+
+    def test_flags_of_streams_are_true(self) -> None:
+        fields = {name: field.hide(torch.tensor([1])) for name, field in self.fields().items()}
+        for given in (self.fields(), fields):
+            for name, tokens in self.streams(self.ready(), given).items():
+                assert (fault := dishonest(tokens)) is None, f"in the stream {name!r}, {fault}."
+
+    def test_finite_with_everything_absent(self) -> None:
+        everyone = torch.arange(self.samples)
+        fields = {name: field.hide(everyone) for name, field in self.fields().items()}
+        for blank in (False, True):
+            for name, tokens in self.streams(self.ready(), fields, blank=blank).items():
+                assert tokens.values.isfinite().all(), (
+                    f"with every field absent the stream {name!r} is not finite: a softmax or a mean over nothing?"
+                )
+
+    def test_gradients_are_finite_with_everything_absent(self) -> None:
+        fusion, everyone = self.build().train(), torch.arange(self.samples)
+        fields = {name: field.hide(everyone) for name, field in self.fields().items()}
+        total = torch.stack([tokens.values.sum() for tokens in self.streams(fusion, fields).values()]).sum()
+        torch.autograd.backward(total + 0 * sum(parameter.sum() for parameter in fusion.parameters()))
+        broken = [n for n, p in fusion.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
+        assert not broken, f"with every field absent, {broken[:3]} get a gradient that is not finite."
+
+    def test_finite_with_one_field_absent(self) -> None:
+        for name, field in self.fields().items():
+            streams = self.streams(self.ready(), {**self.fields(), name: field.hide(torch.tensor([1, 4]))})
+            assert all(tokens.values.isfinite().all() for tokens in streams.values()), (
+                f"something is not finite where {name!r} is absent."
+            )
+
+    def test_filler_of_absent_samples_changes_nothing(self) -> None:
+        rows = torch.tensor([1, 4])
+        for name, field in self.fields().items():
+            absent = {**self.fields(), name: field.hide(rows)}
+            other = {**absent, name: with_filler(field.hide(rows), rows, generator(1))}
+            one, two = self.streams(self.ready(), absent), self.streams(self.ready(), other)
+            self.assert_same(one, two, f"what stands in absent rows of {name!r} changes the result")
+
+    def test_masked_tokens_change_nothing(self) -> None:
+        fusion, fields = self.ready(), self.fields()
+        runs, others = (self.model(fusion).start(batch_of(self.hidden(fields))) for _ in range(2))
+        for run in others.values():
+            noise = junk(run.own.values, generator(4))
+            run.own = run.own.with_values(torch.where(run.own.mask.unsqueeze(-1), run.own.values, noise))
+        self.assert_same(fusion(runs), fusion(others), "masked tokens change the result: pool and mix with the mask")
+
+    def test_junk_in_masked_places_changes_nothing(self) -> None:
+        fields = self.fields()
+        other = {name: with_junk_in_masked_places(field, generator(1)) for name, field in fields.items()}
+        one, two = self.streams(self.ready(), fields), self.streams(self.ready(), other)
+        self.assert_same(one, two, "values where the mask is False change the result")
+
+    def test_more_padding_changes_nothing(self) -> None:
+        fields = self.fields()
+        other = {name: with_more_padding(field, generator(1)) for name, field in fields.items()}
+        one, two = self.streams(self.ready(), fields), self.streams(self.ready(), other)
+        self.assert_same(one, two, "the result depends on how far a batch is padded: count real tokens, not positions")
+
+    @pytest.mark.parametrize("training", [False, True])
+    def test_neighbours_in_the_batch_change_nothing(self, training: bool) -> None:
+        fields, row = self.fields(), torch.tensor([2])
+        other = {name: with_other_neighbours(field, 2, generator(1)) for name, field in fields.items()}
+        fusion, found = self.build().train(training), list[Streams]()
+        for given in (fields, other):
+            torch.manual_seed(0)  # the same dropout twice
+            found.append(_picked(self.streams(fusion, given), row))
+        self.assert_same(
+            found[0], found[1], "a sample depends on its neighbours in the batch: a mean over the wrong axis?"
+        )
+
+    def test_absence_of_a_neighbour_changes_nothing(self) -> None:
+        fields, left = self.fields(), torch.tensor([0, 2, 3, 5])
+        other = {name: field.hide(torch.tensor([1, 4])) for name, field in fields.items()}
+        one, two = self.streams(self.ready(), fields), self.streams(self.ready(), other)
+        self.assert_same(_picked(one, left), _picked(two, left), "a sample changes when another one is absent")
+
+    def test_permuting_samples_permutes_the_result(self) -> None:
+        fields, order = self.fields(), torch.randperm(self.samples, generator=generator(2))
+        one = self.streams(self.ready(), fields)
+        two = self.streams(self.ready(), {name: field.pick(order) for name, field in fields.items()})
+        self.assert_same(_picked(one, order), two, "the place of a sample in the batch changes its result")
+
+    def test_a_causal_stream_stays_causal(self) -> None:
+        fields = self.fields()
+        before = self.streams(self.ready(), fields)
+        for name in [name for name, port in self.ports.items() if port.elastic and name in before]:
+            values = fields[name].values.clone()
+            values[:, 2:] = 3.0
+            after = self.streams(self.ready(), {**fields, name: fields[name].with_values(values)})
+            one, two = before[name].values[:, :2], after[name].values[:, :2]
+            self.assert_close(one, two, f"tokens of {name!r} change with those behind them: it could not be written")
+
+    def test_one_field_alone_is_fused_or_refused(self) -> None:
+        for name, port in self.ports.items():
+            with suppress(BuildError):  # any other error would reach the user as a traceback
+                self.built({name: port})
+
+    def with_one_finished(self, fusion: Fusion, name: str) -> dict[str, Run]:
+        """Runs of which one starts finished, as with cached features."""
+        model = self.model(fusion)
+        end = model.start(batch_of(self.fields()))[name].finish()
+        runs = model.start(batch_of(self.fields()))
+        return {**runs, name: Run(name, model.encoder(name), tokens=end, finished=True)}
+
+    def hidden(self, fields: Fields) -> dict[str, Field]:
+        """Each field absent in a sample of its own."""
+        return {name: field.hide(torch.tensor([n])) for n, (name, field) in enumerate(sorted(fields.items()))}
+
+
+def _picked(streams: Streams, rows: Tensor) -> Streams:
+    return {name: tokens.pick(rows) for name, tokens in streams.items()}

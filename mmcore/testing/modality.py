@@ -1,0 +1,254 @@
+"""What a modality promises."""
+
+# B = samples of a batch
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mmcore.errors import DataError
+from mmcore.interfaces.modality import Cell, Modality
+from mmcore.testing.batching import BatchingContract
+
+ELSEWHERE = """
+import json, sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+order = json.load(sys.stdin)
+sys.path[:0] = order["path"]
+modality = EntryPoint("it", order["target"], "it").load()(**order["settings"])
+modality.fit(order["cells"], Path(order["base"]))
+modality.save(Path(order["folder"]))
+"""
+
+
+class ModalityContract(BatchingContract):
+    """Inherit, name the modality, and write some cells::
+
+    class TestText(ModalityContract):
+        name = "text"
+
+        def cells(self, folder: Path) -> list[Cell]: ...
+        def broken(self, folder: Path) -> list[Cell]: ...
+    """
+
+    def cells(self, folder: Path) -> list[Cell]:
+        """At least six good cells that are not all alike; files are written under `folder`, paths relative to it."""
+        raise NotImplementedError
+
+    def broken(self, folder: Path) -> list[Cell]:
+        """Cells that cannot be read; files are written under `folder`."""
+        raise NotImplementedError
+
+    def make(self, *, seed: int = 0) -> Modality:
+        """Not yet fitted. Global random numbers differ with `seed`: the modality may not."""
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # the global generator: it must not matter
+        made: Modality = self.plugins().modality.build(self.part(), where="modality")
+        return made
+
+    def fitted(self, folder: Path) -> Modality:
+        """Fitted on the cells."""
+        modality = self.make()
+        modality.fit(self.cells(folder), folder)
+        return modality
+
+    def test_fitting_twice_saves_the_same_bytes(self, tmp_path: Path) -> None:
+        cells, saved = self.cells(tmp_path), list[Mapping[str, bytes]]()
+        for seed in (0, 1):
+            modality = self.make(seed=seed)
+            modality.fit(cells, tmp_path)
+            saved.append(_saved(modality, tmp_path / f"saved-{seed}"))
+        assert saved[0] == saved[1], (
+            f"{_different(*saved)} differ between two fits on the same cells. Seed every random step, write no time, "
+            "sort what has no order."
+        )
+
+    def test_fitting_in_another_process_saves_the_same_bytes(self, tmp_path: Path) -> None:
+        cells = self.cells(tmp_path)
+        modality = self.make()
+        modality.fit(cells, tmp_path)
+        here, there = _saved(modality, tmp_path / "here"), tmp_path / "there"
+        there.mkdir()
+        order = {
+            "target": self.plugins().modality.point(self.name).value,
+            "path": [path for path in sys.path if path],
+            "settings": dict(self.settings),
+            "cells": cells,
+            "base": str(tmp_path),
+            "folder": str(there),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", ELSEWHERE],
+            input=json.dumps(order),
+            env={**os.environ, "PYTHONHASHSEED": "12345"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"fitting fails in a process of its own:\n{done.stderr}"
+        assert here == _contents(there), (
+            f"{_different(here, _contents(there))} differ when another process fits on the same cells. Sets and hash() "
+            "change from process to process: sort."
+        )
+
+    def test_fit_takes_cells_that_come_once(self, tmp_path: Path) -> None:
+        cells = self.cells(tmp_path)
+        listed, streamed = self.make(), self.make()
+        listed.fit(cells, tmp_path)
+        streamed.fit(iter(cells), tmp_path)
+        assert same(listed.facts(), streamed.facts()), "fit walks over its cells more than once: they may be a stream."
+
+    def test_fit_on_nothing_works_or_raises_a_data_error(self, tmp_path: Path) -> None:
+        modality = self.make()
+        with suppress(DataError):  # any other error would reach the user as a traceback
+            modality.fit([], tmp_path)
+
+    def test_fit_skips_files_that_cannot_be_read(self, tmp_path: Path) -> None:
+        cells, broken = self.cells(tmp_path), self.broken(tmp_path)
+        modality, with_broken = self.make(), self.make()
+        if not modality.files:
+            return
+        modality.fit(cells, tmp_path)
+        with_broken.fit([*broken, *cells], tmp_path)
+        assert same(modality.facts(), with_broken.facts()), "files that cannot be read change what fit learns."
+
+    def test_what_was_saved_loads_with_the_same_facts(self, tmp_path: Path) -> None:
+        modality = self.fitted(tmp_path)
+        loaded = self.loaded(modality, tmp_path)
+        assert same(modality.facts(), loaded.facts()), (
+            "facts change through save and load (a tuple that became a list?)."
+        )
+        again = _saved(loaded, tmp_path / "again")
+        assert again == _contents(tmp_path / "saved"), "what was loaded saves other bytes than it was loaded from."
+
+    def test_what_was_saved_names_no_absolute_path(self, tmp_path: Path) -> None:
+        for name, content in _saved(self.fitted(tmp_path), tmp_path / "saved").items():
+            assert str(tmp_path).encode() not in content, (
+                f"{name} holds an absolute path: the folder could not move, and its bytes would differ."
+            )
+
+    def test_a_loaded_modality_reads_the_same(self, tmp_path: Path) -> None:
+        modality, cells = self.fitted(tmp_path), self.cells(tmp_path)
+        loaded = self.loaded(modality, tmp_path)
+        for cell in cells:
+            one, other = modality.read(cell, tmp_path), loaded.read(cell, tmp_path)
+            assert identical(one, other), f"{cell!r} is read otherwise after save and load."
+        raw = [modality.read(cell, tmp_path) for cell in cells]
+        one_field, other_field = modality.prepare(modality.collate(raw)), loaded.prepare(loaded.collate(raw))
+        assert torch.equal(one_field.values, other_field.values), "prepare gives other numbers after save and load."
+
+    def test_reading_is_deterministic(self, tmp_path: Path) -> None:
+        modality = self.fitted(tmp_path)
+        for cell in self.cells(tmp_path):
+            torch.manual_seed(0)
+            one = modality.read(cell, tmp_path)
+            torch.manual_seed(1)
+            assert identical(one, modality.read(cell, tmp_path)), (
+                f"{cell!r} is read otherwise the second time. What is random belongs into augment."
+            )
+
+    def test_reading_depends_on_the_content_not_the_place(self, tmp_path: Path) -> None:
+        here, there = tmp_path / "here", tmp_path / "there"
+        here.mkdir()
+        modality, cells = self.make(), self.cells(here)
+        modality.fit(cells, here)
+        shutil.copytree(here, there)
+        for cell in cells:
+            assert identical(modality.read(cell, here), modality.read(cell, there)), (
+                f"{cell!r} is read otherwise from another folder: relative paths start at `base`, whatever it is."
+            )
+
+    def test_arrays_are_plain_and_finite(self, tmp_path: Path) -> None:
+        modality = self.fitted(tmp_path)
+        for cell in self.cells(tmp_path):
+            array = modality.read(cell, tmp_path)
+            assert isinstance(array, np.ndarray), f"read must give a numpy array but gives {type(array).__name__}."
+            assert array.dtype.kind in "biuf", f"the store keeps numbers, but read gives dtype {array.dtype}."
+            assert np.isfinite(array).all(), (
+                f"what is read from {cell!r} is not finite; raise DataError for such a cell."
+            )
+
+    def test_a_broken_cell_is_told_by_name(self, tmp_path: Path) -> None:
+        modality = self.fitted(tmp_path)
+        for cell in self.broken(tmp_path):
+            with pytest.raises(DataError) as caught:
+                modality.read(cell, tmp_path)
+            named = Path(str(cell)).name if modality.files else str(cell)[:20]
+            assert named in str(caught.value), f"the error does not name what is broken, {cell!r}: {caught.value}"
+            if modality.files:
+                assert caught.value.path is not None, f"DataError(.., path=..) must carry the file: {caught.value}"
+
+    def test_a_missing_file_is_told_by_name(self, tmp_path: Path) -> None:
+        modality = self.fitted(tmp_path)
+        if modality.files:
+            with pytest.raises(DataError, match="no-such-file"):
+                modality.read("no-such-file.bin", tmp_path)
+
+    def test_decoding_and_reading_again_gives_the_same(self, tmp_path: Path) -> None:
+        modality, cells = self.fitted(tmp_path), self.cells(tmp_path)
+        field = modality.prepare(modality.collate([modality.read(cell, tmp_path) for cell in cells]))
+        try:
+            first = modality.decode(field.values)
+        except NotImplementedError:
+            return
+        again = modality.prepare(modality.collate([modality.read(item, tmp_path) for item in first]))
+        second = modality.decode(again.values)
+        assert len(first) == len(cells), f"decode gives {len(first)} items for {len(cells)} samples."
+        pairs = zip(first, second, strict=True)
+        assert all(one == (pytest.approx(other) if isinstance(one, float) else other) for one, other in pairs), (
+            "decode is not the way back: what it writes is read as something else."
+        )
+
+    def test_everything_can_be_shown(self, tmp_path: Path) -> None:
+        modality = self.fitted(tmp_path)
+        kinds = {modality.show(modality.read(cell, tmp_path))[0] for cell in self.cells(tmp_path)}
+        assert kinds <= {"image", "text", "wave", "number"}, f"reports cannot show {kinds}; see Shown."
+
+    def loaded(self, modality: Modality, folder: Path) -> Modality:
+        """The modality through save and load; its files are in folder/saved."""
+        _saved(modality, folder / "saved")
+        made: Modality = self.plugin().load(folder / "saved", **self.settings)
+        return made
+
+    def raw(self, folder: Path) -> tuple[Modality, list[np.ndarray]]:
+        """A fitted modality and what it read."""
+        modality = self.fitted(folder)
+        return modality, [modality.read(cell, folder) for cell in self.cells(folder)]
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of facts are alike, types included."""
+    if isinstance(one, Mapping):
+        return isinstance(other, Mapping) and one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
+    if isinstance(one, np.ndarray | torch.Tensor):
+        return type(one) is type(other) and identical(np.asarray(one), np.asarray(other))
+    return type(one) is type(other) and bool(one == other)
+
+
+def identical(one: np.ndarray, other: np.ndarray) -> bool:
+    """Same type, shape and bytes."""
+    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+
+
+def _saved(modality: Modality, folder: Path) -> dict[str, bytes]:
+    folder.mkdir()
+    modality.save(folder)
+    return _contents(folder)
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _different(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> str:
+    return ", ".join(sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name)))

@@ -1,0 +1,73 @@
+"""Plain encoders for a fusion to drive: one per port, of the port's widths."""
+
+# B = samples of a batch, N = tokens of a sample, S = positions of a field, D = width
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from mmcore.interfaces.encoder import Encoder, Stage, StageCache
+from mmcore.interfaces.field import Field
+from mmcore.interfaces.fusion import Port
+from mmcore.interfaces.tokens import Tokens
+
+LENGTH = 5
+"""Positions of a ragged probe field, the longest row."""
+GRID = (2, 3)
+NUMBERS = 4
+"""Numbers at each position of a probe field."""
+
+
+class ProbeStage(Stage):
+    """Dense for each token, plus the sum of what it may see where tokens can be inserted."""
+
+    def __init__(self, width: int, width_out: int, *, mixes: bool) -> None:
+        """mixes: tokens look at each other."""
+        super().__init__()
+        self.dense = nn.Linear(width, width_out)
+        self.mixes = mixes
+
+    def forward(self, tokens: Tokens, cache: StageCache | None = None) -> Tokens:
+        """[B,N,D] -> [B,N,width_out], zero where masked."""
+        values = self.dense(tokens.values)
+        if self.mixes:
+            sees = tokens.mask.unsqueeze(1) & (tokens.order.unsqueeze(1) <= tokens.order.unsqueeze(2))
+            share = sees.to(values.dtype) / sees.sum(-1, keepdim=True).clamp_min(1)
+            values = values + share @ values
+        return tokens.with_values(torch.tanh(values)).zeroed()
+
+
+class Probe(Encoder):
+    """A field of vectors; ragged, causal and elastic for an elastic port, a grid for another."""
+
+    consumes: ClassVar[str] = "probe"
+
+    def __init__(self, port: Port) -> None:
+        """port: whose widths the stages have."""
+        super().__init__({})
+        self.widths = port.widths
+        self.elastic = self.causal = port.elastic
+        self.first = nn.Linear(NUMBERS, port.widths[0])
+        pairs = zip(port.widths[:-1], port.widths[1:], strict=True)
+        self.stages = nn.ModuleList(ProbeStage(one, other, mixes=port.elastic) for one, other in pairs)
+
+    def embed(self, field: Field, start: Tensor | int = 0) -> Tokens:
+        """[B,S,NUMBERS] -> [B,S,D]."""
+        values = self.first(field.values)
+        if not self.elastic:
+            return Tokens.of(values, grid=GRID)
+        steps = torch.arange(1, values.shape[1] + 1, device=values.device).expand(values.shape[:2])
+        return Tokens.of(values, field.mask, order=steps, causal=True)
+
+
+def probe_field(port: Port, samples: int, generator: torch.Generator) -> Field:
+    """What a probe reads: rows of several lengths for an elastic port, GRID positions for another."""
+    length = LENGTH if port.elastic else GRID[0] * GRID[1]
+    values = torch.randn(samples, length, NUMBERS, generator=generator)
+    present = torch.ones(samples, dtype=torch.bool)
+    if not port.elastic:
+        return Field(values, present)
+    lengths = torch.randint(2, length + 1, (samples, 1), generator=generator)
+    lengths[0] = length
+    return Field(values, present, torch.arange(length) < lengths)

@@ -1,0 +1,128 @@
+"""What a task promises about predictions and metrics."""
+
+# B = samples of a batch
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+import torch
+
+from mmcore.interfaces.field import Batch
+from mmcore.interfaces.fusion import Streams
+from mmcore.interfaces.metric import Table
+from mmcore.interfaces.task import Task
+from mmcore.testing.module import ModuleContract, generator
+
+
+class ScoringContract(ModuleContract):
+    """The part of the tasks' contract that begins where the outputs are."""
+
+    def ready(self) -> Task:
+        """The task in evaluation mode."""
+        raise NotImplementedError
+
+    def streams(self, seed: int = 0) -> Streams:
+        """Tokens for each stream."""
+        raise NotImplementedError
+
+    def make(self, seed: int = 0) -> Batch:
+        """The tests' batch."""
+        raise NotImplementedError
+
+    def tables(self) -> tuple[Task, Table, Table]:
+        """The task with its predictions for the batch, and the truth."""
+        task = self.ready()
+        with torch.no_grad():
+            predictions = task.predict(task(self.streams()))
+        return task, predictions, task.truth(self.make())
+
+    def test_predictions_have_a_row_for_each_sample(self) -> None:
+        _, predictions, truth = self.tables()
+        for title, table in (("predict", predictions), ("truth", truth)):
+            assert table, f"{title} gives no column."
+            lengths = {name: len(column) for name, column in table.items()}
+            assert set(lengths.values()) == {self.samples}, f"{title} gives {lengths} rows for {self.samples} samples."
+
+    def test_columns_are_numpy_arrays(self) -> None:
+        _, predictions, truth = self.tables()
+        odd = [name for name, column in {**predictions, **truth}.items() if not isinstance(column, np.ndarray)]
+        assert not odd, f"the columns {odd} are no numpy arrays: evaluation writes them to a table."
+
+    def test_predicting_in_parts_gives_the_same(self) -> None:
+        task = self.ready()
+        with torch.no_grad():
+            outputs = task(self.streams())
+            whole = task.predict(outputs)
+            parts = [task.predict({name: output[rows] for name, output in outputs.items()}) for rows in _halves()]
+        for name, column in whole.items():
+            found = np.concatenate([part[name] for part in parts])
+            assert _alike(column, found), f"the prediction {name!r} depends on which other rows are in the batch."
+
+    def test_a_missing_target_does_not_stop_the_truth(self) -> None:
+        task, batch = self.ready(), self.make()
+        everyone = torch.arange(len(batch))
+        gone = batch.with_fields({name: batch.fields[name].hide(everyone) for name in task.targets})
+        assert all(len(column) == len(batch) for column in task.truth(gone).values()), "truth loses rows."
+
+    def test_metrics_say_which_way_is_better(self) -> None:
+        metrics = self.ready().metrics()
+        assert metrics, "a task needs a metric: the first is what it is judged by."
+        odd = {name: metric.better for name, metric in metrics.items() if metric.better not in ("up", "down")}
+        assert not odd, f"better must be 'up' or 'down': {odd}."
+
+    def test_metrics_are_numbers(self) -> None:
+        task, predictions, truth = self.tables()
+        for name, metric in task.metrics().items():
+            score = metric(predictions, truth)
+            assert isinstance(score, float), f"{name} gives a {type(score).__name__}; it must be a float."
+            assert np.isfinite(score), f"{name} is {score} on a batch that has every target."
+
+    def test_the_mean_over_rows_is_the_score(self) -> None:
+        task, predictions, truth = self.tables()
+        for name, metric in task.metrics().items():
+            rows = metric.rows(predictions, truth)
+            if rows is None:
+                continue
+            assert rows.shape == (self.samples,), f"rows() of {name} has shape {rows.shape} for {self.samples} samples."
+            assert rows.mean() == pytest.approx(metric(predictions, truth)), (
+                f"rows() of {name} has another mean than its score: intervals would lie beside it. Return None where "
+                "the score is no mean over rows."
+            )
+
+    def test_the_order_of_rows_does_not_change_a_score(self) -> None:
+        task, predictions, truth = self.tables()
+        order = torch.randperm(self.samples, generator=generator(2)).numpy()
+        turned = [{name: column[order] for name, column in table.items()} for table in (predictions, truth)]
+        for name, metric in task.metrics().items():
+            assert metric(*turned) == pytest.approx(metric(predictions, truth)), f"{name} depends on the order of rows."
+
+    def test_a_score_over_no_rows_is_nan(self) -> None:
+        task, predictions, truth = self.tables()
+        nothing = [{name: column[:0] for name, column in table.items()} for table in (predictions, truth)]
+        for name, metric in task.metrics().items():
+            assert np.isnan(metric(*nothing)), f"{name} over no rows must be nan: a slice may be empty."
+
+    def test_the_floor_is_scored_like_a_prediction(self) -> None:
+        task, predictions, truth = self.tables()
+        floor = task.floor(truth, self.samples)
+        if floor is None:
+            return
+        assert set(floor) == set(predictions), f"floor has columns {sorted(floor)}, predict {sorted(predictions)}."
+        for name, metric in task.metrics().items():
+            assert np.isfinite(metric(floor, truth)), f"{name} of the floor is not finite."
+
+    def test_the_floor_has_as_many_rows_as_asked(self) -> None:
+        task, _, truth = self.tables()
+        floor: Mapping[str, np.ndarray] = task.floor(truth, 3) or {}
+        assert all(len(column) == 3 for column in floor.values()), "floor(truth, 3) must have three rows."
+
+
+def _halves() -> tuple[slice, slice]:
+    return slice(0, 2), slice(2, None)
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    if one.dtype.kind == "f":
+        return bool(np.allclose(one, other, atol=1e-5))
+    return bool(np.array_equal(one, other))

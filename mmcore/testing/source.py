@@ -1,0 +1,96 @@
+"""What a source promises."""
+
+import builtins
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+import pytest
+
+from mmcore.errors import DataError
+from mmcore.interfaces.source import Source
+from mmcore.registry.settings import Part
+from mmcore.testing.plugin import PluginContract
+
+
+class SourceContract(PluginContract):
+    """Inherit and name the source; where it reads files, write them in `settings_in`.
+
+    Each test runs with a folder of its own as the working folder, as the project's root would be.
+    """
+
+    kind = "source"
+
+    def settings_in(self, folder: Path) -> Mapping[str, Any]:
+        """Write what the source reads under `folder`; return its settings, paths relative to `folder`."""
+        return self.settings
+
+    def broken_in(self, folder: Path) -> Sequence[Mapping[str, Any]]:
+        """Settings under which rows cannot be read: a file that is missing, empty, damaged."""
+        return ()
+
+    @pytest.fixture(autouse=True)
+    def _inside_a_folder_of_its_own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+
+    def build(self, folder: Path) -> Source:
+        """The source over what `settings_in` wrote."""
+        return self.built(self.settings_in(folder))
+
+    def built(self, settings: Mapping[str, Any]) -> Source:
+        """The source with some settings."""
+        made: Source = self.plugins().source.build(Part(self.name, settings), where="data.source")
+        return made
+
+    def test_rows_come_twice_in_the_same_order(self, tmp_path: Path) -> None:
+        source = self.build(tmp_path)
+        first = list(source.rows())
+        assert first, "the source yields no row."
+        assert first == list(source.rows()), "the second walk over rows() gives others, or another order."
+        assert first == list(self.build(tmp_path).rows()), "another instance gives other rows, or another order."
+
+    def test_every_row_has_exactly_the_columns(self, tmp_path: Path) -> None:
+        source = self.build(tmp_path)
+        columns = list(source.columns())
+        assert len(set(columns)) == len(columns), f"columns() names one twice: {columns}."
+        wrong = [(number, sorted(row)) for number, row in enumerate(source.rows()) if set(row) != set(columns)]
+        assert not wrong, f"row {wrong[0][0]} has {wrong[0][1]}, but columns() says {sorted(columns)}."
+
+    def test_cells_are_plain_values(self, tmp_path: Path) -> None:
+        for number, row in enumerate(self.build(tmp_path).rows()):
+            odd = {name: cell for name, cell in row.items() if not isinstance(cell, str | int | float | bool | None)}
+            assert not odd, f"row {number} has cells that are no text, number, bool or None: {odd}."
+
+    def test_base_is_a_folder(self, tmp_path: Path) -> None:
+        base = self.build(tmp_path).base
+        assert base.is_dir(), f"base is {base}, which is no folder: paths in cells could not be found."
+
+    def test_watched_paths_are_relative(self, tmp_path: Path) -> None:
+        source = self.build(tmp_path)
+        absolute = [path for path in source.watch if PurePath(path).is_absolute()]
+        assert not absolute, (
+            f"watch names {absolute}: paths are relative to the project, or a clone could not use them."
+        )
+        gone = [path for path in source.watch if not (tmp_path / path).exists()]
+        assert not gone, f"watch names {gone}, which are not there: DVC would fail."
+
+    def test_the_version_is_the_same_each_time(self, tmp_path: Path) -> None:
+        assert self.build(tmp_path).version == self.build(tmp_path).version, "version changes while the data does not."
+
+    def test_nothing_is_opened_in_the_constructor(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings = self.settings_in(tmp_path)
+        self.built(settings)  # imports are done now
+        monkeypatch.setattr(builtins, "open", _no_file)
+        monkeypatch.setattr(Path, "open", _no_file)
+        self.built(settings)
+
+    def test_what_cannot_be_read_is_told_by_name(self, tmp_path: Path) -> None:
+        for settings in self.broken_in(tmp_path):
+            source = self.built(settings)
+            with pytest.raises(DataError) as caught:
+                list(source.rows())
+            assert caught.value.path is not None, f"DataError(.., path=..) must carry the file: {caught.value}"
+
+
+def _no_file(*args: object, **settings: object) -> None:
+    raise AssertionError("the constructor opens a file. It is called to check settings: open in columns() and rows().")

@@ -1,0 +1,206 @@
+"""What a task promises."""
+
+# B = samples of a batch, N = tokens of a sample, D = width
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mmcore.errors import BuildError
+from mmcore.interfaces.field import Batch, Field
+from mmcore.interfaces.fusion import Streams
+from mmcore.interfaces.modality import Modality
+from mmcore.interfaces.task import Outputs, Task
+from mmcore.interfaces.tokens import Tokens
+from mmcore.registry.settings import Part
+from mmcore.testing.module import generator
+from mmcore.testing.perturb import JUNK, junk
+from mmcore.testing.scoring import ScoringContract
+
+
+class TaskContract(ScoringContract):
+    """Inherit, name the task, give the fields' fitted modalities and a batch that has every target::
+
+    class TestClassification(TaskContract):
+        name = "classification"
+        settings = {"target": "answer"}
+
+        def fields(self) -> Mapping[str, Modality]: ...
+        def batch(self, samples: int, generator: torch.Generator) -> Batch: ...
+    """
+
+    kind = "task"
+    writes: ClassVar[Mapping[str, int]] = {"image": 5, "joint": 6, "question": 7}
+    """The streams there are, with their widths."""
+
+    def fields(self) -> Mapping[str, Modality]:
+        """Fitted modalities of every field, targets included."""
+        raise NotImplementedError
+
+    def batch(self, samples: int, generator: torch.Generator) -> Batch:
+        """Prepared fields, every target present."""
+        raise NotImplementedError
+
+    def build(self, *, seed: int = 0, turned: bool = False) -> Task:
+        """The task."""
+        fields, names = self.fields(), sorted(self.writes, reverse=turned)
+        ordered = {name: fields[name] for name in sorted(fields, reverse=turned)}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            writes = {name: self.writes[name] for name in names}
+            task: Task = self.plugins().task.build(self.part(), writes, ordered, where="tasks.answer")
+        return task
+
+    def exercise(self, module: nn.Module) -> Sequence[Tensor]:
+        """Outputs and losses."""
+        assert isinstance(module, Task)
+        outputs = module(self.streams())
+        losses = module.loss(outputs, self.make())
+        return [*(outputs[name] for name in sorted(outputs)), *(losses[name] for name in sorted(losses))]
+
+    def make(self, seed: int = 0) -> Batch:
+        """The tests' batch."""
+        return self.batch(self.samples, generator(seed))
+
+    def streams(self, seed: int = 0) -> Streams:
+        """Tokens for each stream: three a sample, one of them masked in every other sample."""
+        draw = generator(seed)
+        mask = torch.ones(self.samples, 3, dtype=torch.bool)
+        mask[::2, 2] = False
+        return {
+            name: Tokens.of(torch.randn(self.samples, 3, width, generator=draw), mask).zeroed()
+            for name, width in sorted(self.writes.items())
+        }
+
+    def ready(self) -> Task:
+        """The task in evaluation mode."""
+        return self.build().eval()
+
+    def hidden(self, task: Task, rows: Tensor) -> Batch:
+        """The batch without targets in `rows`."""
+        batch = self.make()
+        return batch.with_fields({name: batch.fields[name].hide(rows) for name in task.targets})
+
+    def assert_outputs(self, one: Outputs, other: Outputs, why: str) -> None:
+        """Fail with `why` where an output differs."""
+        for name in sorted(one):
+            self.assert_close(one[name], other[name], f"output {name!r}: {why}")
+
+    def test_it_reads_streams_and_targets_fields_that_exist(self) -> None:
+        task = self.ready()
+        assert set(task.reads) <= set(self.writes), f"reads names {task.reads}; the streams are {sorted(self.writes)}."
+        assert task.targets, "targets is empty: rows without a target could not be left out of metrics."
+        assert set(task.targets) <= set(self.fields()), f"targets names {task.targets}, which are no fields."
+
+    def test_a_target_that_is_no_field_is_refused(self) -> None:
+        if "target" in self.settings:
+            part = Part(self.name, {**self.settings, "target": "no_such_field"})
+            with pytest.raises(BuildError, match="no_such_field"):
+                self.plugins().task.build(part, self.writes, self.fields(), where="tasks.answer")
+
+    def test_outputs_have_a_row_for_each_sample(self) -> None:
+        for name, output in self.ready()(self.streams()).items():
+            assert len(output) == self.samples, f"output {name!r} has {len(output)} rows for {self.samples} samples."
+
+    @pytest.mark.parametrize("training", [False, True])
+    def test_neighbours_in_the_batch_change_nothing(self, training: bool) -> None:
+        task, streams = self.build().train(training), self.streams()
+        other = {name: tokens.with_values(tokens.values.clone()) for name, tokens in self.streams(seed=1).items()}
+        for name, tokens in other.items():
+            tokens.values[2] = streams[name].values[2]
+        found = list[Outputs]()
+        for given in (streams, other):
+            torch.manual_seed(0)  # the same dropout twice
+            found.append({name: output[2] for name, output in task(given).items()})
+        self.assert_outputs(found[0], found[1], "row b must depend on row b of the streams only")
+
+    def test_permuting_samples_permutes_the_outputs(self) -> None:
+        order, task = torch.randperm(self.samples, generator=generator(2)), self.ready()
+        one = {name: output[order] for name, output in task(self.streams()).items()}
+        two = task({name: tokens.pick(order) for name, tokens in self.streams().items()})
+        self.assert_outputs(one, two, "the place of a sample in the batch changes its result")
+
+    def test_junk_in_masked_places_changes_nothing(self) -> None:
+        task, streams = self.ready(), self.streams()
+        noisy = {
+            name: tokens.with_values(torch.where(tokens.mask.unsqueeze(-1), tokens.values, JUNK))
+            for name, tokens in streams.items()
+        }
+        self.assert_outputs(task(streams), task(noisy), "values where the mask is False change it: pool with the mask")
+
+    def test_finite_with_everything_absent(self) -> None:
+        gone = torch.zeros(self.samples, 3, dtype=torch.bool)
+        streams = {name: Tokens.of(torch.zeros(self.samples, 3, width), gone) for name, width in self.writes.items()}
+        task = self.build().train()
+        outputs = task(streams)
+        losses = task.loss(outputs, self.make())
+        assert all(value.isfinite().all() for value in [*outputs.values(), *losses.values()]), (
+            "with every stream absent an output or a loss is not finite: a mean or a softmax over nothing?"
+        )
+
+    def test_losses_are_scalars(self) -> None:
+        task = self.build()
+        losses = task.loss(task(self.streams()), self.make())
+        assert losses, "loss gives no loss."
+        for name, loss in losses.items():
+            assert loss.ndim == 0, f"the loss {name!r} must be a scalar but has shape {tuple(loss.shape)}."
+            assert loss.isfinite(), f"the loss {name!r} is {loss.item()}."
+
+    def test_rows_without_a_target_are_left_out_of_the_loss(self) -> None:
+        task, rows = self.ready(), torch.tensor([1, 4])
+        left = torch.tensor([n for n in range(self.samples) if n not in (1, 4)])
+        outputs = task(self.streams())
+        whole = task.loss(outputs, self.hidden(task, rows))
+        picked = task.loss({name: output[left] for name, output in outputs.items()}, self.make().pick(left))
+        for name in sorted(whole):
+            self.assert_close(
+                whole[name], picked[name], f"rows without a target count in the loss {name!r}, or in its n"
+            )
+
+    def test_rows_without_a_target_have_no_gradient(self) -> None:
+        task, rows = self.ready(), torch.tensor([1, 4])
+        outputs = {name: output.detach().requires_grad_() for name, output in task(self.streams()).items()}
+        torch.autograd.backward(list(task.loss(outputs, self.hidden(task, rows)).values()))
+        pulled = [n for n, out in outputs.items() if out.grad is not None and out.grad[rows].abs().sum() > 0]
+        assert not pulled, f"rows without a target pull on the outputs {pulled}."
+
+    def test_filler_of_missing_targets_changes_nothing(self) -> None:
+        task, rows = self.ready(), torch.tensor([1, 4])
+        batch, outputs = self.hidden(task, rows), task(self.streams())
+        filled = batch.with_fields({name: _filled(batch.fields[name], rows) for name in task.targets})
+        one, two = task.loss(outputs, batch), task.loss(outputs, filled)
+        for name in sorted(one):
+            self.assert_close(one[name], two[name], f"the filler of missing targets changes the loss {name!r}")
+
+    def test_the_loss_is_zero_where_no_row_has_a_target(self) -> None:
+        task = self.build()
+        losses = task.loss(task(self.streams()), self.hidden(task, torch.arange(self.samples)))
+        for name, loss in losses.items():
+            assert loss.item() == 0, f"without any target the loss {name!r} is {loss.item()}, not 0 (nan: 0 / 0)."
+        torch.autograd.backward(list(losses.values()))
+        broken = [n for n, p in task.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
+        assert not broken, f"without any target, {broken[:3]} get a gradient that is not finite."
+
+    def test_one_batch_can_be_learned(self) -> None:
+        task, streams = self.build().train(), self.streams()
+        inputs = [tokens.values.requires_grad_() for tokens in streams.values()]
+        optimizer = torch.optim.Adam([*task.parameters(), *inputs], lr=0.05)
+        totals = list[float]()
+        for _ in range(60):
+            loss = torch.stack(list(task.loss(task(streams), self.make()).values())).sum()
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            totals.append(loss.item())
+        assert totals[-1] < 0.9 * totals[0], (
+            f"60 steps on one batch bring the loss from {totals[0]} to {totals[-1]} only."
+        )
+
+
+def _filled(field: Field, rows: Tensor) -> Field:
+    values = field.values.clone()
+    values[rows] = junk(field.values, generator(3))[rows]
+    return field.with_values(values)
