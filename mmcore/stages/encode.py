@@ -73,7 +73,7 @@ def reader(modality: Modality, base: Path) -> Read:
         try:
             return modality.read(cell, base)
         except DataError as error:
-            return without_base(str(error), base).removeprefix(f"{cell}: ")
+            return without_base(str(error), cell, base=base)
         except Exception as error:
             error.add_note(f"While reading {cell!r}. A cell that cannot be read must raise DataError.")
             raise
@@ -81,11 +81,11 @@ def reader(modality: Modality, base: Path) -> Read:
     return read
 
 
-def without_base(reason: str, base: Path) -> str:
-    """A reason that is the same on every machine."""
+def without_base(reason: str, cell: Cell, *, base: Path) -> str:
+    """A reason that is the same on every machine, and does not say again which cell it is about."""
     for start in (base, base.resolve()):
-        reason = reason.replace(f"{start}{os.sep}", "")
-    return reason
+        reason = reason.replace(str(start / str(cell)), str(cell))
+    return reason.removeprefix(f"{cell}: ")
 
 
 def read_all(cells: Sequence[Cell], read: Read, *, threads: int) -> Iterator[np.ndarray | str]:

@@ -202,6 +202,16 @@ def test_limit_moves_no_row_to_another_split(tmp_path):
     assert {name: whole[name] for name in some.ids} == dict(zip(some.ids, some.splits, strict=True))
 
 
+def test_the_order_of_rows_does_not_move_them(tmp_path):
+    split = {"column": None, "validation": 0.2, "test": 0.2}
+    rows = [{"text": f"{n}", "name": f"row {n}"} for n in range(100)]
+    project = texts(tmp_path, rows, id="name", split=split)
+    before = project.ingest()
+    project.rows(rows[::-1])
+    after = project.ingest()
+    assert dict(zip(before.ids, before.splits, strict=True)) == dict(zip(after.ids, after.splits, strict=True))
+
+
 def test_rows_that_are_added_move_no_other(tmp_path):
     split = {"column": None, "validation": 0.2, "test": 0.2}
     project = pictures(tmp_path, split=split, max_broken=0.5)

@@ -26,6 +26,14 @@ def test_a_csv_gives_numbers_texts_and_missing_cells(tmp_path):
     assert rows_of(source) == [{"a": 1, "b": 0.5, "c": "x"}, {"a": 2, "b": None, "c": "y"}]
 
 
+def test_blanks_round_numbers_do_not_count_and_those_of_texts_are_kept(tmp_path):
+    assert rows_of(table(tmp_path, "a,b\n1, x\n 2,y\n  ,z\n")) == [
+        {"a": 1, "b": " x"},
+        {"a": 2, "b": "y"},
+        {"a": None, "b": "z"},
+    ]
+
+
 @pytest.mark.parametrize("cells", ["007,2", '"007",2', "1e5x,2", "+1,2", "1_0,2", "e5,3"])
 def test_a_column_with_one_cell_that_is_no_plain_number_stays_text(tmp_path, cells):
     first, second = cells.replace('"', "").split(",")

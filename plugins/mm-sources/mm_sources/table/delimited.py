@@ -36,15 +36,15 @@ def read_csv(path: Path, delimiter: str) -> Iterator[Row]:
 
 
 def typed(cells: Sequence[str]) -> list[Any]:
-    """A column's cells: whole numbers, numbers, or else texts; None where empty.
+    """A column's cells: whole numbers, numbers, or else texts; None where blank.
 
-    A number with zeros in front (007) is a name, and makes the whole column names.
+    A number with zeros in front (007) is a name, and makes the whole column names. Blanks round a number do not count.
     """
-    given = {cell for cell in cells if cell}
+    given = {cell: cell.strip() for cell in cells if cell.strip()}
     kind: type[Any] = str
-    if given and all(WHOLE.fullmatch(cell) for cell in given):
+    if given and all(map(WHOLE.fullmatch, given.values())):
         kind = int
-    elif given and all(NUMBER.fullmatch(cell) for cell in given):
+    elif given and all(map(NUMBER.fullmatch, given.values())):
         kind = float
     made = {cell: kind(cell) for cell in given}
     return [made.get(cell) for cell in cells]
