@@ -96,7 +96,7 @@ class ImageModality(Modality):
     def read(self, cell: Cell, base: Path) -> np.ndarray:
         """The path of a picture -> uint8 [3,H,W]."""
         if not isinstance(cell, str):
-            raise DataError(f"a picture is given by the path of its file, but the cell holds {cell!r}.")
+            raise DataError(f"a picture is given by the path of its file, but the cell holds {cell!r}.", path=str(cell))
         return self.reader.read(base / cell, cell)
 
     def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:

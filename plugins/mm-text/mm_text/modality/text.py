@@ -2,6 +2,7 @@
 
 # B = samples of a batch, S = tokens of a text
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -138,7 +139,8 @@ class TextModality(Modality):
 
 def _text(cell: Cell) -> str:
     """The cell as a text. Raises DataError where it is none, or holds half of a character."""
-    if isinstance(cell, bool) or not isinstance(cell, str | int | float) or cell != cell:
+    readable = isinstance(cell, str | int) or (isinstance(cell, float) and math.isfinite(cell))
+    if not readable or isinstance(cell, bool):
         raise DataError(f"a text must be a string or a number, but the cell holds {str(cell)[:80]!r}.")
     text = str(cell)
     try:

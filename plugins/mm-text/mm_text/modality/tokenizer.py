@@ -6,7 +6,7 @@ from typing import Literal
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from mmcore.errors import ConfigError
+from mmcore.errors import ConfigError, DataError
 
 Kind = Literal["byte_bpe", "unigram", "file"]
 
@@ -55,7 +55,10 @@ def train(kind: Kind, texts: Iterable[str], *, vocabulary_size: int, lowercase: 
     else:
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
         tokenizer.decoder = decoders.Metaspace()
-    tokenizer.train_from_iterator(texts, trainer)
+    try:
+        tokenizer.train_from_iterator(texts, trainer)
+    except Exception as error:  # the library raises bare Exceptions
+        raise DataError(f"no {kind} tokenizer could be learned from these texts: {error}") from error
     return tokenizer
 
 
