@@ -61,6 +61,10 @@ class PluginContract:
         """The plugin and its settings as params.yaml would have them."""
         return Part(self.name, self.settings)
 
+    def example(self, folder: Path) -> Mapping[str, Any]:
+        """Settings that can be used; what they name is written under `folder`."""
+        return self.settings
+
     def shipped(self) -> Mapping[str, Any]:
         """conf/KIND/NAME.yaml of the plugin's package."""
         folder = conf_of(self.plugins().kind(self.kind).point(self.name))
@@ -91,11 +95,12 @@ class PluginContract:
             f"conf/{self.kind}/{self.name}.yaml must say `name: {self.name}`, as the entry point does."
         )
 
-    def test_the_shipped_values_have_the_right_types(self) -> None:
+    def test_the_shipped_values_have_the_right_types(self, tmp_path: Path) -> None:
+        example = self.example(tmp_path)
         values = {key: value for key, value in self.shipped().items() if key not in OF_THE_CORE}
-        unset = [key for key, value in values.items() if value == UNSET and key not in self.settings]
+        unset = [key for key, value in values.items() if value == UNSET and key not in example]
         assert not unset, f"{listing(unset)} has no default ({UNSET}): give the contract a value for it in `settings`."
-        given = {key: self.settings[key] if value == UNSET else value for key, value in values.items()}
+        given = {key: example[key] if value == UNSET else value for key, value in values.items()}
         try:
             check_settings(self.plugin(), given, where=self.name)
         except ConfigError as error:

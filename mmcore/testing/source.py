@@ -14,16 +14,20 @@ from mmcore.testing.plugin import PluginContract
 
 
 class SourceContract(PluginContract):
-    """Inherit and name the source; where it reads files, write them in `settings_in`.
+    """Inherit and name the source; where it reads files, write them in `source_settings`.
 
     Each test runs with a folder of its own as the working folder, as the project's root would be.
     """
 
     kind = "source"
 
-    def settings_in(self, folder: Path) -> Mapping[str, Any]:
+    def source_settings(self, folder: Path) -> Mapping[str, Any]:
         """Write what the source reads under `folder`; return its settings, paths relative to `folder`."""
         return self.settings
+
+    def example(self, folder: Path) -> Mapping[str, Any]:
+        """Those of `source_settings`."""
+        return self.source_settings(folder)
 
     def broken_in(self, folder: Path) -> Sequence[Mapping[str, Any]]:
         """Settings under which rows cannot be read: a file that is missing, empty, damaged."""
@@ -34,8 +38,8 @@ class SourceContract(PluginContract):
         monkeypatch.chdir(tmp_path)
 
     def build(self, folder: Path) -> Source:
-        """The source over what `settings_in` wrote."""
-        return self.built(self.settings_in(folder))
+        """The source over what `source_settings` wrote."""
+        return self.built(self.source_settings(folder))
 
     def built(self, settings: Mapping[str, Any]) -> Source:
         """The source with some settings."""
@@ -78,7 +82,7 @@ class SourceContract(PluginContract):
         assert self.build(tmp_path).version == self.build(tmp_path).version, "version changes while the data does not."
 
     def test_nothing_is_opened_in_the_constructor(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        settings = self.settings_in(tmp_path)
+        settings = self.source_settings(tmp_path)
         self.built(settings)  # imports are done now
         monkeypatch.setattr(builtins, "open", _no_file)
         monkeypatch.setattr(Path, "open", _no_file)
