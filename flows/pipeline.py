@@ -1,11 +1,14 @@
 """Every DVC stage a Prefect task, independent ones side by side; afterwards `dvc repro` finds nothing to do."""
 
+import argparse
 import logging
 import queue
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
@@ -17,9 +20,12 @@ from prefect.states import Cancelled, Completed, Failed
 from rich.console import Console
 from rich.text import Text
 
+from flows.exits import exit_code, run_to_exit
 from flows.graph import Graph
+from flows.options import stage_options
 from flows.order import Order
 from flows.outcome import Outcome, Status
+from flows.project import check_project
 from flows.server import ensure_api
 from flows.signals import noted
 from flows.stop import Stop
@@ -139,6 +145,17 @@ def _count(outcomes: Sequence[Outcome]) -> str:
     return ", ".join(f"{count} {status}" for status, count in counts.items() if count)
 
 
+def main() -> int:
+    parser = argparse.ArgumentParser("python -m flows.pipeline", description=__doc__, parents=[stage_options()])
+    given = parser.parse_args()
+
+    def run() -> int:
+        check_project(Path.cwd())
+        return exit_code(run_pipeline(jobs=given.jobs, force=given.force))
+
+    return run_to_exit(run)
+
+
 @contextmanager
 def _quiet_terminal() -> Iterator[None]:
     """Keep Prefect's account of each run out of the terminal, where ours stands; its own log has both."""
@@ -151,3 +168,7 @@ def _quiet_terminal() -> Iterator[None]:
     finally:
         for logger, propagate in zip(loggers, before, strict=True):
             logger.propagate = propagate
+
+
+if __name__ == "__main__":
+    sys.exit(main())

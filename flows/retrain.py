@@ -12,9 +12,12 @@ from rich.console import Console
 
 from flows.exits import exit_code, run_to_exit
 from flows.graph import Graph
+from flows.options import stage_options
 from flows.outcome import Outcome, Status
 from flows.project import check_project
 from flows.summary import REPORT, read_scores, score_line, score_table
+
+NAMED = 5  # stages in one line
 
 
 def retrain(root: Path, *, jobs: int, force: bool, as_json: bool) -> int:
@@ -33,7 +36,8 @@ def is_up_to_date() -> bool:
     with closing(Graph()) as graph:
         stale = graph.stale()
     if stale:
-        print(f"Changed: {', '.join(stale)}. What follows from it runs too. Prefect starts ...", file=sys.stderr)
+        named = ", ".join(stale[:NAMED]) + (f" and {len(stale) - NAMED} more" if len(stale) > NAMED else "")
+        print(f"To be brought up to date: {named}, and what follows from it. Starting Prefect.", file=sys.stderr)
     return not stale
 
 
@@ -72,13 +76,9 @@ def tell_as_json(root: Path, outcomes: Sequence[Outcome]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m flows.retrain", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="stages side by side (default: 2)")
-    parser.add_argument("--force", action="store_true", help="run every stage, changed or not")
+    parser = argparse.ArgumentParser("python -m flows.retrain", description=__doc__, parents=[stage_options()])
     parser.add_argument("--json", action="store_true", help="tell the result as JSON on stdout")
     given = parser.parse_args()
-    if given.jobs < 1:
-        parser.error(f"--jobs must be at least 1, got {given.jobs}.")
     return run_to_exit(lambda: retrain(Path.cwd(), jobs=given.jobs, force=given.force, as_json=given.json))
 
 

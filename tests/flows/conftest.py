@@ -65,8 +65,11 @@ class Project:
 
     def retrain(self, *arguments, **environment):
         """A process of `python -m flows.retrain` in the project."""
+        return self.start("flows.retrain", *arguments, **environment)
+
+    def start(self, module, *arguments, **environment):
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows.retrain", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=self.root,
             env={**self.environment(), **environment},
             stdin=subprocess.DEVNULL,

@@ -104,3 +104,12 @@ def test_plain_dvc_beside_it_stays_right(project):
     assert project.status() == {}
     with closing(Graph()) as graph:
         assert graph.stale() == []
+
+
+def test_it_is_a_command_too(project, prefect_server):
+    project.stages(good=copy("in.txt", "good.txt"), bad={"cmd": "exit 2", "deps": ["in.txt"], "outs": ["bad.txt"]})
+    process = project.start("flows.pipeline", "--jobs", "1", PREFECT_API_URL=prefect_server)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (2, "")
+    assert "Traceback" not in errors
+    assert project.read("good.txt") == "one\n"
