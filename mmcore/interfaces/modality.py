@@ -40,7 +40,8 @@ class Modality(ABC):
     def fit(self, cells: Iterable[Cell], base: Path) -> None:
         """Learn what the training split has to teach: a tokenizer, a vocabulary, mean and deviation.
 
-        cells: of the training split, without the missing ones, each seen once. base: where relative paths start.
+        cells: of the training split, without the missing ones: a value as often as it occurs, a file that several rows
+        share once; they may be walked through more than once. base: where relative paths start.
         A cell that cannot be read is skipped here; the encode stage puts its row into quarantine.
         Raises DataError where nothing can be learned (no cell, one class only).
         """
