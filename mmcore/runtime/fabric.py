@@ -7,6 +7,8 @@ from lightning_fabric import Fabric
 
 from mmcore.errors import SetupError
 
+__all__ = ["Fabric", "launch"]
+
 Precision = Literal["32-true", "bf16-mixed"]
 
 

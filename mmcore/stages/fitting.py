@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from lightning_fabric import Fabric
-
 from mmcore.data.loader import Loader
 from mmcore.evaluation.predict import predict
 from mmcore.evaluation.score import better_of, score
@@ -11,7 +9,7 @@ from mmcore.interfaces.encoder import Encoder
 from mmcore.interfaces.field import Batch
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.plan import ModelPlan
-from mmcore.runtime.fabric import launch
+from mmcore.runtime.fabric import Fabric, launch
 from mmcore.stages.inputs import Inputs
 from mmcore.training.checkpoint import Checkpoints
 from mmcore.training.loop import Data, Goal, train

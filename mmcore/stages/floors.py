@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-from lightning_fabric import Fabric
-
 from mmcore.config.params import Params
 from mmcore.data.writing import write_json
 from mmcore.errors import ConfigError
@@ -14,6 +12,7 @@ from mmcore.model.assemble import assemble
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.plan import ModelPlan
 from mmcore.registry.plugins import Plugins, installed
+from mmcore.runtime.fabric import Fabric
 from mmcore.runtime.signals import catch_signals
 from mmcore.stages.fingerprint import fingerprint
 from mmcore.stages.fitting import fit_model, launch_for

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from mmcore.errors import ConfigError, Interrupted, TrainingError, listing
@@ -18,6 +17,7 @@ from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.prepare import prepare
 from mmcore.model.seeds import seed_of
 from mmcore.model.weights import load_state, state_of
+from mmcore.runtime.fabric import Fabric
 from mmcore.training.checkpoint import Checkpoints
 from mmcore.training.display import Display
 from mmcore.training.optimizer import build_optimizer, lr_at, set_lr
