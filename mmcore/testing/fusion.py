@@ -227,6 +227,11 @@ class FusionContract(ModuleContract):
             with suppress(BuildError):  # any other error would reach the user as a traceback
                 self.built({name: port})
 
+    def test_a_field_may_have_any_name(self) -> None:
+        awkward = {"type": Port((3, 4)), "values": Port((2, 2), elastic=True)}
+        fusion = self.built({**self.ports, **awkward})
+        assert set(fusion.taps) == {*self.ports, *awkward}, "taps must name every field."
+
     def with_one_finished(self, fusion: Fusion, name: str) -> dict[str, Run]:
         """Runs of which one starts finished, as with cached features."""
         model = self.model(fusion)

@@ -16,10 +16,12 @@ from mmcore.interfaces.tokens import Tokens, join
 
 
 class Similarity(LateFusion):
-    """weights = a bᵀ within one sample, joint = a + weights b; `both` puts b + weightsᵀ a behind it.
+    """weights = a bᵀ within one sample, joint = weights b, with a added to it (`residual`).
 
-    normalise `none` takes the products as they are, divided by the number of tokens that are summed, so that longer
-    texts do not weigh more; `softmax` makes them shares: softmax(a bᵀ / sqrt(D)).
+    `direction: both` puts the second field's tokens behind, which gather the first's in the same way. normalise `none`
+    takes the products as they are, divided by the number of tokens that are summed, so that longer texts do not weigh
+    more; `softmax` makes them shares: softmax(a bᵀ / sqrt(D)). Fields beyond the two are put behind as they are. Where
+    the gathering field is absent there is no token that could gather; where the other is, there is nothing to gather.
     """
 
     def __init__(
@@ -31,31 +33,37 @@ class Similarity(LateFusion):
         width: Annotated[int, Range(1, soft_high=1024, log=True)] = 128,
         normalise: Literal["none", "softmax"] = "softmax",
         direction: Literal["first", "second", "both"] = "both",
+        residual: bool = True,
     ) -> None:
-        """first, second: fields. width: that both are brought to. direction: whose tokens gather the other's."""
+        """first, second: fields. width: that all are brought to. direction: whose tokens gather the other's.
+
+        residual: add the gathering token itself. Raises BuildError where `first` or `second` has no encoder.
+        """
         super().__init__(ports)
         if first == second:
             raise BuildError(f"fusion.first and fusion.second both name {first!r}: similarity needs two fields.")
         self.first, self.second = first, second
         self.of_first = nn.Linear(need_port(ports, first, "first").width, width)
         self.of_second = nn.Linear(need_port(ports, second, "second").width, width)
-        self.normalise, self.direction = normalise, direction
+        self.others = tuple(name for name in sorted(ports) if name not in (first, second))
+        self.of_others = nn.ModuleList(nn.Linear(ports[name].width, width) for name in self.others)
+        self.normalise, self.direction, self.residual = normalise, direction, residual
         self.writes = {**self.writes, "joint": width}
 
     def combine(self, streams: Mapping[str, Tokens]) -> Streams:
         """`joint`: the gathering tokens, real where their own field has them."""
-        first, second = streams[self.first].bothways(), streams[self.second].bothways()
-        a = first.with_values(self.of_first(first.values)).zeroed()
-        b = second.with_values(self.of_second(second.values)).zeroed()
+        a, b = _projected(streams[self.first], self.of_first), _projected(streams[self.second], self.of_second)
         parts = list[Tokens]()
         if self.direction in ("first", "both"):
             parts.append(self._gather(a, b))
         if self.direction in ("second", "both"):
             parts.append(self._gather(b, a))
-        return {"joint": join([replace(part, grid=None) for part in parts])}
+        others = zip(self.others, self.of_others, strict=True)
+        parts += [_projected(streams[name], layer) for name, layer in others]
+        return {"joint": join(parts)}
 
     def _gather(self, one: Tokens, other: Tokens) -> Tokens:
-        """Each token of `one` plus what it gathers of `other`; nothing where `other` is absent."""
+        """What each token of `one` gathers of `other`, and itself where `residual`."""
         products = one.values @ other.values.transpose(1, 2)  # [B,N,M]
         if self.normalise == "softmax":
             lowest = torch.finfo(products.dtype).min
@@ -65,4 +73,9 @@ class Similarity(LateFusion):
             count = other.mask.sum(1).clamp_min(1).to(products.dtype)
             shares = products / count[:, None, None]
         gathered = shares @ other.values  # masked tokens are zero, so an absent field adds nothing
-        return one.with_values(one.values + gathered).zeroed()
+        return one.with_values(one.values + gathered if self.residual else gathered).zeroed()
+
+
+def _projected(tokens: Tokens, layer: nn.Module) -> Tokens:
+    """Tokens of the common width, each seen by all, in no grid, zero where masked."""
+    return replace(tokens.bothways(), values=layer(tokens.values), grid=None).zeroed()

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from mm_fusion.pooled import PooledFusion
+from mm_fusion.pooled import Pool, PooledFusion
 from mmcore.interfaces.fusion import Port
 from mmcore.interfaces.settings import Range
 
@@ -17,10 +17,14 @@ class WeightedSum(PooledFusion):
     """joint = sum over present fields of softmax(w)_m v_m; the softmax runs over the present ones alone."""
 
     def __init__(
-        self, ports: Mapping[str, Port], *, width: Annotated[int, Range(1, soft_high=1024, log=True)] = 128
+        self,
+        ports: Mapping[str, Port],
+        *,
+        width: Annotated[int, Range(1, soft_high=1024, log=True)] = 128,
+        pool: Pool = "mean",
     ) -> None:
-        """width: of each field's vector and of `joint`."""
-        super().__init__(ports, width=width)
+        """width: of each field's vector and of `joint`. pool: how a field's tokens become one vector."""
+        super().__init__(ports, width=width, pool=pool)
         self.weight = nn.Parameter(torch.zeros(len(ports)))
 
     def mix(self, vectors: Tensor, present: Tensor) -> Tensor:
