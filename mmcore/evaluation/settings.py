@@ -17,7 +17,7 @@ class EvaluationSettings:
     resamples: Annotated[int, Range(0)] = 1000
     """Bootstrap samples, drawn by group; 0: no intervals."""
     seed: int = 0
-    threads: Annotated[int, Range(1)] = 2
+    threads: Annotated[int, Range(1)] = 1
     without: bool = True
     """Score the model once more with each field taken away."""
 

@@ -41,7 +41,7 @@ class TrainingSettings:
     compile: Literal["auto", "on", "off"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     deterministic: bool = True
-    threads: Annotated[int, Range(1)] = 2
+    threads: Annotated[int, Range(1)] = 1
     """Torch threads on a CPU; never taken from the machine, since 1 and 2 threads give different weights."""
     checkpoint_every_s: Annotated[float, Range(0)] = 30.0
     """Seconds between checkpoints inside an epoch; one is written after each epoch as well."""

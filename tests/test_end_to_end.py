@@ -1,0 +1,132 @@
+"""The whole way in a clone of its own: rows to report, twice the same, and nothing run that need not be."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow  # every stage is a process that imports torch
+
+ROOT = Path(__file__).parents[1]
+SMALL = ["data.limit=400", "training.epochs=1", "floors.epochs=1", "training.threads=1", "evaluation.resamples=50"]
+NOT_STABLE = {"timings.json", "report.html"}
+
+
+class Clone:
+    """A copy of the tracked files with git and DVC of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def fresh(cls, root: Path) -> "Clone":
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+        for name in filter(None, listed.stdout.split("\0")):
+            target = root / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target)
+        clone = cls(root)
+        clone.git("init", "-q")
+        if not (root / ".dvc").exists():
+            clone.run("dvc", "init", "-q")
+        clone.mm("compose", "--force", "experiment=easy_vqa", *SMALL)
+        clone.git("add", "-A")
+        clone.git("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "start")
+        return clone
+
+    def run(self, *command: str) -> str:
+        """A program of this environment, in the clone."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        quiet = {"DVC_NO_ANALYTICS": "1", "PATH": path, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, env={**os.environ, **quiet})
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done.stdout
+
+    def mm(self, *arguments: str) -> str:
+        return self.run("mm", *arguments)
+
+    def git(self, *arguments: str) -> str:
+        return self.run("git", *arguments)
+
+    def repro(self) -> str:
+        return self.run("dvc", "repro")
+
+    def changed(self) -> set[str]:
+        """The stages that `dvc repro` would look at first."""
+        return set(json.loads(self.run("dvc", "status", "--json")))
+
+    def digests(self) -> dict[str, str]:
+        """Every artifact that promises to be the same bytes."""
+        found = self.root / "artifacts"
+        files = [path for path in found.rglob("*") if path.is_file() and path.name not in NOT_STABLE]
+        return {str(path.relative_to(found)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    made = Clone.fresh(tmp_path_factory.mktemp("clone"))
+    made.repro()
+    return made
+
+
+def test_everything_is_there_and_a_second_time_nothing_is_done(clone: Clone) -> None:
+    metrics = json.loads((clone.root / "artifacts" / "metrics.json").read_text())
+    assert 0 <= metrics["answer/accuracy/low"] <= metrics["answer/accuracy"] <= metrics["answer/accuracy/high"] <= 1
+    assert {"answer/accuracy/floor/majority", "answer/accuracy/floor/question", "answer/accuracy/without/image"} <= set(
+        metrics
+    )
+    assert (clone.root / "artifacts" / "report.html").stat().st_size > 10_000
+    assert "Running stage" not in clone.repro()
+    assert clone.changed() == set()
+
+
+@pytest.mark.timeout(900)
+def test_a_fresh_clone_gives_the_same_bytes(clone: Clone, tmp_path: Path) -> None:
+    other = Clone.fresh(tmp_path / "other")
+    other.repro()
+    assert other.digests() == clone.digests()
+
+
+def test_a_learning_rate_runs_the_training_and_nothing_before_it(clone: Clone) -> None:
+    before = (clone.root / "params.yaml").read_text()
+    clone.mm("compose", "experiment=easy_vqa", *SMALL, "training.lr=0.001")
+    changed = clone.changed()
+    (clone.root / "params.yaml").write_text(before)
+    assert "train" in changed
+    assert not [name for name in changed if name.split("@")[0] in ("ingest", "fit", "encode", "features", "join")]
+
+
+@pytest.mark.parametrize(
+    ("file", "runs"),
+    [
+        ("plugins/mm-fusion/README.md", set()),
+        ("plugins/mm-fusion/tests/test_contract.py", set()),
+        ("plugins/mm-fusion/mm_fusion/film.py", {"train", "floors", "evaluate"}),
+        ("plugins/mm-image/mm_image/cnn.py", {"train", "floors", "evaluate"}),
+    ],
+)
+def test_an_edit_runs_what_it_can_change(clone: Clone, file: str, runs: set[str]) -> None:
+    path = clone.root / file
+    before = path.read_bytes()
+    path.write_bytes(before + b"\n# changed\n")
+    changed = {name.split("@")[0] for name in clone.changed()} - {"features"}
+    path.write_bytes(before)
+    assert changed == runs
+
+
+def test_taking_a_field_away_and_back_gives_the_right_model_each_time(clone: Clone) -> None:
+    both, params = clone.digests(), (clone.root / "params.yaml").read_text()
+    clone.mm("compose", "experiment=easy_vqa", *SMALL, "fields={question: text/rnn, answer: category}", "fusion=concat")
+    clone.repro()
+    alone = clone.digests()
+    metrics = json.loads((clone.root / "artifacts" / "metrics.json").read_text())
+    assert alone["model/model.safetensors"] != both["model/model.safetensors"]
+    assert "answer/accuracy/without/image" not in metrics
+    (clone.root / "params.yaml").write_text(params)
+    clone.repro()
+    assert clone.digests() == both
