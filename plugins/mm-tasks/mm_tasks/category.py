@@ -3,6 +3,7 @@
 # B = samples of a batch
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ class CategoryModality(Modality):
 
     def fit(self, cells: Iterable[Cell], base: Path) -> None:
         """Every label of the training split. Raises DataError where there are fewer than two."""
-        counts = Counter(label_of(cell) for cell in cells)
+        counts = Counter(label for cell in cells if (label := label_of(cell)))
         if len(counts) < 2:
             raise DataError(
                 f"the training split has {len(counts)} class(es): {listing(counts)}. At least two are needed to learn "
@@ -56,6 +57,8 @@ class CategoryModality(Modality):
     def read(self, cell: Cell, base: Path) -> np.ndarray:
         """int64 scalar. Raises DataError for a label that the training split does not have."""
         label = label_of(cell)
+        if not label:
+            raise DataError(f"{cell!r} is no label. Leave the cell empty where the label is not known.")
         if label not in self._number:
             shown = listing(self._classes[:20]) + (", ..." if len(self._classes) > 20 else "")
             hint = near_miss(label, self._classes)
@@ -82,7 +85,7 @@ class CategoryModality(Modality):
 
 
 def label_of(cell: Cell) -> str:
-    """The label of a cell: 1 and 1.0 are one label, as are true and True."""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
+    """The label of a cell: 1 and 1.0 are one label; nothing for blank text and what is no finite number."""
+    if isinstance(cell, float):
+        return "" if not math.isfinite(cell) else str(int(cell)) if cell.is_integer() else str(cell)
     return str(cell).strip()

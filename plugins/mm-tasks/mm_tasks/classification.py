@@ -3,7 +3,7 @@
 # B = samples of a batch, C = classes, D = width
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -31,13 +31,13 @@ class Classification(Task):
         *,
         target: str,
         stream: str = "joint",
-        pool: Literal["mean", "max", "last"] = "mean",
+        pool: Literal["mean", "max", "both", "last"] = "mean",
         hidden: Annotated[int, Range(0, soft_high=1024)] = 0,
         dropout: Annotated[float, Range(0, 0.9)] = 0.0,
         label_smoothing: Annotated[float, Range(0, 0.9)] = 0.0,
         class_weights: Literal["none", "balanced"] = "none",
     ) -> None:
-        """target: a field of classes. pool: how a stream of several tokens becomes one vector.
+        """target: a field of classes. pool: how several tokens become one vector; both: the mean beside the maximum.
 
         hidden: width of a layer before the last; 0: none. class_weights: balanced weighs the loss of each class by how
         rare it is in the training split. Raises BuildError where the target is no field of classes.
@@ -50,10 +50,9 @@ class Classification(Task):
         self.reads, self.targets = (stream,), (target,)
         self.pool, self.label_smoothing = pool, label_smoothing
         self.classes = np.array(facts["classes"], dtype=object)
-        counts = torch.tensor(facts["counts"], dtype=torch.float32)
-        weights = counts.sum() / (len(counts) * counts) if class_weights == "balanced" else torch.ones(len(counts))
-        self.register_buffer("class_weights", weights)
-        self.head = _head(writes.get(stream, 1), len(counts), hidden=hidden, dropout=dropout)
+        self.register_buffer("class_weights", _weights(facts, class_weights, target=target))
+        width = writes.get(stream, 1) * (2 if pool == "both" else 1)
+        self.head = _head(width, len(self.classes), hidden=hidden, dropout=dropout)
 
     def forward(self, streams: Streams) -> Outputs:
         """`logits` [B,C]."""
@@ -73,7 +72,7 @@ class Classification(Task):
 
     def predict(self, outputs: Outputs) -> Table:
         """`label` [B], its `probability` [B], and `probabilities` [B,C] in the order of the classes."""
-        probabilities = outputs["logits"].float().softmax(1).cpu().numpy()
+        probabilities = outputs["logits"].detach().float().softmax(1).cpu().numpy()
         best = probabilities.argmax(1)
         chosen = np.take_along_axis(probabilities, best[:, None], 1)[:, 0]
         return {"label": self.classes[best], "probability": chosen, "probabilities": probabilities}
@@ -104,9 +103,21 @@ class Classification(Task):
         }
 
     def _pooled(self, tokens: Tokens) -> Tensor:
+        if self.pool == "both":
+            return torch.cat([tokens.pool(), tokens.pool_max()], 1)
         if self.pool == "last":
             return tokens.last()
         return tokens.pool_max() if self.pool == "max" else tokens.pool()
+
+
+def _weights(facts: Mapping[str, Any], kind: str, *, target: str) -> Tensor:
+    """[C]: balanced weighs each class by rows / (classes * its rows), so that every class counts as much in the end."""
+    if kind == "none":
+        return torch.ones(len(facts["classes"]))
+    if "counts" not in facts:
+        raise BuildError(f"class_weights: balanced needs the counts of classes, but the field {target!r} has none.")
+    counts = torch.tensor(facts["counts"], dtype=torch.float32)
+    return counts.sum() / (len(counts) * counts)
 
 
 def _head(width: int, classes: int, *, hidden: int, dropout: float) -> nn.Module:

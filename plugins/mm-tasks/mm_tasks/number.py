@@ -57,14 +57,14 @@ class NumberModality(Modality):
         return np.asarray(number, dtype=np.float64)
 
     def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
-        """values float32 [B]; the mean where absent."""
+        """values float64 [B]; the mean where absent."""
         present = torch.tensor([array is not None for array in arrays])
         values = np.array([self._mean if array is None else float(array) for array in arrays])
-        return Field(torch.from_numpy(values).float(), present)
+        return Field(torch.from_numpy(values), present)
 
     def prepare(self, field: Field) -> Field:
-        """(value - mean) / std."""
-        return field.with_values((field.values - self._mean) / self._std)
+        """(value - mean) / std, float32: only now, since a year or a price in float32 has lost its last digits."""
+        return field.with_values(((field.values - self._mean) / self._std).float())
 
     def decode(self, values: Tensor) -> list[float]:
         """Standardised numbers [B] -> numbers."""
