@@ -35,9 +35,9 @@ def gap(score: Score, other: Value) -> str:
 
 
 def _hundredfold(share: float) -> str:
-    """One digit after the point; more only where 99.97 would be called 100."""
+    """One digit after the point; two, rounded down, where 99.97 would be called 100."""
     text = f"{100 * share:.1f}"
-    return f"{100 * share:.2f}" if text == "100.0" and share < 1 else text
+    return f"{math.floor(10_000 * share) / 100:.2f}" if text == "100.0" and share < 1 else text
 
 
 def duration(seconds: float) -> str:

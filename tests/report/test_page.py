@@ -62,7 +62,7 @@ def test_the_page_tells_what_is_asked_of_it():
         "What is taken for what",
         "no taken for yes",
         "is it red?",
-        "93.0 %",
+        "93 %",
         "34,700 train rows",
         "is damaged",
         "images/a.png",
