@@ -9,6 +9,7 @@ from hydra import initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from mmcore.config.agree import disagreements
 from mmcore.config.derive import derive
@@ -79,6 +80,9 @@ def _tree(shelf: Shelf, groups: Sequence[Choice]) -> dict[str, Any]:
             tree = OmegaConf.to_container(hydra_compose(PRIMARY, overrides), resolve=False)
     except MissingConfigException as error:
         raise ConfigError(_missing(error, shelf)) from error
+    except YAMLError as error:  # its mark names the file
+        place = str(getattr(error, "problem_mark", None) or "conf/").strip().removeprefix("in ").replace('"', "")
+        raise ConfigError(f"{place.split(',')[0]} is not readable as YAML: {error}") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(f"conf/ does not fit together: {_first_line(error)}") from error
     return {str(name): value for name, value in dict(tree).items()}  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from yaml import YAMLError
 
 from mmcore.config.fields import FieldSettings
 from mmcore.config.sections import SECTIONS, with_defaults
@@ -174,7 +175,10 @@ def _each(tree: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:
 
 
 def _load(file: Path) -> dict[str, Any]:
-    values = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    try:
+        values = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not readable as YAML: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{file} must hold `name` and settings.")
     return {str(name): value for name, value in values.items()}
