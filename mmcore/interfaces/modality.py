@@ -30,10 +30,10 @@ class Modality(ABC):
 
     @property
     def augments(self) -> bool:
-        """Whether `augment` changes anything with these settings; features of a frozen encoder are cached only if not."""
+        """Whether `augment` does anything with these settings; cached features are only for fields where it does not."""
         return type(self).augment is not Modality.augment
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # noqa: B027  a subclass need not have settings
         """Take settings; `fit` or `load` must follow before `facts`, `collate` or `prepare` is asked."""
 
     @abstractmethod

@@ -26,7 +26,7 @@ def through(walk: Callable[[Tokens], Tokens], tokens: Tokens, rows: Tensor | Non
 
 
 def scatter(part: Tokens, rows: Tensor, *, size: int, keep: bool = True) -> Tokens:
-    """Tokens of the samples `rows` put back among `size` samples, the others absent; all of them absent unless `keep`."""
+    """Tokens of the samples `rows` put back among `size` samples, the others absent (all unless `keep`)."""
     values = part.values.new_zeros(size, *part.values.shape[1:])
     mask, order = part.mask.new_zeros(size, part.length), part.order.new_zeros(size, part.length)
     weight = 1.0 if keep else 0.0
@@ -183,6 +183,6 @@ class Run:
     def _need_elastic(self, verb: str) -> None:
         if not self.encoder.elastic:
             raise BuildError(
-                f"cannot {verb} tokens to {self.name!r}: the stages of {type(self.encoder).__name__} have a fixed layout. "
-                "Choose an encoder whose stages take inserted tokens (elastic), or another fusion."
+                f"cannot {verb} tokens to {self.name!r}: the stages of {type(self.encoder).__name__} have a fixed "
+                "layout. Choose an encoder whose stages take inserted tokens (elastic), or another fusion."
             )

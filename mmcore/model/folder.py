@@ -83,7 +83,9 @@ def load_model(folder: Path, *, plugins: Plugins | None = None) -> Saved:
 def load_modality(folder: Path, part: Part, *, field: str, plugins: Plugins) -> Modality:
     """A fitted modality from the folder that its `save` wrote."""
     if not folder.is_dir():
-        raise ArtifactError(f"{folder} is not there. Run `dvc repro`, or `mm stage fit --field {field}`, which writes it.")
+        raise ArtifactError(
+            f"{folder} is not there. Run `dvc repro`, or `mm stage fit --field {field}`, which writes it."
+        )
     found, settings = plugins.modality.check(part, where=f"fields.{field}.modality")
     modality: Modality = found.load(folder, **settings)
     return modality

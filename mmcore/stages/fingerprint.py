@@ -15,7 +15,7 @@ from mmcore.stages.paths import Paths
 
 
 def fingerprint(params: Params, plan: ModelPlan, *, paths: Paths, plugins: Plugins) -> str:
-    """Hex digest over the declared settings, the inputs' content, the code of mmcore and of every plugin in the plan."""
+    """Hex digest over the declared settings, the inputs' content, the code of mmcore and of the plan's plugins."""
     parts = [json_text({key: look_up(params.values, key) for key in params.keys})]
     parts += [sha256_of(paths.inputs), sha256_of(paths.manifest), sha256_of(paths.quarantine)]
     parts += [f"torch {version('torch')}", json_text(packages_of(plan, plugins))]

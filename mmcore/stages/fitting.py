@@ -46,9 +46,8 @@ def fit_model(
     rows = inputs.dataset.rows("train")
 
     def loader(epoch: int, start: int) -> Loader:
-        return Loader(
-            inputs.dataset, rows, batch_size=settings.batch_size, seed=settings.seed, shuffle=True, epoch=epoch, start=start
-        )  # fmt: skip
+        size, seed = settings.batch_size, settings.seed
+        return Loader(inputs.dataset, rows, batch_size=size, seed=seed, shuffle=True, epoch=epoch, start=start)
 
     def batches(epoch: int, start: int) -> Iterator[Batch]:
         return iter(loader(epoch, start))
