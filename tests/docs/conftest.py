@@ -1,7 +1,6 @@
-"""docs/plugins.md, followed to the letter in a clone and an environment of its own."""
+"""A clone and an environment of its own, in which pages are followed to the letter."""
 
 import os
-import re
 import shutil
 import site
 import subprocess
@@ -12,33 +11,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FENCE = re.compile(r"^```(\w+) ?(\S*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
 CALLS = {
     "mm": "-c 'from mmcore.cli.main import main; main()'",
     "pip": "-m pip",
     "pytest": "-m pytest",
     "dvc": "-m dvc",
 }
-
-pytestmark = pytest.mark.slow  # trains a model: every stage is a process that imports torch
-
-
-def follow(page: Path, clone: Path, environment: dict[str, str]) -> str:
-    """Do what the page says, block by block: ```sh is run, ```python is run, ```anything PATH is written to PATH.
-
-    Blocks of `console` show what is on a screen, and are left out. Returns what the commands printed.
-    """
-    printed = ""
-    for language, path, text in FENCE.findall(page.read_text(encoding="utf-8")):
-        if path:
-            assert (clone / path).parent.is_dir(), f"the page writes {path} into a folder that is not there"
-            (clone / path).write_text(text, encoding="utf-8")
-        elif language in ("sh", "python"):
-            command = ["bash", "-euc", text] if language == "sh" else ["python", "-c", text]
-            done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, f"{text}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
-            printed += done.stdout
-    return printed
 
 
 @pytest.fixture
@@ -79,11 +58,3 @@ def environment(tmp_path, clone):
     if not (clone / ".dvc").exists():
         subprocess.run(["dvc", "init", "-q"], cwd=clone, env=made, check=True)
     return made
-
-
-@pytest.mark.timeout(900)
-def test_who_follows_the_page_has_a_trained_model(clone, environment):
-    printed = follow(ROOT / "docs" / "plugins.md", clone, environment)
-
-    assert "state: alarmed" in printed
-    assert (clone / "artifacts" / "report.html").is_file()
