@@ -30,7 +30,7 @@ class Modality(ABC):
 
     @property
     def augments(self) -> bool:
-        """Whether `augment` does anything with these settings; cached features are only for fields where it does not."""
+        """Whether `augment` does anything with these settings; cached features need that it does not."""
         return type(self).augment is not Modality.augment
 
     def __init__(self) -> None:  # noqa: B027  a subclass need not have settings

@@ -106,6 +106,12 @@ class ImageModality(Modality):
         stacked = np.stack([filler if array is None else array for array in arrays])
         return Field(torch.from_numpy(stacked), present)
 
+    @property
+    def augments(self) -> bool:
+        """Whether any of the random changes is asked for."""
+        chosen = self.augmentation
+        return bool(chosen.flip_horizontal or chosen.flip_vertical or chosen.shift_px or chosen.rotation_deg)
+
     def augment(self, field: Field, generator: torch.Generator) -> Field:
         """Mirror, shift and turn at random."""
         return field.with_values(self.augmentation(field.values, generator))
