@@ -1,0 +1,58 @@
+"""What the README says is there, is there; and both languages say the same."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["README.md", "README.zh.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/plugins.md", "docs/data.md"]
+LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
+CODE = re.compile(r"`([^`\n]+)`")
+
+
+def text(page):
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def commands(page):
+    """The lines of indented blocks without their comments."""
+    lines = [line for line in text(page).splitlines() if line.startswith("    ")]
+    return [line.split(" #")[0].rstrip() for line in lines if "# or" not in line and "# 或" not in line]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page):
+    links = [link for link in LINK.findall(text(page)) if "://" not in link]
+
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_lines_are_no_longer_than_can_be_read(page):
+    assert [line for line in text(page).splitlines() if len(line) > 160 and "![" not in line and "| " not in line] == []
+
+
+def test_both_languages_have_the_same_commands_links_and_code():
+    english, chinese = "README.md", "README.zh.md"
+
+    assert commands(english) == commands(chinese)
+    assert set(LINK.findall(text(english))) ^ set(LINK.findall(text(chinese))) == {english, chinese}
+    assert set(CODE.findall(text(english))) == set(CODE.findall(text(chinese)))
+
+
+def test_both_languages_have_the_same_numbers_and_sections():
+    english, chinese = text("README.md"), text("README.zh.md")
+
+    assert [line.count("#") for line in english.splitlines() if line.startswith("#")] == [
+        line.count("#") for line in chinese.splitlines() if line.startswith("#")
+    ]
+    numbers = [re.findall(r"NUMBER-TO-FILL\(\w+\)|\d+[.,]\d+", page) for page in (english, chinese)]
+    assert sorted(numbers[0]) == sorted(numbers[1])
+
+
+def test_folders_and_files_that_the_readme_names_are_there():
+    named = [name for name in CODE.findall(text("README.md")) if re.fullmatch(r"(\w+/)+|\w+\.(yaml|md)", name)]
+
+    made_by_a_run = {"artifacts/", "plots/", "model/"}
+    assert [name for name in named if name not in made_by_a_run and not (ROOT / name).exists()] == []
