@@ -65,8 +65,9 @@ class BatchingContract(PluginContract):
         for array in arrays:
             array.flags.writeable = False  # as those of the memory-mapped store
         before = [array.tobytes() for array in arrays]
-        field = modality.prepare(modality.augment(modality.collate(arrays), generator()))
-        field.values.mul_(0)
+        modality.prepare(modality.augment(modality.collate(arrays), generator()))
+        for field in (modality.collate(arrays), modality.collate(arrays[:1])):
+            field.values.mul_(0)
         assert before == [array.tobytes() for array in arrays], "a batch shares its memory with the store: copy."
 
     def test_masks_cover_what_is_real(self, tmp_path: Path) -> None:

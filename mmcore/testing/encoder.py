@@ -94,10 +94,10 @@ class EncoderContract(DecodingContract):
         assert found == tuple(encoder.widths), f"widths says {tuple(encoder.widths)}, but the tokens have {found}."
 
     def test_flags_of_tokens_are_true(self) -> None:
-        for place, tokens in enumerate(stations(self.ready(), self.make().hide(torch.tensor([1])))):
-            assert (fault := dishonest(tokens)) is None, (
-                f"at stage {place}, {fault}: attention would take a wrong path."
-            )
+        encoder, field = self.ready(), self.make()
+        every = [encoder.embed(field), *stations(encoder, field), *stations(encoder, field.hide(torch.tensor([1])))]
+        faults = [fault for tokens in every if (fault := dishonest(tokens)) is not None]
+        assert not faults, f"{faults[0]}: attention would take a wrong path."
 
     def test_present_samples_stay_present(self) -> None:
         assert walk(self.ready(), self.make()).present.all(), (

@@ -22,20 +22,21 @@ NUMBERS = 4
 class ProbeStage(Stage):
     """Dense for each token, plus the sum of what it may see where tokens can be inserted."""
 
-    def __init__(self, width: int, width_out: int, *, mixes: bool) -> None:
-        """mixes: tokens look at each other."""
+    def __init__(self, width: int, width_out: int, *, mixes: bool, junk: float) -> None:
+        """mixes: tokens look at each other. junk: what is left in masked places."""
         super().__init__()
         self.dense = nn.Linear(width, width_out)
         self.mixes = mixes
+        self.junk = junk
 
     def forward(self, tokens: Tokens, cache: StageCache | None = None) -> Tokens:
-        """[B,N,D] -> [B,N,width_out], zero where masked."""
-        values = self.dense(tokens.values)
+        """[B,N,D] -> [B,N,width_out]."""
+        values = self.dense(tokens.zeroed().values)
         if self.mixes:
             sees = tokens.mask.unsqueeze(1) & (tokens.order.unsqueeze(1) <= tokens.order.unsqueeze(2))
             share = sees.to(values.dtype) / sees.sum(-1, keepdim=True).clamp_min(1)
             values = values + share @ values
-        return tokens.with_values(torch.tanh(values)).zeroed()
+        return tokens.with_values(torch.where(tokens.mask.unsqueeze(-1), torch.tanh(values), self.junk))
 
 
 class Probe(Encoder):
@@ -43,14 +44,14 @@ class Probe(Encoder):
 
     consumes: ClassVar[str] = "probe"
 
-    def __init__(self, port: Port) -> None:
-        """port: whose widths the stages have."""
+    def __init__(self, port: Port, *, junk: float = 0.0) -> None:
+        """port: whose widths the stages have. junk: what they leave in masked places."""
         super().__init__({})
         self.widths = port.widths
         self.elastic = self.causal = port.elastic
         self.first = nn.Linear(NUMBERS, port.widths[0])
         pairs = zip(port.widths[:-1], port.widths[1:], strict=True)
-        self.stages = nn.ModuleList(ProbeStage(one, other, mixes=port.elastic) for one, other in pairs)
+        self.stages = nn.ModuleList(ProbeStage(one, other, mixes=port.elastic, junk=junk) for one, other in pairs)
 
     def embed(self, field: Field, start: Tensor | int = 0) -> Tokens:
         """[B,S,NUMBERS] -> [B,S,D]."""

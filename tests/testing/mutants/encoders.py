@@ -1,0 +1,263 @@
+"""Broken encoders."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from mmcore.interfaces.encoder import Stage
+from mmcore.interfaces.tokens import Tokens
+from mmcore.testing.toys.encoders import MLP, CausalGRU, DenseStage, GRUStage
+from tests.testing.contracts import CausalGRUContract, MLPContract
+from tests.testing.mutation import mutant
+
+
+@mutant(MLPContract, "test_zeros_are_data_not_absence", saying="a zero is a value")
+class MaskFromZeros(MLP):
+    """Ludwig guesses lengths like this."""
+
+    def embed(self, field, start=0):
+        tokens = super().embed(field, start)
+        return Tokens.of(tokens.values, field.values.abs().sum(1, keepdim=True) > 0)
+
+
+@mutant(CausalGRUContract, "test_junk_in_masked_places_changes_nothing", saying="values where the mask is False")
+class MaskForgotten(CausalGRU):
+    """Each token sees the sum of all positions."""
+
+    def embed(self, field, start=0):
+        tokens = super().embed(field, start)
+        return tokens.with_values(tokens.values + tokens.values.sum(1, keepdim=True))
+
+
+@mutant(CausalGRUContract, "test_more_padding_changes_nothing", saying="how far a batch is padded")
+class MeanOverPadding(CausalGRU):
+    """Padding counts, although it adds nothing."""
+
+    def embed(self, field, start=0):
+        tokens = super().embed(field, start)
+        return tokens.with_values(tokens.values + tokens.zeroed().values.mean(1, keepdim=True))
+
+
+@mutant(MLPContract, "test_filler_of_absent_samples_changes_nothing", saying="rows of absent samples")
+class FillerLeaks(MLP):
+    """The largest number of the batch, filler included, scales all."""
+
+    def embed(self, field, start=0):
+        return super().embed(field.with_values(field.values / field.values.abs().amax()), start)
+
+
+@mutant(MLPContract, "test_neighbours_in_the_batch_change_nothing", saying="depends on its neighbours")
+class RowsLeak(MLP):
+    """A mean over the wrong axis."""
+
+    def embed(self, field, start=0):
+        tokens = super().embed(field, start)
+        return tokens.with_values(tokens.values - tokens.values.mean(0))
+
+
+class NormStage(DenseStage):
+    """Batch norm behind a dense layer."""
+
+    def __init__(self, width, width_out):
+        super().__init__(width, width_out)
+        self.norm = nn.BatchNorm1d(width_out)
+
+    def forward(self, tokens, cache=None):
+        tokens = super().forward(tokens, cache)
+        return tokens.with_values(self.norm(tokens.values.transpose(1, 2)).transpose(1, 2))
+
+
+@mutant(MLPContract, "test_declared_batch_statistics_are_true", saying="batch_statistics is False")
+class UndeclaredBatchStatistics(MLP):
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        self.stages = nn.ModuleList([NormStage(width, width), DenseStage(width, width)])
+
+
+@mutant(MLPContract, "test_declared_batch_statistics_are_true", saying="no sample depends on another")
+class NeedlesslyDeclaredBatchStatistics(MLP):
+    batch_statistics = True
+
+
+@mutant(MLPContract, "test_stages_are_registered", saying="A class default hides it")
+class StagesAsClassDefault(MLP):
+    stages = ()
+
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        del self._modules["stages"]
+
+
+@mutant(MLPContract, "test_every_parameter_gets_a_gradient", saying="extra.weight.* get no gradient")
+class ParameterNeverUsed(MLP):
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        self.extra = nn.Linear(width, width)
+
+
+@mutant(MLPContract, "test_the_same_seed_gives_the_same_model", saying="torch's global generator")
+class WeightsFromElsewhere(MLP):
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        nn.init.constant_(self.first.weight, np.random.default_rng().normal())
+
+
+@mutant(MLPContract, "test_declared_widths_are_true", saying="widths says")
+class WidthsMisstated(MLP):
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        self.widths = (width, width, 2 * width)
+
+
+class MaskDropped(DenseStage):
+    """Makes all tokens real."""
+
+    def forward(self, tokens, cache=None):
+        return Tokens.of(super().forward(tokens, cache).values)
+
+
+@mutant(MLPContract, "test_absent_samples_stay_absent", saying="made a mask of its own")
+class AbsenceForgotten(MLP):
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        self.stages[1] = MaskDropped(width, width)
+
+
+class LoneTokenDropped(GRUStage):
+    """Takes a row for absent that has only one real token, as an absent one with its blank has."""
+
+    def forward(self, tokens, cache=None):
+        tokens = super().forward(tokens, cache)
+        return Tokens.of(tokens.values, tokens.mask & (tokens.mask.sum(1, keepdim=True) > 1), order=tokens.order)
+
+
+@mutant(CausalGRUContract, "test_a_blank_token_lives_to_the_end", saying="is lost on the way")
+class BlankLost(CausalGRU):
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        self.stages = nn.ModuleList([LoneTokenDropped(width)])
+
+
+@mutant(MLPContract, "test_flags_of_tokens_are_true", saying="dense is True, but some tokens are masked")
+class DenseByMistake(MLP):
+    def embed(self, field, start=0):
+        tokens = super().embed(field, start)
+        return Tokens(tokens.values, torch.zeros_like(tokens.mask), tokens.order, dense=True)
+
+
+@mutant(MLPContract, "test_an_elastic_encoder_takes_inserted_tokens", saying="elastic is not true")
+class NotElastic(MLP):
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        self.stages[1] = FirstToken(width, width)
+
+
+class FirstToken(DenseStage):
+    """Gives back one token whatever comes in."""
+
+    def forward(self, tokens, cache=None):
+        return super().forward(tokens.cut(0, 1), cache)
+
+
+@mutant(CausalGRUContract, "test_causal_means_causal", saying="something looks ahead")
+class FutureLeaks(CausalGRU):
+    def embed(self, field, start=0):
+        tokens = super().embed(field, start)
+        return tokens.with_values(tokens.values + tokens.pool().unsqueeze(1))
+
+
+class CacheOfFirstRows(GRUStage):
+    """Keeps the state on itself, by row number: beams go on from another's past."""
+
+    def forward(self, tokens, cache=None):
+        if cache is None:
+            return super().forward(tokens)
+        if cache:
+            cache["state"] = vars(self)["own"][: len(tokens.mask)]
+        found = super().forward(tokens, cache)
+        vars(self)["own"] = cache["state"]
+        return found
+
+
+@mutant(CausalGRUContract, "test_decoding_goes_on_after_picking_rows", saying="the cache does not follow")
+class CacheIgnoresPick(CausalGRU):
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        self.stages = nn.ModuleList([CacheOfFirstRows(width)])
+
+
+class CacheUnread(GRUStage):
+    """Begins anew with each part."""
+
+    def forward(self, tokens, cache=None):
+        return super().forward(tokens)
+
+
+@mutant(CausalGRUContract, "test_decoding_word_by_word_gives_the_same", saying="something else than all at once")
+class CacheIgnored(CausalGRU):
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        self.stages = nn.ModuleList([CacheUnread(width)])
+
+
+@mutant(CausalGRUContract, "test_decoding_word_by_word_gives_the_same", saying="go on from `start`")
+class StartIgnored(CausalGRU):
+    """Places begin at 0 with each part."""
+
+    def embed(self, field, start=0):
+        tokens = super().embed(field, start)
+        place = field.mask.cumsum(1).unsqueeze(-1) if field.mask is not None else 0
+        return tokens.with_values(tokens.values + 0.1 * place)
+
+
+class WholeBatch(Stage):
+    """Keeps its cache with the samples on the second axis."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.inner = GRUStage(width)
+
+    def forward(self, tokens, cache=None):
+        if cache is None:
+            return self.inner(tokens)
+        kept = {"state": cache["state"].squeeze(0)} if cache else {}
+        found = self.inner(tokens, kept)
+        cache["state"] = kept["state"].unsqueeze(0)
+        return found
+
+
+@mutant(CausalGRUContract, "test_the_cache_is_batch_first", saying="the first axis must be the sample")
+class CacheNotBatchFirst(CausalGRU):
+    """As nn.LSTM gives its state: layers first."""
+
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        self.stages = nn.ModuleList([WholeBatch(width)])
+
+
+@mutant(CausalGRUContract, "test_decoding_leaves_no_trace", saying="keeps a state of its own")
+class StateBetweenCalls(CausalGRU):
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        self.stages = nn.ModuleList([Remembering(width)])
+
+
+class Remembering(GRUStage):
+    """Every call begins where a decode ended."""
+
+    def forward(self, tokens, cache=None):
+        kept = vars(self).get("own", {}) if cache is None else cache
+        found = super().forward(tokens, dict(kept) if cache is None else cache)
+        if cache is not None:
+            vars(self)["own"] = dict(cache)
+        return found
+
+
+@mutant(MLPContract, "test_bf16_autocast_is_finite", saying="under bfloat16 autocast")
+class TooLargeForHalf(MLP):
+    """A constant that only float32 can hold."""
+
+    def embed(self, field, start=0):
+        tokens = super().embed(field, start)
+        large = torch.tensor(3.4e38, dtype=tokens.values.dtype)
+        return tokens.with_values(tokens.values + 0 * large)

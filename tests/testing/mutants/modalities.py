@@ -1,0 +1,142 @@
+"""Broken modalities."""
+
+import json
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+import torch
+
+from mmcore.errors import DataError
+from mmcore.testing.toys.modalities import LabelModality, SequenceModality, VectorModality
+from tests.testing.contracts import LabelContract, SequenceContract, VectorContract
+from tests.testing.mutation import mutant
+
+FITS = count()
+
+
+@mutant(VectorContract, "test_augment_draws_from_its_generator_alone", saying="draws from a global generator")
+class AugmentFromGlobalNumbers(VectorModality):
+    def augment(self, field, generator):
+        return field.with_values(field.values + torch.randn(field.values.shape))
+
+
+@mutant(VectorContract, "test_augment_leaves_global_random_numbers_alone", saying="use the one it is given")
+class AugmentDrawsTwice(VectorModality):
+    """The result is right; the next random number of the training is another."""
+
+    def augment(self, field, generator):
+        np.random.rand()
+        return super().augment(field, generator)
+
+
+@mutant(VectorContract, "test_augment_says_whether_it_changes_anything", saying="`augments` is False")
+class AugmentUndeclared(VectorModality):
+    augments = False
+
+
+@mutant(LabelContract, "test_fitting_twice_saves_the_same_bytes", saying="facts.json differ")
+class FitNotReproducible(LabelModality):
+    def fit(self, cells, base):
+        super().fit(cells, base)
+        self._facts["fit"] = next(FITS)
+
+
+@mutant(LabelContract, "test_fitting_in_another_process_saves_the_same_bytes", saying="change from process to process")
+class OrderOfASet(LabelModality):
+    """Hashes of texts are other ones in each process."""
+
+    def fit(self, cells, base):
+        super().fit(cells, base)
+        self._facts["digest"] = sum(hash(label) for label in self._facts["classes"])
+
+
+@mutant(LabelContract, "test_fit_takes_cells_that_come_once", saying="may be a stream")
+class FitWalksTwice(LabelModality):
+    def fit(self, cells, base):
+        count_of_cells = sum(1 for _ in cells)
+        super().fit([*cells, "down", "up"], base)
+        self._facts["cells"] = count_of_cells
+
+
+@mutant(LabelContract, "test_what_was_saved_loads_with_the_same_facts", saying="facts change through save and load")
+class TupleBecomesList(LabelModality):
+    @classmethod
+    def load(cls, folder, **settings):
+        made = cls(**settings)
+        made._facts = json.loads((folder / "facts.json").read_text())
+        return made
+
+
+@mutant(LabelContract, "test_what_was_saved_names_no_absolute_path", saying="absolute path")
+class PathSaved(LabelModality):
+    def fit(self, cells, base):
+        super().fit(cells, base)
+        self._facts["base"] = str(base)
+
+
+@mutant(VectorContract, "test_reading_is_deterministic", saying="belongs into augment")
+class ReadAtRandom(VectorModality):
+    def read(self, cell, base):
+        return super().read(cell, base) + torch.rand(1).numpy()
+
+
+@mutant(VectorContract, "test_a_broken_cell_is_told_by_name", saying="DID NOT RAISE")
+class BrokenBecomesZeros(VectorModality):
+    """Black images, silent skipping."""
+
+    def read(self, cell, base):
+        try:
+            return super().read(cell, base)
+        except DataError:
+            return np.zeros(3, dtype=np.float32)
+
+
+@mutant(VectorContract, "test_collate_marks_what_is_absent", saying="exactly where None stood")
+class AbsenceNotMarked(VectorModality):
+    def collate(self, arrays):
+        field = super().collate(arrays)
+        return replace(field, present=torch.ones_like(field.present))
+
+
+@mutant(VectorContract, "test_collate_takes_arrays_that_cannot_be_written", saying="shares its memory with the store")
+class ViewOfTheStore(VectorModality):
+    """One array, used as it is."""
+
+    def collate(self, arrays):
+        field = super().collate(arrays)
+        if len(arrays) > 1:
+            return field
+        arrays[0].flags.writeable = True
+        return field.with_values(torch.from_numpy(arrays[0]).unsqueeze(0))
+
+
+@mutant(SequenceContract, "test_masks_cover_what_is_real", saying="has real positions: its row is filler")
+class AbsentRowsUnmasked(SequenceModality):
+    def collate(self, arrays):
+        field = super().collate(arrays)
+        return replace(field, mask=torch.ones_like(field.mask))
+
+
+@mutant(VectorContract, "test_prepare_treats_each_sample_by_itself", saying="take statistics in fit")
+class StandardisedByBatch(VectorModality):
+    def prepare(self, field):
+        return field.with_values(field.values - field.values.mean(0))
+
+
+@mutant(VectorContract, "test_prepare_does_not_look_at_filler", saying="rows of absent samples change")
+class FillerScalesAll(VectorModality):
+    def prepare(self, field):
+        return field.with_values(field.values / field.values.abs().amax().clamp_min(1))
+
+
+@mutant(VectorContract, "test_augment_and_prepare_leave_their_input_alone", saying="writes into the batch")
+class PreparedInPlace(VectorModality):
+    def prepare(self, field):
+        return field.with_values(field.values.mul_(2))
+
+
+@mutant(SequenceContract, "test_decoding_and_reading_again_gives_the_same", saying="not the way back")
+class DecodedBackwards(SequenceModality):
+    def decode(self, values):
+        return super().decode(values.flip(1))

@@ -1,0 +1,68 @@
+"""Broken connectors, sources and packages."""
+
+import random
+import socket
+
+import torch
+
+from mmcore.interfaces.tokens import Tokens
+from tests.testing.contracts import ToyConnector, ToyConnectorContract, ToySource, ToySourceContract
+from tests.testing.mutants.noisy import Noisy
+from tests.testing.mutation import mutant
+
+mutant(ToyConnectorContract, "test_importing_does_no_work", saying="draws random numbers")(Noisy)
+
+
+@mutant(ToyConnectorContract, "test_absent_samples_stay_absent_and_present_ones_present", saying="mask them")
+class QueriesForTheAbsent(ToyConnector):
+    """A resampler whose learned queries are there for every sample."""
+
+    def forward(self, tokens):
+        return Tokens.of(self.linear(tokens.pool()).unsqueeze(1))
+
+
+@mutant(ToyConnectorContract, "test_the_declared_width_is_true", saying="tokens of width")
+class WidthMisstated(ToyConnector):
+    def forward(self, tokens):
+        return tokens.with_values(torch.cat([self.linear(tokens.values)] * 2, -1))
+
+
+@mutant(ToyConnectorContract, "test_the_same_input_gives_the_same_output", saying="outside nn.Dropout")
+class NoiseInUse(ToyConnector):
+    def forward(self, tokens):
+        return tokens.with_values(self.linear(tokens.values) + torch.rand(()))
+
+
+@mutant(ToyConnectorContract, "test_building_opens_no_connection", saying="a connection was opened")
+class BuiltFromTheHub(ToyConnector):
+    def __init__(self, width, width_out):
+        super().__init__(width, width_out)
+        with socket.socket() as line:
+            line.connect(("127.0.0.1", 9))
+
+
+@mutant(ToySourceContract, "test_rows_come_twice_in_the_same_order", saying="another order")
+class RowsShuffled(ToySource):
+    def rows(self):
+        rows = list(super().rows())
+        random.shuffle(rows)
+        yield from [*rows, {"number": random.random(), "text": ""}]
+
+
+@mutant(ToySourceContract, "test_every_row_has_exactly_the_columns", saying="but columns")
+class RowWithoutACell(ToySource):
+    def rows(self):
+        yield {"number": 1}
+
+
+@mutant(ToySourceContract, "test_watched_paths_are_relative", saying="a clone could not use them")
+class WatchesAnAbsolutePath(ToySource):
+    watch = ("/data",)
+
+
+@mutant(ToySourceContract, "test_nothing_is_opened_in_the_constructor", saying="opens a file")
+class OpensAtOnce(ToySource):
+    def __init__(self, *, count: int = 5):
+        super().__init__(count=count)
+        with open(__file__):
+            pass

@@ -1,0 +1,93 @@
+"""Broken tasks."""
+
+import torch
+from torch.nn import functional
+
+from mmcore.testing.toys.task import ToyAccuracy, ToyClassification
+from tests.testing.contracts import ClassificationContract
+from tests.testing.mutation import mutant
+
+
+def each(outputs, target):
+    return functional.cross_entropy(outputs["logits"], target.values, reduction="none")
+
+
+@mutant(ClassificationContract, "test_rows_without_a_target_are_left_out_of_the_loss", saying="without a target count")
+class MissingTargetsCounted(ToyClassification):
+    def loss(self, outputs, batch):
+        return {"cross_entropy": each(outputs, batch.fields[self.target]).mean()}
+
+
+@mutant(ClassificationContract, "test_rows_without_a_target_are_left_out_of_the_loss", saying="or in its n")
+class MeanOverAllRows(ToyClassification):
+    """The gradient is right in direction and too small in size."""
+
+    def loss(self, outputs, batch):
+        target = batch.fields[self.target]
+        return {"cross_entropy": torch.where(target.present, each(outputs, target), 0).mean()}
+
+
+@mutant(ClassificationContract, "test_rows_without_a_target_have_no_gradient", saying="pull on the outputs")
+class MissingTargetsPull(ToyClassification):
+    def loss(self, outputs, batch):
+        found = super().loss(outputs, batch)
+        return {**found, "size": outputs["logits"].square().mean()}
+
+
+@mutant(ClassificationContract, "test_filler_of_missing_targets_changes_nothing", saying="filler of missing targets")
+class FillerOfTargetsCounts(ToyClassification):
+    def loss(self, outputs, batch):
+        found = super().loss(outputs, batch)["cross_entropy"]
+        return {"cross_entropy": found * (1 + batch.fields[self.target].values.sum())}
+
+
+@mutant(ClassificationContract, "test_the_loss_is_zero_where_no_row_has_a_target", saying="0 / 0")
+class NaNWithoutTargets(ToyClassification):
+    def loss(self, outputs, batch):
+        target = batch.fields[self.target]
+        return {"cross_entropy": each(outputs, target)[target.present].mean()}
+
+
+@mutant(ClassificationContract, "test_neighbours_in_the_batch_change_nothing", saying="row b", training=False)
+class SoftmaxOverTheBatch(ToyClassification):
+    def forward(self, streams):
+        return {"logits": super().forward(streams)["logits"].softmax(0)}
+
+
+@mutant(ClassificationContract, "test_junk_in_masked_places_changes_nothing", saying="pool with the mask")
+class TaskPoolsWithoutMask(ToyClassification):
+    def forward(self, streams):
+        return {"logits": self.head(streams[self.reads[0]].values.mean(1))}
+
+
+@mutant(ClassificationContract, "test_outputs_have_a_row_for_each_sample", saying="rows for")
+class OutputsWithoutRows(ToyClassification):
+    def forward(self, streams):
+        return {"logits": super().forward(streams)["logits"].T}
+
+
+class HalfTheRows(ToyAccuracy):
+    """Intervals over the first half, a score over all."""
+
+    def __call__(self, predictions, targets):
+        right = super().rows(predictions, targets)
+        return float(right.mean()) / 2 + 0.5 if len(right) else float("nan")
+
+
+@mutant(ClassificationContract, "test_the_mean_over_rows_is_the_score", saying="intervals would lie beside it")
+class RowsBesideTheScore(ToyClassification):
+    def metrics(self):
+        return {"accuracy": HalfTheRows()}
+
+
+@mutant(ClassificationContract, "test_predicting_in_parts_gives_the_same", saying="which other rows are in the batch")
+class RankedInBatch(ToyClassification):
+    def predict(self, outputs):
+        logits = outputs["logits"]
+        return super().predict({"logits": logits - logits.amax(0)})
+
+
+@mutant(ClassificationContract, "test_one_batch_can_be_learned", saying="60 steps on one batch")
+class LearnsNothing(ToyClassification):
+    def loss(self, outputs, batch):
+        return {"cross_entropy": 1 + 0 * super().loss(outputs, batch)["cross_entropy"]}
