@@ -1,0 +1,103 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from mmcore import doctor
+from mmcore.cli import doctor as command
+from tests.packages import found_in, register
+
+
+def states(findings, subject):
+    return {(found.state, found.found) for found in findings if found.subject == subject}
+
+
+def examine(root: Path, site: Path) -> list[doctor.Finding]:
+    return doctor.examine(root, found_in(site))
+
+
+def test_an_empty_folder_fails_with_advice_for_each(tmp_path):
+    findings = examine(tmp_path, tmp_path)
+    failed = {found.subject for found in findings if found.state == "fail"}
+
+    assert {"git", "dvc", "plugins"} <= failed
+    assert all(found.advice for found in findings if found.subject in ("git", "dvc", "plugins", "pins"))
+
+
+def test_a_git_repository_without_a_commit_is_told(tmp_path):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+
+    assert states(examine(tmp_path, tmp_path), "git") == {("warn", "a repository without a commit")}
+
+
+def test_a_package_of_another_version_is_named(tmp_path):
+    (tmp_path / "constraints.txt").write_text("# exact\ntyper==0.0.1\nno-such-package==1.0\n")
+    ((state, found),) = states(examine(tmp_path, tmp_path), "pins")
+
+    assert state == "warn"
+    assert "typer" in found
+    assert "(pinned 0.0.1)" in found
+
+
+def test_a_remote_is_found_and_its_absence_is_told(tmp_path):
+    assert ("warn", "no default remote") in states(examine(tmp_path, tmp_path), "remote")
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text(
+        "[core]\n    remote = store\n['remote \"store\"']\n    url = s3://b/50%\n"
+    )
+    assert states(examine(tmp_path, tmp_path), "remote") == {("ok", "store: s3://b/50%")}
+
+
+def test_a_plugin_that_does_not_import_is_told_with_its_reason(tmp_path):
+    register(tmp_path, "doc-bad", plugins={"fusion": {"bad": "bad:Bad"}})
+    (found,) = [found for found in examine(tmp_path, tmp_path) if found.subject == "plugins"]
+
+    assert found.state == "fail"
+    assert "does not import" in found.advice
+
+
+def test_a_full_disk_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 10**8})())
+
+    assert states(examine(tmp_path, tmp_path), "disk") == {("fail", "0.1 GB free")}
+
+
+def test_a_check_that_breaks_is_a_finding(tmp_path, monkeypatch):
+    def broken(root, plugins):
+        raise OSError("no such device")
+        yield
+
+    monkeypatch.setitem(doctor.CHECKS, "disk", broken)
+
+    assert states(examine(tmp_path, tmp_path), "disk") == {("fail", "OSError: no such device")}
+
+
+@pytest.mark.parametrize(("state", "code"), [("ok", None), ("warn", None), ("fail", 2)])
+def test_the_exit_code_is_2_where_something_fails(state, code, monkeypatch, capsys):
+    monkeypatch.setattr(command, "examine_all", lambda root: [doctor.Finding("disk", state, "found", "advice")])
+    ended = None
+    try:
+        command.examine(as_json=True)
+    except typer.Exit as stop:
+        ended = stop.exit_code
+
+    assert ended == code
+    assert json.loads(capsys.readouterr().out) == [
+        {"subject": "disk", "state": state, "found": "found", "advice": "advice"}
+    ]
+
+
+def test_the_table_says_what_to_do(monkeypatch, capsys):
+    monkeypatch.setattr(command, "examine_all", lambda root: [doctor.Finding("disk", "warn", "2 GB", "Free some.")])
+    command.examine(as_json=False)
+
+    assert "What to do:\n  disk  Free some." in capsys.readouterr().out
+
+
+def test_the_python_that_runs_is_named(tmp_path):
+    ((_, found),) = states(examine(tmp_path, tmp_path), "python")
+
+    assert sys.version.split()[0] in found

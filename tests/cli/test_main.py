@@ -1,0 +1,119 @@
+"""The script `mm` from outside: what it prints, where, and how it ends."""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MM = [sys.executable, "-c", "from mmcore.cli.main import main; main()"]
+
+
+def mm(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1"}
+    return subprocess.run([*MM, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_help_names_every_command():
+    done = mm("--help")
+
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in ("compose", "stage", "plugins", "new", "doctor", "predict", "report"))
+
+
+def test_help_imports_nothing_heavy():
+    heavy = ("torch", "numpy", "hydra", "omegaconf", "pyarrow", "lightning_fabric", "yaml")
+    code = (
+        "import sys; sys.argv = ['mm', '--help']\n"
+        "from mmcore.cli.main import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        f"print([name for name in {heavy} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.slow  # a time that is measured needs several tries
+def test_help_answers_at_once():
+    def once() -> float:
+        started = time.perf_counter()
+        mm("--help")
+        return time.perf_counter() - started
+
+    assert statistics.median(once() for _ in range(5)) < 0.6  # 0.17 s where nothing else runs
+
+
+@pytest.mark.parametrize("command", ["compose", "stage", "plugins", "new", "doctor", "predict", "report"])
+def test_every_command_explains_itself(command):
+    assert mm(command, "--help").returncode == 0
+
+
+def test_what_the_user_can_mend_is_one_message_without_a_traceback():
+    done = mm("stage", "trian")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("mm: There is no stage 'trian'. Did you mean 'train'?")
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["stage", "fit"], "Stage 'fit' runs for one field. Add --field with one of: answer, image, question"),
+        (["stage", "fit", "--field", "imgae"], "params.yaml has no field 'imgae'. Did you mean 'image'?"),
+        (["stage", "join", "--field", "image"], "Stage 'join' runs once for all fields. Leave out --field"),
+        (["new", "encodr", "x"], "There is no kind 'encodr' of plugin. Did you mean 'encoder'?"),
+        (["compose", "training.epoch=3"], "there is no 'training.epoch'. Did you mean 'epochs'?"),
+    ],
+)
+def test_a_mistake_says_what_to_do(arguments, message):
+    done = mm(*arguments)
+
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_an_unknown_command_ends_with_2():
+    assert mm("tarin").returncode == 2
+
+
+def test_outside_of_a_project_it_is_said_where_to_go(tmp_path):
+    done = mm("compose", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "Run `mm compose` in the project's folder" in done.stderr
+
+
+def test_a_fault_of_ours_shows_its_traceback_and_ends_with_1():
+    code = (
+        "import sys; import mmcore.cli.plugins as plugins; from mmcore.cli.main import main\n"
+        "def fail(**_): raise ZeroDivisionError('ours')\n"
+        "plugins.show_plugins = fail; sys.argv = ['mm', 'plugins']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "ZeroDivisionError: ours" in done.stderr
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_ends_a_stage_with_its_own_exit_code(name, code, tmp_path):
+    stage = (
+        "import os, signal, sys, time, types; from mmcore.cli.main import main\n"
+        "def run(params, paths):\n"
+        f"    os.kill(os.getpid(), signal.{name}); time.sleep(5); print('not stopped')\n"
+        "sys.modules['mmcore.stages.join'] = types.SimpleNamespace(READS=(), run=run)\n"
+        "sys.argv = ['mm', 'stage', 'join']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", stage], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert done.stderr == f"mm: stopped by {name}.\n"

@@ -1,0 +1,116 @@
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from mmcore.errors import ConfigError
+from mmcore.registry.plugins import GROUPS
+from mmcore.scaffold.plugin import write_plugin
+from tests.packages import found_in, register
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """Registries without a plugin."""
+    return found_in(tmp_path / "site")
+
+
+@pytest.mark.parametrize("kind", sorted(GROUPS))
+def test_a_folder_is_whole(kind, tmp_path, empty):
+    folder = write_plugin(kind, "radar_dish", into=tmp_path, plugins=empty)
+    points = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["entry-points"]
+    package = folder / "mm_radar_dish"
+
+    assert folder.name == "mm-radar-dish"
+    assert "radar_dish" in points[GROUPS[kind]]
+    assert (package / "__init__.py").read_text() == ""
+    assert (package / "conf" / kind / "radar_dish.yaml").is_file()
+    assert (folder / "README.md").read_text().startswith("# mm-radar-dish\n")
+    assert (folder / "tests" / "test_contract.py").is_file()
+    assert not [path for path in folder.rglob("*") if path.is_file() and "$" in path.read_text()]
+
+
+@pytest.mark.slow  # each contract runs in a process of its own
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", sorted(GROUPS))
+def test_a_new_plugin_keeps_its_contract_as_it_is(kind, tmp_path, empty):
+    folder = write_plugin(kind, "newcomer", into=tmp_path, plugins=empty)
+    points = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["entry-points"]
+    info = folder / "mm_newcomer-0.1.0.dist-info"  # what pip would write, without asking pip
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mm-newcomer\nVersion: 0.1.0\n")
+    lines = [
+        line for group, names in points.items() for line in (f"[{group}]", *(f"{a} = {b}" for a, b in names.items()))
+    ]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)]), "OMP_NUM_THREADS": "1"}
+    quiet = ["-q", "-W", "error", "-p", "no:cacheprovider", "--import-mode=importlib"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *quiet, "tests"],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "passed" in done.stdout
+
+
+@pytest.mark.parametrize("kind", sorted(GROUPS))
+def test_a_new_plugin_is_in_our_style(kind, tmp_path, empty):
+    write_plugin(kind, "newcomer", into=tmp_path / "plugins", plugins=empty)
+    for arguments in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *arguments, "--no-cache", "--config", ROOT / "pyproject.toml", "plugins"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+
+
+def test_a_modality_comes_with_an_encoder_that_reads_it(tmp_path, empty):
+    folder = write_plugin("modality", "radar-dish", into=tmp_path, plugins=empty)
+
+    assert 'consumes: ClassVar[str] = "radar-dish"' in (folder / "mm_radar_dish" / "mlp.py").read_text()
+    assert (folder / "mm_radar_dish" / "conf" / "encoder" / "radar-dish-mlp.yaml").is_file()
+
+
+@pytest.mark.parametrize("name", ["Radar", "1d", "a b", "a/b", "../x", "a__b", "a-", "", "x" * 41, "été", "a.b"])
+def test_a_name_that_cannot_be_one_is_refused(name, tmp_path, empty):
+    with pytest.raises(ConfigError, match=r"cannot be a name. Take lower-case letters"):
+        write_plugin("encoder", name, into=tmp_path, plugins=empty)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_kind_gets_the_nearest_one(tmp_path, empty):
+    with pytest.raises(
+        ConfigError, match=r"no kind 'modalty' of plugin. Did you mean 'modality'\? There is: connector"
+    ):
+        write_plugin("modalty", "x", into=tmp_path, plugins=empty)
+
+
+def test_a_name_that_is_taken_is_refused_with_the_package_that_has_it(tmp_path):
+    register(tmp_path / "site", "mm-other", plugins={"encoder": {"radar_mlp": "m:A"}})
+
+    with pytest.raises(ConfigError, match=r"The encoder 'radar_mlp' is there already, in mm-other 1.0"):
+        write_plugin("modality", "radar", into=tmp_path, plugins=found_in(tmp_path / "site"))
+
+
+def test_a_folder_that_is_there_is_left_alone(tmp_path, empty):
+    (tmp_path / "mm-radar").mkdir()
+    (tmp_path / "mm-radar" / "mine.py").write_text("mine")
+
+    with pytest.raises(ConfigError, match=r"mm-radar is there already. Choose another name"):
+        write_plugin("encoder", "radar", into=tmp_path, plugins=empty)
+    assert [path.name for path in (tmp_path / "mm-radar").iterdir()] == ["mine.py"]
+
+
+def test_a_package_that_can_be_imported_is_not_shadowed(tmp_path, empty, monkeypatch):
+    (tmp_path / "path" / "mm_radar").mkdir(parents=True)
+    monkeypatch.syspath_prepend(tmp_path / "path")
+
+    with pytest.raises(ConfigError, match=r"The package 'mm_radar' is installed already"):
+        write_plugin("encoder", "radar", into=tmp_path, plugins=empty)
