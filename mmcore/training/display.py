@@ -32,8 +32,9 @@ class Display:
         """One optimizer step is done."""
         self._bar.update(self._task, advance=1, description=f"{self._title} epoch {epoch + 1}/{self._epochs}")
 
-    def epoch(self, row: Mapping[str, float], *, best: bool) -> None:
-        """One epoch is done and validated."""
-        scores = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if name not in ("epoch", "step", "lr"))
-        mark = "  (best so far)" if best else ""
-        self._console.print(f"{self._title} epoch {int(row['epoch'])}/{self._epochs}  {scores}{mark}", highlight=False)
+    def epoch(self, row: Mapping[str, float], *, monitor: str, best: bool) -> None:
+        """One epoch is done, and validated where its row has the score `monitor`."""
+        scores = "  ".join(f"{name} {row[name]:.4f}" for name in ("loss", monitor) if name in row)
+        mark = "  (best so far)" if best and monitor in row else ""
+        line = f"{self._title} epoch {int(row['epoch'])}/{self._epochs}  {scores}{mark}"
+        self._console.print(line, highlight=False, soft_wrap=True)

@@ -111,7 +111,7 @@ def train(
                 _pause(state, checkpoints, stop=stop(), due=watch.due())
             lr = lr_at(state.position.step - 1, steps, settings)
             best = _end_epoch(state, model, goal=goal, settings=settings, data=data, lr=lr)
-            display.epoch(state.position.curves[-1], best=best)
+            display.epoch(state.position.curves[-1], monitor=settings.monitor, best=best)
             checkpoints.save(state.position.step, state.tensors(), state.plain())
     if state.best:
         load_state(model, state.best, what="the best epoch")
