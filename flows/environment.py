@@ -34,4 +34,6 @@ def for_stages() -> dict[str, str]:
     return {
         "PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)]),
         "PYTHONUNBUFFERED": "1",
+        # What a stage prints goes through a pipe, where programs take a line to be 80 characters long and break it.
+        "COLUMNS": os.environ.get("COLUMNS", "160"),
     }

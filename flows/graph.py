@@ -37,9 +37,9 @@ from mmcore.errors import MmcoreError, SetupError
 TAIL_LINES = 20  # of a failed command, kept for the summary
 USER_CAN_MEND = 2  # the exit code with which `mm stage` says so
 
-# DVC sets its loggers up as for its command line, with news on stdout.
+# DVC sets its loggers up as for its command line: news on stdout, and a warning for each empty file it hashes.
 for _name_of_logger in ("dvc", "dvc_objects", "dvc_data"):
-    logging.getLogger(_name_of_logger).setLevel(logging.WARNING)
+    logging.getLogger(_name_of_logger).setLevel(logging.ERROR)
 
 DvcStage = Any  # DVC has no types
 Show = Callable[[str], None]
@@ -136,6 +136,7 @@ class Graph:
         for command in _enforce_cmd_list(stage.cmd):
             if stop.requested:
                 raise _Stopped
+            show(f"> {command}")
             ended = run_command(
                 _make_cmd(get_executable(), command),
                 keep,

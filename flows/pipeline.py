@@ -111,6 +111,7 @@ class _Walk:
 
         outcome = self._graph.run(name, show, stop=self._stop, force=self._force)
         self.outcomes[name] = outcome
+        show(f"{outcome.status} after {outcome.seconds:.1f} s")
         return _state(outcome)
 
     def _finish(self, name: str) -> None:

@@ -63,11 +63,14 @@ def _watched(root: Path) -> str | None:
 
 
 def score_table(scores: Iterable[Score]) -> Table:
-    table = Table("score", "value", "95 % interval")
-    for score in scores:
-        table.add_row(f"[bold]{escape(score.name)}", f"[bold]{_number(score.value)}", _interval(score))
-        for name, value in score.floors.items():
-            table.add_row(f"  floor: {escape(name)}", _number(value), "")
+    """A row for each score that has an interval or a floor to be held against; a column for each floor."""
+    rows = [score for score in scores if score.interval or score.floors]
+    floors = sorted({name for score in rows for name in score.floors})
+    caption = "Right of the interval: the floors, what a model that sees less reaches." if floors else None
+    table = Table("score", "value", "95 % interval", *map(escape, floors), caption=caption, caption_justify="left")
+    for score in rows:
+        beside = [_number(score.floors[name]) if name in score.floors else "" for name in floors]
+        table.add_row(escape(score.name), f"[bold]{_number(score.value)}", _interval(score), *beside)
     return table
 
 

@@ -41,10 +41,14 @@ def test_the_watched_metric_comes_first_with_its_interval_and_floors(root):
     assert (second.name, second.interval) == ("answer/cross_entropy", None)
 
 
-def test_the_score_stands_above_its_floors(root):
-    lines = shown(score_table(read_scores(root))).splitlines()
-    assert any("answer/accuracy" in line and "0.9812" in line and "0.9780 to 0.9840" in line for line in lines)
-    assert any("floor: majority" in line and "0.3730" in line for line in lines)
+def test_the_score_stands_beside_its_floors(root):
+    _, head, _, row, *_ = shown(score_table(read_scores(root))).splitlines()
+    assert cells(head) == ["score", "value", "95 % interval", "majority"]
+    assert cells(row) == ["answer/accuracy", "0.9812", "0.9780 to 0.9840", "0.3730"]
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip("┃│").replace("┃", "│").split("│")]
 
 
 def test_one_line_says_score_and_interval(root):
