@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from flows.outcome import Outcome, Status
 from mmcore.errors import ArtifactError
@@ -67,7 +67,14 @@ def score_table(scores: Iterable[Score]) -> Table:
     rows = [score for score in scores if score.interval or score.floors]
     floors = sorted({name for score in rows for name in score.floors})
     caption = "Right of the interval: the floors, what a model that sees less reaches." if floors else None
-    table = Table("score", "value", "95 % interval", *map(escape, floors), caption=caption, caption_justify="left")
+    table = Table(
+        Column("score", overflow="fold"),
+        "value",
+        "95 % interval",
+        *map(escape, floors),
+        caption=caption,
+        caption_justify="left",
+    )
     for score in rows:
         beside = [_number(score.floors[name]) if name in score.floors else "" for name in floors]
         table.add_row(escape(score.name), f"[bold]{_number(score.value)}", _interval(score), *beside)
