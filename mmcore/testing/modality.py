@@ -2,11 +2,7 @@
 
 # B = samples of a batch
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,17 +15,7 @@ import torch
 from mmcore.errors import DataError
 from mmcore.interfaces.modality import Cell, Modality
 from mmcore.testing.batching import BatchingContract
-
-ELSEWHERE = """
-import json, sys
-from importlib.metadata import EntryPoint
-from pathlib import Path
-order = json.load(sys.stdin)
-sys.path[:0] = order["path"]
-modality = EntryPoint("it", order["target"], "it").load()(**order["settings"])
-modality.fit(order["cells"], Path(order["base"]))
-modality.save(Path(order["folder"]))
-"""
+from mmcore.testing.elsewhere import fit_elsewhere
 
 
 class ModalityContract(BatchingContract):
@@ -82,20 +68,13 @@ class ModalityContract(BatchingContract):
         there.mkdir()
         order = {
             "target": self.plugins().modality.point(self.name).value,
-            "path": [path for path in sys.path if path],
             "settings": dict(self.settings),
             "cells": cells,
             "base": str(tmp_path),
             "folder": str(there),
         }
-        done = subprocess.run(
-            [sys.executable, "-c", ELSEWHERE],
-            input=json.dumps(order),
-            env={**os.environ, "PYTHONHASHSEED": "12345"},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"fitting fails in a process of its own:\n{done.stderr}"
+        error = fit_elsewhere(order)
+        assert error is None, f"fitting fails in a process of its own:\n{error}"
         assert here == _contents(there), (
             f"{_different(here, _contents(there))} differ when another process fits on the same cells. Sets and hash() "
             "change from process to process: sort."
