@@ -15,6 +15,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: importing rich would double the time that `mm --help` takes
     help="A factory for multimodal models: fields, encoders, fusions and tasks as plugins.",
 )
 
@@ -35,11 +36,13 @@ def main() -> None:
 
 @app.command()
 def compose(
-    choices: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", show_default=False)] = None,
+    choices: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", show_default=False)] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; say what is wrong or edited.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite edits made by hand.")] = False,
 ) -> None:
-    """Write params.yaml from choices: mm compose experiment=easy_vqa fusion=film training.epochs=5.
+    """Write params.yaml from choices.
+
+    For example: mm compose experiment=easy_vqa fusion=film training.epochs=5
 
     Choices add to those that made the present file; experiment=NAME starts anew. +KEY=VALUE adds a field or a task,
     ~KEY takes one away.
@@ -54,7 +57,10 @@ def stage(
     name: Annotated[str, typer.Argument(help="As dvc.yaml names it.")],
     field: Annotated[str | None, typer.Option(help="For the stages that run once for each field.")] = None,
 ) -> None:
-    """Run one stage of dvc.yaml here and now; `dvc repro` runs what has changed."""
+    """Run one stage of dvc.yaml here and now.
+
+    `dvc repro` runs all that have to.
+    """
     from mmcore.cli.stage import run_stage
 
     run_stage(name, field=field)
@@ -62,7 +68,10 @@ def stage(
 
 @app.command()
 def plugins(json: Json = False) -> None:
-    """List the plugins that are installed, and what is wrong with those that do not load."""
+    """List the plugins that are installed.
+
+    Each is imported, to say what is wrong with those that cannot be.
+    """
     from mmcore.cli.plugins import show_plugins
 
     show_plugins(as_json=json)
@@ -74,7 +83,10 @@ def new(
     name: Annotated[str, typer.Argument(help="How params.yaml will name it: lower-case letters, digits, _ or -.")],
     into: Annotated[Path, typer.Option(help="The folder that the new one is written to.")] = Path("plugins"),
 ) -> None:
-    """Write a plugin of your own: code, conf, README and a contract test that passes at once."""
+    """Write a plugin of your own.
+
+    A folder with code, conf, README and a contract test that passes at once: mm new modality radar
+    """
     from mmcore.cli.new import new_plugin
 
     new_plugin(kind, name, into=into)
@@ -82,7 +94,10 @@ def new(
 
 @app.command()
 def doctor(json: Json = False) -> None:
-    """Say what is wrong with this set-up, and what to do about it."""
+    """Say what is wrong with this set-up.
+
+    And what to do about it. Ends with 2 where something fails.
+    """
     from mmcore.cli.doctor import examine
 
     examine(as_json=json)
@@ -99,7 +114,10 @@ def predict(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Ask a model: mm predict artifacts/model --field image=a.png --field question="what colour is it?"."""
+    """Ask a model.
+
+    For example: mm predict artifacts/model --field image=a.png --field question="what colour is it?"
+    """
     from mmcore.cli.predict import ask_row, ask_table
 
     ask_row(model, field or [], as_json=json) if table is None else ask_table(
@@ -109,7 +127,10 @@ def predict(
 
 @app.command()
 def report() -> None:
-    """Write artifacts/report.html anew from what the stages left."""
+    """Write artifacts/report.html anew.
+
+    From what the other stages left.
+    """
     from mmcore.cli.stage import run_stage
 
     run_stage("report", field=None)
