@@ -1,5 +1,6 @@
 """`mm compose`: write params.yaml, or check it."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from mmcore.registry.plugins import installed
 def compose_params(choices: Sequence[str], *, force: bool) -> None:
     """Compose, and say what changed."""
     done = update(Path(), choices, plugins=installed(), force=force)
-    print(f"choices: {' '.join(done.choices) or 'none'}")
+    print(f"choices: {shlex.join(done.choices) or 'none'}")
     _show(done.changed, "was")
     print("params.yaml is written." if done.changed is None or done.changed else "params.yaml stays as it was.")
 

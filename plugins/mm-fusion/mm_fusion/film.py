@@ -6,7 +6,7 @@ Perez et al., FiLM: Visual Reasoning with a General Conditioning Layer, 2018 (17
 # B = samples of a batch, N = tokens of a sample, D = width
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from mm_fusion.pooled import Pool, pooled, pooled_width
 from mmcore.errors import BuildError
 from mmcore.interfaces.fusion import Fusion, Port, Streams, need_port
 from mmcore.interfaces.run import Run
+from mmcore.interfaces.settings import FieldName
 from mmcore.interfaces.tokens import Tokens
 
 
@@ -29,8 +30,8 @@ class FiLM(Fusion):
         self,
         ports: Mapping[str, Port],
         *,
-        guide: str = "question",
-        guided: str = "image",
+        guide: Annotated[str, FieldName()] = "question",
+        guided: Annotated[str, FieldName()] = "image",
         pool: Pool = "max",
         activation: Literal["none", "relu", "gelu"] = "relu",
         with_guide: bool = True,

@@ -11,7 +11,7 @@ from torch import nn
 
 from mmcore.errors import BuildError
 from mmcore.interfaces.fusion import LateFusion, Port, Streams, need_port
-from mmcore.interfaces.settings import Range
+from mmcore.interfaces.settings import FieldName, Range
 from mmcore.interfaces.tokens import Tokens, join
 
 
@@ -28,8 +28,8 @@ class Similarity(LateFusion):
         self,
         ports: Mapping[str, Port],
         *,
-        first: str = "image",
-        second: str = "question",
+        first: Annotated[str, FieldName()] = "image",
+        second: Annotated[str, FieldName()] = "question",
         width: Annotated[int, Range(1, soft_high=1024, log=True)] = 128,
         normalise: Literal["none", "softmax"] = "softmax",
         direction: Literal["first", "second", "both"] = "both",

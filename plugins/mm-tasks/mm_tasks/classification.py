@@ -16,7 +16,7 @@ from mmcore.interfaces.field import Batch
 from mmcore.interfaces.fusion import Streams
 from mmcore.interfaces.metric import Metric, Table
 from mmcore.interfaces.modality import Modality
-from mmcore.interfaces.settings import Range
+from mmcore.interfaces.settings import FieldName, Range
 from mmcore.interfaces.task import Outputs, Task
 from mmcore.interfaces.tokens import Tokens
 
@@ -29,7 +29,7 @@ class Classification(Task):
         writes: Mapping[str, int],
         fields: Mapping[str, Modality],
         *,
-        target: str,
+        target: Annotated[str, FieldName(encoded=False)],
         stream: str = "joint",
         pool: Literal["mean", "max", "both", "last"] = "mean",
         hidden: Annotated[int, Range(0, soft_high=1024)] = 0,
