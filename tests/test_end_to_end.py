@@ -42,7 +42,8 @@ class Clone:
     def run(self, *command: str) -> str:
         """A program of this environment, in the clone."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        quiet = {"DVC_NO_ANALYTICS": "1", "PATH": path, "OMP_NUM_THREADS": "1"}
+        code = os.pathsep.join(map(str, [self.root, *sorted((self.root / "plugins").iterdir())]))  # the clone's own
+        quiet = {"DVC_NO_ANALYTICS": "1", "PATH": path, "PYTHONPATH": code, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, env={**os.environ, **quiet})
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout
