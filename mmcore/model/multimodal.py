@@ -14,6 +14,7 @@ from mmcore.interfaces.fusion import Fusion
 from mmcore.interfaces.run import Run, scatter
 from mmcore.interfaces.task import Outputs, Task
 from mmcore.interfaces.tokens import Tokens
+from mmcore.model.named import NamedModules, NamedParameters
 from mmcore.model.settings import ModelSettings
 
 
@@ -52,15 +53,15 @@ class MultimodalModel(nn.Module):
         """
         super().__init__()
         self.owners = {name: owners[name] for name in sorted(owners)}
-        self.encoders = nn.ModuleDict({name: encoders[name] for name in sorted(encoders)})
+        self.encoders = NamedModules(encoders)
         self.fusion = fusion
-        self.tasks = nn.ModuleDict({name: tasks[name] for name in sorted(tasks)})
+        self.tasks = NamedModules(tasks)
         self.settings = settings
         self.frozen = frozen
         self.cached: Mapping[str, Cached] = {}
         """Fields whose batches hold finished features; set by a training, never saved."""
         self.generated = frozenset(task.generates for task in tasks.values() if task.generates)
-        self.blanks = nn.ParameterDict(
+        self.blanks = NamedParameters(
             {name: nn.Parameter(torch.zeros(self.encoder(name).widths[0])) for name in self.owners if self._blank(name)}
         )
         for name in frozen:

@@ -87,6 +87,23 @@ def test_two_fields_share_an_encoder() -> None:
     assert model.encoder("left") is model.encoder("vector")
 
 
+@pytest.mark.parametrize("name", ["type", "keys", "to", "items", "training", "forward"])
+def test_a_field_and_a_task_may_have_any_name(name: str) -> None:
+    plan = replace(
+        PLAN,
+        modalities={name: Part("vector", {}), "label": Part("label", {})},
+        encoders={name: EncoderPlan(Part("mlp", {}))},
+        tasks={name: Part("toy_classification", {"target": "label"})},
+    )
+    fields = {name: toy_modalities()["vector"], "label": toy_modalities()["label"]}
+    model = assemble(plan, fields, seed=0, plugins=toy_plugins())
+    batch = toy_batch(4)
+    outputs = model(replace(batch, fields={name: batch.fields["vector"], "label": batch.fields["label"]}))
+    assert outputs[name]["logits"].isfinite().all()
+    assert f"encoders.{name}.first.weight" in model.state_dict()
+    assert f"blanks.{name}" in model.state_dict()
+
+
 def test_an_encoder_for_another_modality_is_refused() -> None:
     wrong = replace(PLAN, encoders={"vector": EncoderPlan(Part("causal_gru", {}))})
     with pytest.raises(BuildError, match=r"fields.vector: the encoder 'causal_gru' reads 'sequence'.*'vector'"):
