@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -39,12 +41,16 @@ class Clone:
         clone.git("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "start")
         return clone
 
-    def run(self, *command: str) -> str:
-        """A program of this environment, in the clone."""
+    def environment(self) -> dict[str, str]:
+        """This environment, with the clone's own code in front."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         code = os.pathsep.join(map(str, [self.root, *sorted((self.root / "plugins").iterdir())]))  # the clone's own
         quiet = {"DVC_NO_ANALYTICS": "1", "PATH": path, "PYTHONPATH": code, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, env={**os.environ, **quiet})
+        return {**os.environ, **quiet}
+
+    def run(self, *command: str) -> str:
+        """A program of this environment, in the clone."""
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, env=self.environment())
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout
 
@@ -131,3 +137,23 @@ def test_taking_a_field_away_and_back_gives_the_right_model_each_time(clone: Clo
     (clone.root / "params.yaml").write_text(params)
     clone.repro()
     assert clone.digests() == both
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_stopped_training_goes_on_to_the_same_bytes(clone: Clone, number: signal.Signals, code: int) -> None:
+    params, model = clone.root / "params.yaml", clone.root / "artifacts" / "model" / "model.safetensors"
+    before, whole = params.read_text(), model.read_bytes()
+    params.write_text(before.replace("checkpoint_every_s: 30.0", "checkpoint_every_s: 0.0"))
+    train = [str(Path(sys.executable).with_name("mm")), "stage", "train"]
+    process = subprocess.Popen(train, cwd=clone.root, env=clone.environment(), stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not list((clone.root / ".mm" / "training").glob("*/step-*")):
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert number == signal.SIGKILL or "Start again: the training goes on from there." in told
+    assert list((clone.root / ".mm" / "training").glob("*/step-*"))
+    clone.mm("stage", "train")
+    params.write_text(before)
+    assert model.read_bytes() == whole
+    assert not list((clone.root / ".mm" / "training").glob("*/step-*"))
