@@ -1,8 +1,11 @@
 """Confidence intervals by the bootstrap over groups.
 
 Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile intervals). Groups are drawn, not
-rows: ten questions about one image are not ten independent observations.
+rows: ten questions about one image are not ten independent observations. Where every row is right, or every row is
+wrong, all resamples are equal and would say "certain"; the score interval does not (Wilson, 1927, with n = groups).
 """
+
+from statistics import NormalDist
 
 import numpy as np
 
@@ -30,6 +33,8 @@ def interval(
         return float("nan"), float("nan")
     generator = np.random.default_rng(seed)
     by_row = metric.rows(predictions, truth)
+    if by_row is not None and np.isin(by_row, (0, 1)).all() and by_row.min() == by_row.max():
+        return _all_alike(bool(by_row[0]), groups=groups, confidence=confidence)
     if by_row is not None:
         scores = _fast(by_row, member, groups=groups, resamples=resamples, generator=generator)
     else:
@@ -37,6 +42,13 @@ def interval(
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(scores, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _all_alike(right: bool, *, groups: int, confidence: float) -> tuple[float, float]:
+    """Wilson's interval for a share of 1 or 0."""
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    reach = z**2 / (groups + z**2)
+    return (1 - reach, 1.0) if right else (0.0, reach)
 
 
 def _fast(

@@ -47,3 +47,13 @@ def test_one_group_or_no_resamples_give_no_interval() -> None:
     right = np.array([True, False])
     assert np.isnan(bounds(right, np.zeros(2, dtype=int))).all()
     assert np.isnan(bounds(right, np.arange(2), resamples=0)).all()
+
+
+def test_no_mistake_among_few_groups_is_not_certainty() -> None:
+    few, many = bounds(np.ones(20), np.arange(20)), bounds(np.ones(2000), np.arange(2000))
+    assert few[1] == many[1] == 1.0
+    assert 0.8 < few[0] < 0.9
+    assert 0.99 < many[0] < 1.0
+    assert bounds(np.ones(40), np.repeat(np.arange(20), 2)) == few
+    low, high = bounds(np.zeros(20), np.arange(20))
+    np.testing.assert_allclose((low, high), (1 - few[1], 1 - few[0]))
