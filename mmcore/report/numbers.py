@@ -35,9 +35,12 @@ def gap(score: Score, other: Value) -> str:
 
 
 def _hundredfold(share: float) -> str:
-    """One digit after the point; two, rounded down, where 99.97 would be called 100."""
+    """One digit after the point; two where 99.97 would be called 100, rounded down where they would be 100 as well."""
     text = f"{100 * share:.1f}"
-    return f"{math.floor(10_000 * share) / 100:.2f}" if text == "100.0" and share < 1 else text
+    if text != "100.0" or share >= 1:
+        return text
+    finer = f"{100 * share:.2f}"
+    return finer if finer != "100.00" else f"{math.floor(10_000 * share) / 100:.2f}"
 
 
 def duration(seconds: float) -> str:
