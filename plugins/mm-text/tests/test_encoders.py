@@ -5,7 +5,7 @@ import torch
 from mm_text.rnn import RNN
 from mm_text.transformer import Transformer
 
-from mmcore.errors import ConfigError, DataError
+from mmcore.errors import ConfigError, DataError, MmcoreError
 from mmcore.interfaces.field import Field
 from mmcore.interfaces.tokens import Tokens
 
@@ -155,7 +155,10 @@ def test_tokens_that_are_words_of_the_file_get_their_vectors(tmp_path, header):
 
 
 def test_building_reads_no_vectors(tmp_path):
-    encoder_with(tmp_path / "nowhere.txt")
+    encoder = encoder_with(tmp_path / "nowhere.txt")
+
+    with pytest.raises(MmcoreError, match=r"nowhere\.txt"):  # a training that starts is the first to look
+        encoder.warm_start()
 
 
 @pytest.mark.parametrize(
