@@ -17,6 +17,7 @@ class Field:
     values: [B, ...]; image uint8 [B,3,H,W], text ids [B,S], audio [B,T], table [B,F], class [B].
     present: [B] bool; False where the sample lacks this field: its row is filler that nobody may look at.
     mask: [B,S] bool along the ragged axis, True = real; None where every position is real.
+    scored: [B,S] bool, where a loss looks at a written field: not at the prompt; None where it looks at all of it.
     complete: True only where it is known that every sample is present; a Python value, so that nobody has to ask the
     device. The dataset sets it; whoever takes samples away (`hide`) takes it back.
     """
@@ -24,6 +25,7 @@ class Field:
     values: Tensor
     present: Tensor
     mask: Tensor | None = None
+    scored: Tensor | None = None
     complete: bool = False
 
     def __post_init__(self) -> None:
@@ -47,13 +49,18 @@ class Field:
     def pick(self, rows: Tensor) -> Self:
         """The rows named by an index or a bool mask, in that order."""
         mask = None if self.mask is None else self.mask[rows]
-        return replace(self, values=self.values[rows], present=self.present[rows], mask=mask)
+        scored = None if self.scored is None else self.scored[rows]
+        return replace(self, values=self.values[rows], present=self.present[rows], mask=mask, scored=scored)
 
     def to(self, device: torch.device | str) -> Self:
         """The same field on another device; copies do not block where memory is pinned."""
-        mask = None if self.mask is None else self.mask.to(device, non_blocking=True)
-        values = self.values.to(device, non_blocking=True)
-        return replace(self, values=values, present=self.present.to(device, non_blocking=True), mask=mask)
+
+        def moved(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=True)
+
+        mask = None if self.mask is None else moved(self.mask)
+        scored = None if self.scored is None else moved(self.scored)
+        return replace(self, values=moved(self.values), present=moved(self.present), mask=mask, scored=scored)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,9 @@ class Fusion(nn.Module, ABC):
     """The streams it returns, with their widths."""
     taps: Mapping[str, Tap]
     """For each run, where it is looked at; "end" allows cached features."""
+    streaming: bool = False
+    """Text can be written token by token: of the written field only the new tokens are walked, what came before lives in
+    its run's memory, and the other runs come finished. False: each new token walks the whole text again."""
 
     def __init__(self, ports: Mapping[str, Port]) -> None:
         """ports: by field name. Raises BuildError where these ports cannot be fused in this way."""

@@ -9,9 +9,15 @@ from mmcore.interfaces.field import Batch
 from mmcore.interfaces.fusion import Streams
 from mmcore.interfaces.metric import Metric, Table
 from mmcore.interfaces.modality import Modality
+from mmcore.interfaces.writing import Writing
 
 Outputs = dict[str, Tensor]
 """Tensors by name whose first axis is the batch; row b depends on row b of the streams only."""
+
+
+def logits_of(field: str) -> str:
+    """The stream that the model adds for a field which a task writes: [B,S,vocabulary]."""
+    return f"{field}/logits"
 
 
 class Task(nn.Module, ABC):
@@ -24,7 +30,10 @@ class Task(nn.Module, ABC):
     coupled: bool = False
     """The loss ties samples together (contrastive): outputs are accumulated over parts of a batch, not losses."""
     generates: str | None = None
-    """The field it writes: exempt from modality dropout and blanks; the loss reads it shifted by one."""
+    """The field it writes: exempt from modality dropout and blanks; the loss reads it shifted by one. Its stream
+    `logits_of(field)` [B,S,vocabulary] comes from the encoder's `readout`."""
+    writing: Writing | None = None
+    """How the field is written in use; None where `generates` is."""
 
     def __init__(self, writes: Mapping[str, int], fields: Mapping[str, Modality]) -> None:
         """writes: streams with their widths. fields: every field's fitted modality, targets included.

@@ -1,12 +1,12 @@
 """From a plan to a model: builds the parts and sees that they fit."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from mmcore.errors import BuildError, listing
 from mmcore.interfaces.encoder import Encoder
 from mmcore.interfaces.fusion import Fusion, Port
 from mmcore.interfaces.modality import Modality
-from mmcore.interfaces.task import Task
+from mmcore.interfaces.task import Task, logits_of
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.plan import EncoderPlan, ModelPlan
 from mmcore.model.seeds import seeded
@@ -32,11 +32,13 @@ def assemble(
     ports = {name: Port(encoders[owner].widths, encoders[owner].elastic) for name, owner in owners.items()}
     with seeded(seed, "fusion"):
         fusion: Fusion = plugins.fusion.build(plan.fusion, ports, where="fusion")
+    writers = {name for name, owner in owners.items() if encoders[owner].causal and name in fusion.writes}
+    writes = {**fusion.writes, **{logits_of(name): _vocabulary(modalities[name]) for name in sorted(writers)}}
     tasks = dict[str, Task]()
     for name in sorted(plan.tasks):
         with seeded(seed, f"tasks.{name}"):
-            tasks[name] = plugins.task.build(plan.tasks[name], fusion.writes, modalities, where=f"tasks.{name}")
-        _check_task(name, tasks[name], fusion)
+            tasks[name] = plugins.task.build(plan.tasks[name], writes, modalities, where=f"tasks.{name}")
+        _check_task(name, tasks[name], fusion, writers=writers)
     frozen = frozenset(name for name in encoders if plan.encoders[name].frozen)
     return MultimodalModel(encoders, fusion, tasks=tasks, owners=owners, settings=plan.settings, frozen=frozen)
 
@@ -69,8 +71,18 @@ def _owner(plan: ModelPlan, name: str) -> str:
     return like
 
 
-def _check_task(name: str, task: Task, fusion: Fusion) -> None:
-    lacking = set(task.reads) - set(fusion.writes)
+def _vocabulary(modality: Modality) -> int:
+    return int(modality.facts()["vocabulary"])
+
+
+def _check_task(name: str, task: Task, fusion: Fusion, *, writers: Collection[str]) -> None:
+    if task.generates is not None and task.generates not in writers:
+        raise BuildError(
+            f"tasks.{name} writes the field {task.generates!r}, for which the field needs an encoder that sees no later "
+            "token (causal: true) and a fusion that gives its tokens as a stream of that name (align, prefix, cross). "
+            f"Fields that can be written as it is: {listing(writers)}."
+        )
+    lacking = set(task.reads) - set(fusion.writes) - {logits_of(writer) for writer in writers}
     if lacking:
         raise BuildError(
             f"tasks.{name} reads {listing(lacking)}, but the fusion {type(fusion).__name__} writes only "

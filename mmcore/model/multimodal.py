@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from mmcore.interfaces.encoder import Encoder
 from mmcore.interfaces.field import Batch, Field
-from mmcore.interfaces.fusion import Fusion
+from mmcore.interfaces.fusion import Fusion, Streams
 from mmcore.interfaces.run import Run, scatter
-from mmcore.interfaces.task import Outputs, Task
+from mmcore.interfaces.task import Outputs, Task, logits_of
 from mmcore.interfaces.tokens import Tokens
 from mmcore.model.named import NamedModules, NamedParameters
 from mmcore.model.settings import ModelSettings
@@ -86,8 +86,17 @@ class MultimodalModel(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Outputs]:
         """A prepared batch -> the outputs of each task."""
-        streams = self.fusion(self.start(batch))
+        streams = self.read_out(self.fusion(self.start(batch)))
         return {name: task(streams) for name, task in self.tasks.items()}
+
+    def read_out(self, streams: Streams) -> Streams:
+        """The same streams and, for each field that a task writes, the logits of its tokens."""
+        logits = Streams()
+        for name in sorted(self.generated):
+            values = self.encoder(name).readout(streams[name])
+            assert values is not None, f"assemble sees that the encoder of {name!r} has a readout"
+            logits[logits_of(name)] = streams[name].with_values(values)
+        return {**streams, **logits}
 
     def start(self, batch: Batch) -> dict[str, Run]:
         """A run for each input field, embedded, with absent samples masked or blank."""
