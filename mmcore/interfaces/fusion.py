@@ -51,8 +51,8 @@ class Fusion(nn.Module, ABC):
     taps: Mapping[str, Tap]
     """For each run, where it is looked at; "end" allows cached features."""
     streaming: bool = False
-    """Text can be written token by token: of the written field only the new tokens are walked, what came before lives in
-    its run's memory, and the other runs come finished. False: each new token walks the whole text again."""
+    """Text can be written token by token: only the new tokens of the written field are walked, what came before lives
+    in its run's memory, and the other runs come finished. False: each new token walks the whole text again."""
 
     def __init__(self, ports: Mapping[str, Port]) -> None:
         """ports: by field name. Raises BuildError where these ports cannot be fused in this way."""

@@ -15,13 +15,13 @@ class Writing:
     beams: Annotated[int, Range(1)] = 1
     """Beam search over so many texts at once; 1: none."""
     length_penalty: float = 1.0
-    """A finished beam is judged by log-probability / tokens ** length_penalty (Wu et al. 2016, 1609.08144, without the 5)."""
+    """A finished beam is judged by log-probability / tokens ** length_penalty (Wu et al. 2016, 1609.08144, sec. 7)."""
     temperature: Annotated[float, Range(0.0)] = 0.0
     """0: always the likeliest token; else tokens are drawn from softmax(logits / temperature)."""
     top_k: Annotated[int, Range(1)] | None = None
     """Draw among the k likeliest tokens only (Fan et al. 2018, 1805.04833)."""
     top_p: Annotated[float, Range(0.0, 1.0)] | None = None
-    """Draw among the likeliest tokens that together have this probability (nucleus; Holtzman et al. 2019, 1904.09751)."""
+    """Draw among the likeliest tokens that together have this probability (Holtzman et al. 2019, 1904.09751)."""
     repetition_penalty: Annotated[float, Range(1.0)] = 1.0
-    """Logits of tokens that were written before are divided (if positive, else multiplied) by it (CTRL, 1909.05858)."""
+    """Logits of tokens written before are divided by it where positive, else multiplied (Keskar et al., 1909.05858)."""
     seed: int = 0

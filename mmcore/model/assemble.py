@@ -78,8 +78,8 @@ def _vocabulary(modality: Modality) -> int:
 def _check_task(name: str, task: Task, fusion: Fusion, *, writers: Collection[str]) -> None:
     if task.generates is not None and task.generates not in writers:
         raise BuildError(
-            f"tasks.{name} writes the field {task.generates!r}, for which the field needs an encoder that sees no later "
-            "token (causal: true) and a fusion that gives its tokens as a stream of that name (align, prefix, cross). "
+            f"tasks.{name} writes the field {task.generates!r}: that needs an encoder which sees no later token "
+            "(causal: true) and a fusion that gives its tokens as a stream of that name (align, prefix, cross). "
             f"Fields that can be written as it is: {listing(writers)}."
         )
     lacking = set(task.reads) - set(fusion.writes) - {logits_of(writer) for writer in writers}
