@@ -1,0 +1,139 @@
+"""A written and a spoken digit: the same one, another one, a question about both; clean and degraded."""
+
+import random
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from PIL import Image
+
+from realdata.archives import linked, unpacked
+from realdata.fsdd import TEST_TAKES
+from realdata.tables import read_csv, write_table
+
+SMALL_PX = 14
+IMAGE_NOISE = 80.0
+"""Deviation of the noise on a degraded picture, in steps of 0 to 255; chosen so that neither field is saturated."""
+ASKED = {
+    "same": ("are they the same?", "is it the same digit?"),
+    "even": ("is the sum even?", "do they add up to an even number?"),
+    "larger": ("which is larger?", "which digit is larger?"),
+}
+ROUNDS = {"train": 3, "test": 1}
+"""How often each pair is dealt anew for `same` and `ask`."""
+
+Pair = dict[str, str]
+
+
+def prepare(data: Path, cache: Path) -> None:
+    """pairs.csv, degraded.csv, same.csv and ask.csv beside the images and the sounds."""
+    recordings = unpacked("fsdd", data=data, cache=cache) / "dev" / "recordings"
+    folder = unpacked("av_digits", data=data, cache=cache)
+    pairs = read_pairs(folder)
+    for pair in pairs:
+        linked(recordings / Path(pair["sound"]).name, folder / pair["sound"])
+    write_table(folder / "pairs.csv", pairs)
+    write_table(folder / "degraded.csv", [degraded(pair, folder) for pair in pairs])
+    write_table(folder / "same.csv", same(pairs))
+    write_table(folder / "ask.csv", ask(pairs))
+
+
+def read_pairs(folder: Path) -> list[Pair]:
+    """image, sound, digit, take (speaker and number: two pairs share a recording), split (by take)."""
+    return [
+        {
+            "image": f"dev/{row['image']}",
+            "sound": f"sounds/{Path(row['audio']).name}",
+            "digit": row["label"],
+            "take": f"{row['label']}-{row['speaker']}-{row['take']}",
+            "split": "test" if int(row["take"]) in TEST_TAKES else "train",
+        }
+        for row in read_csv(folder / "dev" / "pairs.csv")
+    ]
+
+
+def degraded(pair: Pair, folder: Path) -> Pair:
+    """The picture at 14x14 with noise on it, the sound under white noise as loud as itself (0 dB)."""
+    image, sound = f"degraded/{Path(pair['image']).name}", f"degraded/{Path(pair['sound']).name}"
+    (folder / "degraded").mkdir(exist_ok=True)
+    small = Image.open(folder / pair["image"]).convert("L").resize((SMALL_PX, SMALL_PX), Image.Resampling.BOX)
+    noisy = np.asarray(small, dtype=np.float64) + _noise(image, (SMALL_PX, SMALL_PX)) * IMAGE_NOISE
+    Image.fromarray(noisy.clip(0, 255).round().astype(np.uint8)).save(folder / image)
+    if not (folder / sound).exists():
+        wave, rate = soundfile.read(folder / pair["sound"])
+        loud = wave + _noise(sound, wave.shape) * np.sqrt(np.mean(wave**2))
+        soundfile.write(folder / sound, loud / max(1.0, np.abs(loud).max()), rate, subtype="PCM_16")
+    return {**pair, "image": image, "sound": sound}
+
+
+def _noise(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Standard normal, the same for each name whatever else is prepared."""
+    return np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
+
+
+def same(pairs: Sequence[Pair]) -> list[Pair]:
+    """Each picture once with a sound of its digit and once with one of another digit; each sound as often in both."""
+    rows = list[Pair]()
+    for split, rounds in ROUNDS.items():
+        chosen = [pair for pair in pairs if pair["split"] == split]
+        draw = random.Random(f"same {split}")
+        for _ in range(rounds):
+            like, unlike = _dealt(chosen, draw, alike=True), _dealt(chosen, draw, alike=False)
+            for pair, friend, stranger in zip(chosen, like, unlike, strict=True):
+                for other, answer in ((friend, "yes"), (stranger, "no")):
+                    rows.append({"image": pair["image"], "sound": other["sound"], "same": answer, "split": split})
+    return rows
+
+
+def ask(pairs: Sequence[Pair]) -> list[Pair]:
+    """Pictures and sounds with a question about both digits; half of the pairs that `same?` asks about are the same."""
+    rows = list[Pair]()
+    for split, rounds in ROUNDS.items():
+        chosen = [pair for pair in pairs if pair["split"] == split]
+        draw = random.Random(f"ask {split}")
+        for _ in range(rounds):
+            for asked, wordings in ASKED.items():
+                halves = (_dealt(chosen, draw, alike=True), _dealt(chosen, draw, alike=False))
+                free = draw.sample(chosen, len(chosen))
+                for number, pair in enumerate(chosen):
+                    other = draw.choice(halves)[number] if asked == "same" else free[number]
+                    rows.append(
+                        {
+                            "image": pair["image"],
+                            "sound": other["sound"],
+                            "question": draw.choice(wordings),
+                            "answer": answer_to(asked, seen=int(pair["digit"]), heard=int(other["digit"])),
+                            "asked": asked,
+                            "split": split,
+                        }
+                    )
+    return rows
+
+
+def answer_to(asked: str, *, seen: int, heard: int) -> str:
+    """yes or no; for `larger`: picture, sound or neither."""
+    if asked == "larger":
+        return "neither" if seen == heard else "picture" if seen > heard else "sound"
+    return "yes" if (seen == heard if asked == "same" else (seen + heard) % 2 == 0) else "no"
+
+
+def _dealt(pairs: Sequence[Pair], draw: random.Random, *, alike: bool) -> list[Pair]:
+    """A permutation of the pairs in which each stands where the digit is the same (or is another one)."""
+    by_digit = dict[str, list[int]]()
+    for number in draw.sample(range(len(pairs)), len(pairs)):
+        by_digit.setdefault(pairs[number]["digit"], []).append(number)
+    if alike:
+        places = [number for numbers in by_digit.values() for number in numbers]
+        others = [number for numbers in by_digit.values() for number in draw.sample(numbers, len(numbers))]
+    else:
+        # Sorted by digit and turned by at least the largest class, nothing meets its own digit.
+        places = [number for digit in sorted(by_digit) for number in by_digit[digit]]
+        largest = max(map(len, by_digit.values()))
+        turn = draw.randint(largest, len(places) - largest)
+        others = places[turn:] + places[:turn]
+    found = list(pairs)
+    for place, other in zip(places, others, strict=True):
+        found[place] = pairs[other]
+    return found
