@@ -104,6 +104,10 @@ class Dataset:
             group=torch.from_numpy(self._groups[rows]),
         )
 
+    def arrays(self, name: str, rows: np.ndarray) -> list[np.ndarray | None]:
+        """A field's arrays as they were stored, None where a row has none."""
+        return self._arrays[name].take(rows)
+
     def only(self, names: Sequence[str]) -> "Dataset":
         """The same rows with some of the fields."""
         part = copy(self)

@@ -24,15 +24,18 @@ class Loader:
         batch_size: int,
         seed: int = 0,
         shuffle: bool = False,
+        shares: np.ndarray | None = None,
         epoch: int = 0,
         start: int = 0,
         ahead: int = 2,
     ) -> None:
         """rows: [n] of the manifest. start: the first batch to give, so that an epoch can be taken up in its middle.
 
+        shares: [n] chances with which, in place of a shuffle, as many rows are drawn with replacement.
         ahead: how many batches a thread makes in advance; 0: none, and no thread.
         """
         self._dataset, self._rows, self._batch_size = dataset, rows, batch_size
+        self._shares = shares
         self._seed, self._shuffle, self._epoch, self._start, self._ahead = seed, shuffle, epoch, start, ahead
 
     def __len__(self) -> int:
@@ -40,10 +43,13 @@ class Loader:
         return max(0, -(-len(self._rows) // self._batch_size) - self._start)
 
     def order(self) -> np.ndarray:
-        """[n] the rows in this epoch's order: as they came, or shuffled by seed and epoch."""
+        """[n] the rows in this epoch's order: as they came, shuffled by seed and epoch, or drawn by their shares."""
         if not self._shuffle:
             return self._rows
-        return np.random.default_rng([self._seed, self._epoch]).permutation(self._rows)
+        generator = np.random.default_rng([self._seed, self._epoch])
+        if self._shares is not None:
+            return generator.choice(self._rows, size=len(self._rows), p=self._shares)
+        return generator.permutation(self._rows)
 
     def __iter__(self) -> Iterator[Batch]:
         order, size = self.order(), self._batch_size

@@ -86,7 +86,14 @@ class MultimodalModel(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Outputs]:
         """A prepared batch -> the outputs of each task."""
-        streams = self.read_out(self.fusion(self.start(batch)))
+        return self.outputs(self.streams(batch))
+
+    def streams(self, batch: Batch) -> Streams:
+        """A prepared batch -> what the fusion says of it."""
+        return self.read_out(self.fusion(self.start(batch)))
+
+    def outputs(self, streams: Streams) -> dict[str, Outputs]:
+        """What each task makes of the streams."""
         return {name: task(streams) for name, task in self.tasks.items()}
 
     def read_out(self, streams: Streams) -> Streams:

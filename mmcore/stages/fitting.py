@@ -2,7 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+import numpy as np
+
+from mmcore.data.balance import even_shares
 from mmcore.data.loader import Loader
+from mmcore.errors import ConfigError, listing
 from mmcore.evaluation.predict import predict
 from mmcore.evaluation.score import better_of, score
 from mmcore.interfaces.encoder import Encoder
@@ -44,10 +48,13 @@ def fit_model(
         encoder.warm_start()
     model.cached = inputs.cached
     rows = inputs.dataset.rows("train")
+    shares = None if settings.balance is None else _shares(inputs, rows, settings.balance)
 
     def loader(epoch: int, start: int) -> Loader:
-        size, seed = settings.batch_size, settings.seed
-        return Loader(inputs.dataset, rows, batch_size=size, seed=seed, shuffle=True, epoch=epoch, start=start)
+        return Loader(
+            inputs.dataset, rows, batch_size=settings.batch_size, seed=settings.seed, shuffle=True, shares=shares,
+            epoch=epoch, start=start,
+        )  # fmt: skip
 
     def batches(epoch: int, start: int) -> Iterator[Batch]:
         return iter(loader(epoch, start))
@@ -63,3 +70,9 @@ def fit_model(
     return train(
         model, data, goal=goal, settings=settings, fabric=fabric, checkpoints=checkpoints, stop=stop, title=title
     )
+
+
+def _shares(inputs: Inputs, rows: np.ndarray, field: str) -> np.ndarray:
+    if field not in inputs.modalities:
+        raise ConfigError(f"training.balance is {field!r}. Fields there are: {listing(inputs.modalities)}.")
+    return even_shares(inputs.dataset.arrays(field, rows), key="training.balance")

@@ -7,22 +7,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mmcore.errors import ConfigError, Interrupted, TrainingError, listing
 from mmcore.interfaces.field import Batch
 from mmcore.interfaces.modality import Modality
-from mmcore.interfaces.task import Outputs
 from mmcore.model.multimodal import MultimodalModel
-from mmcore.model.prepare import prepare
 from mmcore.model.seeds import seed_of
 from mmcore.model.weights import load_state, state_of
 from mmcore.runtime.fabric import Fabric
+from mmcore.training.averaging import copy_of, fold_in, follow, wearing
 from mmcore.training.checkpoint import Checkpoints
 from mmcore.training.display import Display
+from mmcore.training.modulation import Probes
 from mmcore.training.optimizer import build_optimizer, lr_at, set_lr
+from mmcore.training.parts import Thawing
 from mmcore.training.settings import TrainingSettings
 from mmcore.training.state import Position, State
+from mmcore.training.step import Carried, Stepper
 
 Validate = Callable[[MultimodalModel], Mapping[str, float]]
 """Scores on the validation split by `task/metric`; draws no random numbers."""
@@ -50,26 +52,6 @@ class Goal:
     """The share of each task's loss."""
 
 
-class Carrier:
-    """Hides a batch from Fabric, which would walk through it and refuses frozen dataclasses."""
-
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
-
-
-class Carried(nn.Module):
-    """A model that takes its batch from a carrier."""
-
-    def __init__(self, model: MultimodalModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, carrier: Carrier) -> dict[str, Outputs]:
-        """The model's outputs for the batch inside."""
-        outputs: dict[str, Outputs] = self.model(carrier.batch)
-        return outputs
-
-
 def train(
     model: MultimodalModel,
     data: Data,
@@ -87,8 +69,14 @@ def train(
     write a checkpoint and raise Interrupted. Raises TrainingError where the loss is not finite.
     """
     torch.manual_seed(seed_of(settings.seed, "training"))
-    state = _begin(model, settings, fabric)
-    carried, optimizer = fabric.setup(_entry(model, settings, fabric), state.optimizer)
+    check(settings, model)
+    probes = None if settings.modulate is None else Probes.of(model, data.modalities, alpha=settings.modulate)
+    state = _begin(model, settings, fabric, probes)
+    carried, optimizer = fabric.setup(_entry(Carried(model, probes), settings, fabric), state.optimizer)
+    stepper = Stepper(
+        carried, model, fabric, data.modalities, goal.weights or {}, state.generator, settings.chunk, probes
+    )
+    thawing = Thawing(model, thaw=settings.thaw, freeze=settings.freeze)
     found = checkpoints.load()
     if found is not None:
         state.restore(*found)
@@ -96,15 +84,17 @@ def train(
     watch = _Watch(settings.checkpoint_every_s)
     with Display(steps, settings.epochs, done=state.position.step, title=title) as display:
         while not _ended(state.position, settings):
+            carried.train()
+            thawing.enter(state.position.epoch)
             for group in _groups(data, state.position, settings.accumulate):
-                lr = lr_at(state.position.step, steps, settings)
-                set_lr(state.optimizer, lr)
-                state.loss_sum += _accumulate(carried, group, data=data, goal=goal, state=state, fabric=fabric)
+                set_lr(state.optimizer, lr_at(state.position.step, steps, settings))
+                state.loss_sum += stepper.backward(group)
                 if settings.clip_norm is not None:
                     fabric.clip_gradients(carried, optimizer, max_norm=settings.clip_norm, error_if_nonfinite=False)
                 optimizer.step()
                 optimizer.zero_grad()
-                _average(state, settings)
+                if state.average is not None and settings.ema is not None:
+                    follow(state.average, model, decay=settings.ema, step=state.position.step)
                 state.position.batch += len(group)
                 state.position.step += 1
                 display.step(state.position.epoch)
@@ -114,25 +104,44 @@ def train(
             display.epoch(state.position.curves[-1], monitor=settings.monitor, best=best)
             checkpoints.save(state.position.step, state.tensors(), state.plain())
     if state.best:
-        load_state(model, state.best, what="the best epoch")
+        load_state(model, state.best, what="the weights to keep")
     return state.position.curves
 
 
-def _begin(model: MultimodalModel, settings: TrainingSettings, fabric: Fabric) -> State:
+def check(settings: TrainingSettings, model: MultimodalModel) -> None:
+    """Raise ConfigError where settings contradict each other or the model."""
+    if settings.keep == "mean" and settings.patience is not None:
+        raise ConfigError(
+            "training.keep is mean: the last epochs are averaged, so there must be a last one. Set training.patience "
+            "to null, or keep: best."
+        )
+    if settings.chunk is None:
+        return
+    if settings.modulate is not None:
+        raise ConfigError("training.chunk and training.modulate do not go together: set one of them to null.")
+    for name in sorted(set(model.owners.values()) - model.frozen):
+        if model.encoder(name).batch_statistics:
+            raise ConfigError(
+                f"training.chunk is {settings.chunk}, but the encoder of {name!r} looks at the whole batch (batch "
+                "normalisation), so chunks would give something else. Set it to null, or take another normalisation."
+            )
+
+
+def _begin(model: MultimodalModel, settings: TrainingSettings, fabric: Fabric, probes: Probes | None) -> State:
     """A training at its start."""
     model.to(fabric.device)
+    if probes is not None:
+        probes.to(fabric.device)
     generator = torch.Generator(device=fabric.device)
     generator.manual_seed(seed_of(settings.seed, "augment"))
-    average = None
-    if settings.ema is not None:
-        average = {name: tensor.clone() for name, tensor in state_of(model).items()}
+    optimizer = build_optimizer(model, settings, beside=probes)
     zero = torch.zeros((), dtype=torch.float64, device=fabric.device)
-    return State(model, build_optimizer(model, settings), generator, Position(), zero, average)
+    average = None if settings.ema is None else copy_of(model)
+    return State(model, optimizer, generator, Position(), zero, average, probes)
 
 
-def _entry(model: MultimodalModel, settings: TrainingSettings, fabric: Fabric) -> nn.Module:
+def _entry(entry: nn.Module, settings: TrainingSettings, fabric: Fabric) -> nn.Module:
     """The module that is called at each step, compiled where that pays: on a GPU; on CPUs it gained nothing."""
-    entry: nn.Module = Carried(model)
     if settings.compile == "on" or (settings.compile == "auto" and fabric.device.type == "cuda"):
         entry.compile()
     return entry
@@ -148,42 +157,6 @@ def _groups(data: Data, position: Position, size: int) -> Iterator[list[Batch]]:
             group = []
     if group:
         yield group
-
-
-def _accumulate(
-    carried: nn.Module, group: list[Batch], *, data: Data, goal: Goal, state: State, fabric: Fabric
-) -> Tensor:
-    """Backward over one group; returns the sum of its losses."""
-    carried.train()
-    total = torch.zeros_like(state.loss_sum)
-    for batch in group:
-        ready = prepare(batch.to(fabric.device), data.modalities, augment=state.generator)
-        loss = total_loss(state.model, carried(Carrier(ready)), ready, goal.weights or {})
-        fabric.backward(loss / len(group))
-        total += loss.detach()
-    return total
-
-
-def total_loss(model: nn.Module, outputs: Mapping[str, Outputs], batch: Batch, weights: Mapping[str, float]) -> Tensor:
-    """The weighted sum of every task's losses."""
-    assert isinstance(model, MultimodalModel)
-    parts = list[Tensor]()
-    for name, task in model.each_task().items():
-        losses = task.loss(outputs[name], batch)
-        parts += [weights.get(name, 1.0) * loss for loss in losses.values()]
-    return torch.stack(parts).sum()
-
-
-def _average(state: State, settings: TrainingSettings) -> None:
-    """One step of the moving average. Early steps decay less, so that it does not remember the random start."""
-    if state.average is None or settings.ema is None:
-        return
-    decay = min(settings.ema, (1 + state.position.step) / (10 + state.position.step))
-    for name, tensor in state_of(state.model).items():
-        if tensor.is_floating_point():
-            state.average[name].lerp_(tensor, 1 - decay)
-        else:
-            state.average[name].copy_(tensor)
 
 
 def _pause(state: State, checkpoints: Checkpoints, *, stop: int | None, due: bool) -> None:
@@ -210,33 +183,25 @@ def _end_epoch(
     row["loss"] = float(state.loss_sum / data.batches_an_epoch)
     best = True
     if goal.validate is not None:
-        row |= _validate(state, model, goal.validate)
+        with wearing(model, state.average):
+            row |= goal.validate(model)
         if settings.monitor not in row:
             raise ConfigError(
                 f"training.monitor is {settings.monitor!r}, which no task gives. There are: {listing(row)}."
             )
         score = row[settings.monitor]
-        best = settings.keep == "last" or _is_better(score, position.best_score, goal.better)
+        best = settings.keep != "best" or _is_better(score, position.best_score, goal.better)
         if best:
             position.best_score, position.best_epoch = score, position.epoch
     if best:
-        weights = state_of(model) if state.average is None else state.average
-        state.best = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+        number = 1
+        if settings.keep == "mean":
+            number = max(1, position.epoch + 1 - (settings.epochs - settings.mean_of))
+        state.best = fold_in(state.best, state.average or state_of(model), number=number)
     position.curves.append(row)
     position.epoch, position.batch = position.epoch + 1, 0
     state.loss_sum = torch.zeros_like(state.loss_sum)
     return best
-
-
-def _validate(state: State, model: MultimodalModel, validate: Validate) -> Mapping[str, float]:
-    """Scores of the weights that would be kept: the average where there is one."""
-    if state.average is None:
-        return validate(model)
-    own = {name: tensor.clone() for name, tensor in state_of(model).items()}
-    load_state(model, state.average, what="the moving average")
-    scores = validate(model)
-    load_state(model, own, what="the weights in training")
-    return scores
 
 
 def _is_better(score: float, best: float | None, better: str) -> bool:

@@ -6,36 +6,58 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import nn
 
-from mmcore.errors import ConfigError, listing
+from mmcore.training.parts import check_starts, value_of
 from mmcore.training.settings import TrainingSettings
 
 
-def build_optimizer(model: nn.Module, settings: TrainingSettings, *, fused: bool = True) -> torch.optim.Optimizer:
+def build_optimizer(
+    model: nn.Module, settings: TrainingSettings, *, beside: nn.Module | None = None, fused: bool = True
+) -> torch.optim.Optimizer:
     """Adam or AdamW over the parameters that are trained; `lr` of each group is its share of the peak, set each step.
 
-    Raises ConfigError where `training.lr_of` names a start that no parameter has.
+    beside: what learns along with the model and is no part of it. Raises ConfigError where `training.lr_of` or
+    `training.layer_decay` names a start that no parameter has.
     """
     named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-    for start in settings.lr_of:
-        if not any(name.startswith(start) for name, _ in named):
-            raise ConfigError(
-                f"training.lr_of names {start!r}, but no trained parameter starts so. Parts: {listing(_parts(named))}."
-            )
+    check_starts("lr_of", settings.lr_of, (name for name, _ in named))
+    check_starts("layer_decay", settings.layer_decay, (name for name, _ in named))
+    depths = depths_of(name for name, _ in model.named_parameters())
     groups = dict[tuple[float, bool], list[nn.Parameter]]()
     for name, parameter in named:
-        groups.setdefault((factor_of(name, settings.lr_of), parameter.ndim >= 2), []).append(parameter)
+        factor = value_of(name, settings.lr_of, 1.0) * decayed(name, settings.layer_decay, depths)
+        groups.setdefault((factor, parameter.ndim >= 2), []).append(parameter)
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
     ready = [
         {"params": members, "weight_decay": settings.weight_decay if decays else 0.0, "factor": factor}
         for (factor, decays), members in groups.items()
     ]
+    if beside is not None:
+        ready.append({"params": list(beside.parameters()), "weight_decay": 0.0, "factor": 1.0})
     return kind(ready, lr=settings.lr, betas=settings.betas, fused=fused)
 
 
-def factor_of(name: str, factors: Mapping[str, float]) -> float:
-    """The factor of the longest start that `name` has; 1 where there is none."""
-    starts = [start for start in factors if name.startswith(start)]
-    return factors[max(starts, key=len)] if starts else 1.0
+def depths_of(names: Iterable[str]) -> dict[str, int]:
+    """How many stages each encoder has, by what stands before `.stages.` in its parameters' names."""
+    depths = dict[str, int]()
+    for name in names:
+        encoder, stages, rest = name.partition(".stages.")
+        if stages:
+            depths[encoder] = max(depths.get(encoder, 0), int(rest.split(".")[0]) + 1)
+    return depths
+
+
+def decayed(name: str, decay: Mapping[str, float], depths: Mapping[str, int]) -> float:
+    """The factor of `training.layer_decay`: 1 in an encoder's last stage, once the decay for each stage before it.
+
+    What lies before the first stage has the smallest.
+    """
+    encoder = next((start for start in depths if name.startswith(f"{start}.")), None)
+    rate = value_of(name, decay, 1.0)
+    if encoder is None or rate == 1.0:
+        return 1.0
+    _, stages, rest = name.partition(".stages.")
+    stage = int(rest.split(".")[0]) if stages else -1
+    return float(rate ** (depths[encoder] - 1 - stage))
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
@@ -56,7 +78,3 @@ def lr_at(step: int, steps: int, settings: TrainingSettings) -> float:
         return settings.lr
     done = (step - warm) / max(1, steps - warm)
     return settings.lr * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def _parts(named: Iterable[tuple[str, nn.Parameter]]) -> set[str]:
-    return {".".join(name.split(".")[:2]) for name, _ in named}

@@ -19,11 +19,22 @@ class TrainingSettings:
     batch_size: Annotated[int, Range(1, soft_high=512, log=True)] = 64
     accumulate: Annotated[int, Range(1)] = 1
     """Batches whose gradients are added before each step."""
+    chunk: Annotated[int, Range(1)] | None = None
+    """Samples that are in memory at once. Losses are taken over the whole batch all the same, those that tie samples
+    together too: each chunk goes through the model twice (gradient caching, 2101.06983). null: the whole batch."""
+    balance: str | None = None
+    """A field whose values are drawn equally often while training, whatever their share of rows; null: as they are."""
     optimizer: Literal["adamw", "adam"] = "adamw"
     lr: Annotated[float, Range(0, soft_high=0.1, log=True)] = 1e-3
     """Learning rate at its peak, per step."""
     lr_of: Mapping[str, Annotated[float, Range(0)]] = field(default_factory=dict)
     """Factors for parts of the model by the start of their parameters' names: `encoders.image: 0.1`."""
+    layer_decay: Mapping[str, Annotated[float, Range(0, 1)]] = field(default_factory=dict)
+    """Factors from stage to stage of an encoder, the last having 1: `encoders.image: 0.8` (ELECTRA, 2003.10555)."""
+    thaw: Mapping[str, Annotated[int, Range(1)]] = field(default_factory=dict)
+    """Parts that stay as they are until this epoch: `encoders.image: 3` lets it learn from the third epoch on."""
+    freeze: Mapping[str, Annotated[int, Range(1)]] = field(default_factory=dict)
+    """Parts that stay as they are from this epoch on."""
     weight_decay: Annotated[float, Range(0, soft_high=1.0)] = 0.01
     """Applied to matrices and kernels, not to biases, gains and embeddings of single vectors."""
     betas: tuple[float, float] = (0.9, 0.999)
@@ -33,10 +44,15 @@ class TrainingSettings:
     clip_norm: Annotated[float, Range(0)] | None = 1.0
     patience: Annotated[int, Range(1)] | None = None
     """Epochs without a better `monitor` after which training stops; null: never before the end."""
-    keep: Literal["best", "last"] = "best"
-    """Which epoch's weights become the model, judged by `monitor` on the validation split."""
+    keep: Literal["best", "last", "mean"] = "best"
+    """Which epoch's weights become the model: the best by `monitor` on the validation split, the last, or the mean of
+    the last `mean_of`."""
+    mean_of: Annotated[int, Range(1)] = 3
+    """Epochs whose weights are averaged where `keep` is mean (checkpoint averaging; 1803.05407 with a schedule)."""
     ema: Annotated[float, Range(0, 0.99999)] | None = None
     """Decay of an exponential moving average of the weights, which is what is validated and kept; null: none."""
+    modulate: Annotated[float, Range(0, soft_high=1.0)] | None = None
+    """Slows the encoder of the field that learns fastest, so that others are heard: alpha of OGM-GE (2203.15332)."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -39,14 +39,18 @@ class State:
     """float64, on the device: the losses of this epoch's batches so far."""
     average: dict[str, Tensor] | None = None
     """Moving average of the weights, where there is one."""
+    beside: nn.Module | None = None
+    """What learns along with the model and is no part of it."""
     best: dict[str, Tensor] = field(default_factory=dict)
-    """The weights of the best epoch so far, on the CPU."""
+    """The weights to keep as of now, on the CPU: those of the best epoch, of the last, or a mean of several."""
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by name: weights, moments, averages, random states."""
         found = {f"model/{name}": tensor for name, tensor in state_of(self.model).items()}
         found |= {f"best/{name}": tensor for name, tensor in self.best.items()}
         found |= {f"average/{name}": tensor for name, tensor in (self.average or {}).items()}
+        if self.beside is not None:
+            found |= {f"beside/{name}": tensor for name, tensor in state_of(self.beside).items()}
         for index, moments in self.optimizer.state_dict()["state"].items():
             found |= {f"optimizer/{index}/{key}": value for key, value in moments.items()}
         found["loss_sum"] = self.loss_sum
@@ -59,6 +63,8 @@ class State:
         self.best = _under(tensors, "best/")
         if self.average is not None:
             self.average = {name: value.to(device) for name, value in _under(tensors, "average/").items()}
+        if self.beside is not None:
+            load_state(self.beside, _under(tensors, "beside/"), what="the checkpoint")
         moments = dict[int, dict[str, Tensor]]()
         for name, value in _under(tensors, "optimizer/").items():
             index, key = name.split("/")

@@ -10,7 +10,8 @@ from torch import nn
 
 from mmcore.errors import ConfigError, TrainingError
 from mmcore.training.curves import write_curves
-from mmcore.training.optimizer import build_optimizer, factor_of, lr_at
+from mmcore.training.optimizer import build_optimizer, decayed, depths_of, lr_at
+from mmcore.training.parts import value_of
 from mmcore.training.settings import TrainingSettings
 from tests.training import toy
 
@@ -57,9 +58,15 @@ def test_the_learning_rate_rises_and_falls_by_the_step_alone() -> None:
 
 def test_factors_take_the_longest_start() -> None:
     factors = {"encoders": 0.5, "encoders.image": 0.1}
-    assert factor_of("encoders.image.stem", factors) == 0.1
-    assert factor_of("encoders.text.words", factors) == 0.5
-    assert factor_of("fusion.out", factors) == 1.0
+    assert value_of("encoders.image.stem", factors, 1.0) == 0.1
+    assert value_of("encoders.text.words", factors, 1.0) == 0.5
+    assert value_of("fusion.out", factors, 1.0) == 1.0
+
+
+def test_layer_decay_falls_from_the_last_stage_to_what_lies_before_the_first() -> None:
+    names = ["encoders.a.table.weight", *(f"encoders.a.stages.{n}.w" for n in range(3)), "fusion.w"]
+    found = [decayed(name, {"encoders.a": 0.5}, depths_of(names)) for name in names]
+    assert found == [0.125, 0.25, 0.5, 1.0, 1.0]
 
 
 def test_biases_do_not_decay_and_unknown_parts_are_told() -> None:

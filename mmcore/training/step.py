@@ -1,0 +1,102 @@
+"""The gradients of one optimizer step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mmcore.interfaces.field import Batch
+from mmcore.interfaces.modality import Modality
+from mmcore.interfaces.task import Outputs
+from mmcore.model.multimodal import MultimodalModel
+from mmcore.model.prepare import prepare
+from mmcore.runtime.fabric import Fabric
+from mmcore.training.gradcache import backward_in_chunks
+from mmcore.training.modulation import Probes, modulate
+
+
+class Carrier:
+    """Hides a batch from Fabric, which would walk through it and refuses frozen dataclasses."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+
+class Carried(nn.Module):
+    """A model that takes its batch from a carrier, and what looks over its shoulder while it learns."""
+
+    def __init__(self, model: MultimodalModel, probes: Probes | None = None) -> None:
+        super().__init__()
+        self.model = model
+        self.probes = probes
+
+    def forward(self, carrier: Carrier) -> dict[str, Outputs]:
+        """The outputs of each task and, where there are probes, theirs under their own name."""
+        streams = self.model.streams(carrier.batch)
+        outputs = self.model.outputs(streams)
+        return outputs if self.probes is None else {**outputs, Probes.NAME: self.probes(streams)}
+
+
+@dataclass(frozen=True)
+class Stepper:
+    """Turns batches into gradients on the model's parameters."""
+
+    carried: nn.Module
+    """Carried, as Fabric wrapped it."""
+    model: MultimodalModel
+    fabric: Fabric
+    modalities: Mapping[str, Modality]
+    """Those of the fields that arrive raw."""
+    weights: Mapping[str, float]
+    """The share of each task's loss; 1 where none is given."""
+    generator: torch.Generator
+    """What augmentation draws from."""
+    chunk: int | None = None
+    """Samples that are in memory at once; None: the whole batch."""
+    probes: Probes | None = None
+
+    def backward(self, group: list[Batch]) -> Tensor:
+        """Add the gradients of a group's mean loss; returns the sum of its losses, float64."""
+        total = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
+        for batch in group:
+            ready = batch.to(self.fabric.device)
+            chunked = self.chunk is not None and self.chunk < len(batch)
+            total += self._in_chunks(ready, 1 / len(group)) if chunked else self._at_once(ready, 1 / len(group))
+        if self.probes is not None:
+            modulate(self.model, self.probes.factors())
+        return total
+
+    def _at_once(self, batch: Batch, scale: float) -> Tensor:
+        outputs, ready = self._forward(batch)
+        loss = self._loss(outputs, ready)
+        self.fabric.backward(loss * scale)
+        return loss.detach()
+
+    def _in_chunks(self, batch: Batch, scale: float) -> Tensor:
+        assert self.chunk is not None, "only called where chunks are asked for"
+        return backward_in_chunks(
+            batch, size=self.chunk, forward=self._forward, loss=self._loss, backward=self.fabric.backward,
+            generator=self.generator, targets=self._pure_targets(), scale=scale,
+        )  # fmt: skip
+
+    def _pure_targets(self) -> list[str]:
+        """Fields that tasks are judged by and no encoder reads."""
+        named = {name for task in self.model.each_task().values() for name in task.targets}
+        return sorted(named - set(self.model.owners))
+
+    def _forward(self, batch: Batch) -> tuple[dict[str, Outputs], Batch]:
+        ready = prepare(batch, self.modalities, augment=self.generator)
+        outputs: dict[str, Outputs] = self.carried(Carrier(ready))
+        return outputs, ready
+
+    def _loss(self, outputs: Mapping[str, Outputs], batch: Batch) -> Tensor:
+        """The weighted sum of every task's losses, and the probes' own, which reaches nothing but the probes."""
+        parts = list[Tensor]()
+        for name, task in self.model.each_task().items():
+            parts += [self.weights.get(name, 1.0) * loss for loss in task.loss(outputs[name], batch).values()]
+        loss = torch.stack(parts).sum()
+        if self.probes is None:
+            return loss
+        probing = self.probes.loss(outputs[Probes.NAME], batch)
+        return loss + probing - probing.detach()  # its gradient, without its value
