@@ -14,11 +14,27 @@ class Metric(ABC):
     """A function of two tables; intervals, slices, floors and folds are made from it without knowing what it is."""
 
     better: Literal["up", "down"]
+    needs: tuple[str, ...] = ()
+    """Columns of the predictions without which it is left out: the text, where nothing was written."""
 
     @abstractmethod
     def __call__(self, predictions: Table, targets: Table) -> float:
         """The score over all rows; nan where it is not defined on them (no rows, one class only)."""
 
     def rows(self, predictions: Table, targets: Table) -> np.ndarray | None:
-        """One number a row whose mean is the score, for fast intervals; None where it is no mean over rows."""
+        """One number a row whose mean is the score; None where it is no mean over rows.
+
+        nan where a row does not count: of five captions of one picture the picture is looked for once.
+        """
         return None
+
+    def digest(self, predictions: Table, targets: Table) -> Table | None:
+        """What of each row decides the score, so that what is costly is done once and not for each interval's sample.
+
+        `of` makes the score of any choice of its rows. None: the metric has no such middle.
+        """
+        return None
+
+    def of(self, digest: Table) -> float:
+        """The score of some rows of what `digest` gave."""
+        raise NotImplementedError(f"{type(self).__name__} has a digest but does not say what it comes to")

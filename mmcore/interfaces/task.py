@@ -31,7 +31,8 @@ class Task(nn.Module, ABC):
     """The loss ties samples together (contrastive): outputs are accumulated over parts of a batch, not losses."""
     generates: str | None = None
     """The field it writes: exempt from modality dropout and blanks; the loss reads it shifted by one. Its stream
-    `logits_of(field)` [B,S,vocabulary] comes from the encoder's `readout`."""
+    `logits_of(field)` [B,S,vocabulary] comes from the encoder's `readout`. Where text was written, `predict` finds
+    beside the outputs of `forward` its `ids` [B,K], padded behind, and `log_probability` [B]."""
     writing: Writing | None = None
     """How the field is written in use; None where `generates` is."""
 
@@ -57,6 +58,10 @@ class Task(nn.Module, ABC):
     @abstractmethod
     def predict(self, outputs: Outputs) -> Table:
         """What a user wants to know, a row a sample: labels, probabilities, numbers, texts."""
+
+    def measure(self, outputs: Outputs, batch: Batch) -> Table:
+        """Columns beside the predictions that take outputs and targets together: a given text's log-likelihood."""
+        return {}
 
     @abstractmethod
     def truth(self, batch: Batch) -> Table:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from mmcore.errors import ConfigError
 from mmcore.interfaces.settings import Range
 
 
@@ -25,3 +26,11 @@ class Writing:
     repetition_penalty: Annotated[float, Range(1.0)] = 1.0
     """Logits of tokens written before are divided by it where positive, else multiplied (Keskar et al., 1909.05858)."""
     seed: int = 0
+    """What is drawn depends on this and on the row's number, not on the batch that the row is in."""
+
+    def __post_init__(self) -> None:
+        if self.beams > 1 and self.temperature > 0:
+            raise ConfigError(
+                f"beams: {self.beams} searches for the likeliest text, temperature: {self.temperature:g} draws one. "
+                "Set beams: 1 or temperature: 0."
+            )
