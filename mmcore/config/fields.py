@@ -11,8 +11,8 @@ from mmcore.registry.settings import Part
 class FieldSettings:
     """One named column: how it becomes numbers, and which encoder reads it."""
 
-    column: str
-    """The source's column."""
+    column: str | tuple[str, ...]
+    """The source's column; or several, whose cells become one JSON object (for the modality table)."""
     modality: Part
     fit: tuple[str, ...]
     """The fields whose training cells feed the modality's fit: itself and all that are `like` it; by `mm compose`."""

@@ -1,11 +1,11 @@
 """From a source's row to a sample: its id, its cells, and what its files hold."""
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmcore.data.cells import Columns, cell_of
 from mmcore.data.duplicates import Key
 from mmcore.data.files import locate, sha256_of
 from mmcore.data.quarantine import Broken
@@ -13,15 +13,15 @@ from mmcore.data.split import Split, declared_split
 from mmcore.data.writing import json_text
 from mmcore.errors import DataError
 from mmcore.interfaces.modality import Cell
-from mmcore.interfaces.source import Row
+from mmcore.interfaces.source import BrokenRow, Row
 
 
 @dataclass(frozen=True)
 class Wanted:
     """Which of a source's columns are read, and as what."""
 
-    fields: Mapping[str, str]
-    """Field -> column."""
+    fields: Mapping[str, Columns]
+    """Field -> column, or several that become one cell."""
     files: frozenset[str] = frozenset()
     """Fields whose cells are paths."""
     inputs: frozenset[str] = frozenset()
@@ -69,6 +69,8 @@ class Intake:
         if name in self._numbers:
             return Broken(name, f"duplicate id: row {self._numbers[name]} of the source has it already")
         self._numbers[name] = number
+        if isinstance(row, BrokenRow):
+            return Broken(name, row.reason)
         cells = {key: cell_of(row, column) for key, column in sorted(wanted.fields.items())}
         if wanted.inputs and all(cells[key] is None for key in wanted.inputs):
             return Broken(name, f"nothing to look at: {', '.join(sorted(wanted.inputs))} missing")
@@ -118,14 +120,6 @@ class Intake:
             return name, keys
         content = _digest([cells[key] for key in sorted(wanted.inputs)])
         return (content if wanted.id is None else name), {"content": ("cells", f"{declared}:{content}")}
-
-
-def cell_of(row: Row, column: str) -> Cell | None:
-    """A cell; None where it is missing, which NaN and blank texts are too."""
-    cell = row.get(column)
-    if isinstance(cell, float) and math.isnan(cell):
-        return None
-    return None if isinstance(cell, str) and not cell.strip() else cell
 
 
 def _digest(values: list[Cell | None]) -> str:

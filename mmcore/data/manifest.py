@@ -131,7 +131,10 @@ def check_names(fields: Sequence[str]) -> None:
 
 def check_columns(wanted: Wanted, columns: Sequence[str]) -> None:
     """Raise ConfigError where a column that params.yaml names is not among the source's `columns`."""
-    named = {f"fields.{name}.column": column for name, column in wanted.fields.items()}
+    named = {f"fields.{name}.column": column for name, column in wanted.fields.items() if isinstance(column, str)}
+    for name, several in wanted.fields.items():
+        if not isinstance(several, str):
+            named |= {f"fields.{name}.column[{n}]": column for n, column in enumerate(several)}
     named |= {f"data.slices[{n}]": column for n, column in enumerate(wanted.slices)}
     single = {"data.id": wanted.id, "data.group": wanted.group, "data.split.column": wanted.split}
     named |= {key: column for key, column in single.items() if column is not None}

@@ -10,6 +10,18 @@ Row = Mapping[str, Cell | None]
 """One sample: column name -> value or path; None where it is missing."""
 
 
+class BrokenRow(dict[str, Cell | None]):
+    """A row that the source cannot make whole: what is known of it in every column, and why it cannot be used.
+
+    It stands in its place among `rows`; ingest puts it into quarantine, and fails where there are too many of them.
+    """
+
+    def __init__(self, cells: Row, reason: str) -> None:
+        """cells: every column, None where it is not known."""
+        super().__init__(cells)
+        self.reason = reason
+
+
 class Source(ABC):
     """Yields one row a sample, always in the same order; new rows come at the end.
 
@@ -37,4 +49,7 @@ class Source(ABC):
 
     @abstractmethod
     def rows(self) -> Iterator[Row]:
-        """Every sample, with every name of `columns`. Raises DataError that names the file and the line."""
+        """Every sample, with every name of `columns`; a BrokenRow where one sample is at fault.
+
+        Raises DataError that names the file and the line where the data as a whole cannot be read.
+        """

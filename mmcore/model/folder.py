@@ -32,8 +32,8 @@ class Saved:
     model: MultimodalModel
     modalities: Mapping[str, Modality]
     plan: ModelPlan
-    columns: Mapping[str, str]
-    """Field -> the column of the source that it was trained from."""
+    columns: Mapping[str, str | tuple[str, ...]]
+    """Field -> the column of the source that it was trained from, or several."""
     about: Mapping[str, Any]
 
 
@@ -43,7 +43,7 @@ def save_model(
     *,
     plan: ModelPlan,
     modalities: Mapping[str, Modality],
-    columns: Mapping[str, str],
+    columns: Mapping[str, str | tuple[str, ...]],
     plugins: Plugins | None = None,
 ) -> None:
     """Write the folder, whose parent exists. Equal models give equal bytes."""
@@ -77,7 +77,8 @@ def load_model(folder: Path, *, plugins: Plugins | None = None) -> Saved:
     }
     model = assemble(plan, modalities, seed=0, plugins=plugins)
     load_state(model, load_tensors(folder / "model.safetensors"), what=str(folder / "model.safetensors"))
-    return Saved(model.eval(), modalities, plan, about["columns"], about)
+    columns = {name: column if isinstance(column, str) else tuple(column) for name, column in about["columns"].items()}
+    return Saved(model.eval(), modalities, plan, columns, about)
 
 
 def load_modality(folder: Path, part: Part, *, field: str, plugins: Plugins) -> Modality:

@@ -1,13 +1,14 @@
 """A model folder that answers: raw cells in, labels and probabilities out. No DVC, no Prefect, no Hydra, no hub."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from mmcore.data.cells import names_of, packed
 from mmcore.errors import DataError, listing, near_miss
 from mmcore.evaluation.predict import predict
 from mmcore.interfaces.field import Batch, Field
@@ -48,8 +49,21 @@ class Predictor:
     @property
     def columns(self) -> dict[str, str]:
         """The names that a row may use, fields' own and their columns in training -> the field that is meant."""
-        names = {self._saved.columns.get(field, field): field for field in self._saved.modalities}
-        return {**names, **{field: field for field in self._saved.modalities}}
+        fields = self._saved.modalities
+        columns = {field: names_of(self._saved.columns.get(field, field)) for field in fields}
+        by_many_first = sorted(fields, key=lambda field: -len(columns[field]))  # a field's only column is its own
+        names = {name: field for field in by_many_first for name in columns[field]}
+        return {**names, **{field: field for field in fields}}
+
+    def lacking(self, names: Collection[str]) -> list[str]:
+        """What a row with these names does not say: inputs, and columns of inputs that it has in part."""
+        found = list[str]()
+        for field in self.inputs:
+            columns = names_of(self._saved.columns.get(field, field))
+            if field not in names:
+                absent = [name for name in columns if name not in names]
+                found += [field] if len(absent) == len(columns) else absent
+        return found
 
     def predict(
         self, rows: Iterable[Mapping[str, Cell | None]], base: Path = Path(), *, batch_size: int = 64
@@ -87,7 +101,7 @@ class Predictor:
 
     def _cells(self, row: Mapping[str, Cell | None]) -> dict[str, Cell]:
         known, cells = self.columns, dict[str, Cell]()
-        for name, cell in row.items():
+        for name, cell in packed(row, self._saved.columns).items():
             if name not in known:
                 raise DataError(
                     f"the model has no field {name!r}.{near_miss(name, known)} It looks at: {listing(self.inputs)}."

@@ -28,7 +28,7 @@ class Told:
     rows: Sequence[Mapping[str, Any]]
     """The given columns, then `TASK:label`, `TASK:probability`, `TASK:probabilities`, and `error` where one failed."""
     missing: Sequence[str]
-    """Inputs of the model that the table has no column for: it answered without them."""
+    """Inputs of the model, or columns of an input that has several, which the table lacks: it answered without."""
     errors: int
     """Rows that could not be read; each says why in its column `error`."""
 
@@ -88,11 +88,9 @@ def as_lines(told: Told) -> str:
 
 
 def _missing(predictor: Predictor, columns: Sequence[str], path: Path) -> list[str]:
-    """Inputs without a column. Raises DataError where one seems misspelt, or all are missing."""
-    known = predictor.columns
-    there = {known[column] for column in columns if column in known}
-    missing = [name for name in predictor.inputs if name not in there]
-    wanted = [name for name, field in known.items() if field in missing]
+    """What has no column. Raises DataError where one seems misspelt, or all inputs are missing."""
+    known, missing = predictor.columns, predictor.lacking(columns)
+    wanted = [*missing, *(name for name, field in known.items() if field in missing)]
     for column in columns:
         hint = near_miss(column, wanted) if column not in known else ""
         if hint:
@@ -100,7 +98,7 @@ def _missing(predictor: Predictor, columns: Sequence[str], path: Path) -> list[s
                 f"the column {column!r} is no field of the model.{hint} It looks at: {listing(predictor.inputs)}.",
                 path=path,
             )
-    if len(missing) == len(predictor.inputs):
+    if set(missing) >= set(predictor.inputs):
         raise DataError(
             f"no column is a field that the model looks at ({listing(missing)}). Columns: {listing(columns)}.",
             path=path,

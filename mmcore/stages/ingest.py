@@ -13,7 +13,7 @@ from mmcore.data.manifest import Manifest, check_columns, check_names
 from mmcore.data.quarantine import Broken, check_share, write_broken
 from mmcore.data.settings import DataSettings
 from mmcore.data.split import Dealer
-from mmcore.errors import DataError
+from mmcore.errors import ConfigError, DataError
 from mmcore.interfaces.source import Source
 from mmcore.registry.plugins import Plugins, installed
 from mmcore.runtime.progress import track
@@ -66,11 +66,17 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
 
 
 def want(settings: DataSettings, fields: Mapping[str, FieldSettings], plugins: Plugins) -> Wanted:
-    """What is to be read of the source. Raises ConfigError or PluginError where a field's name or modality is wrong."""
+    """What is to be read of the source.
+
+    Raises ConfigError or PluginError where a field's name, columns or modality are wrong.
+    """
     check_names(list(fields))
     modalities = {
         name: plugins.modality.build(field.modality, where=f"fields.{name}.modality") for name, field in fields.items()
     }
+    for name, field in fields.items():
+        if not isinstance(field.column, str):
+            check_several(name, field, files=modalities[name].files)
     return Wanted(
         {name: field.column for name, field in fields.items()},
         files=frozenset(name for name, modality in modalities.items() if modality.files),
@@ -80,6 +86,19 @@ def want(settings: DataSettings, fields: Mapping[str, FieldSettings], plugins: P
         split=settings.split.column,
         slices=settings.slices,
     )
+
+
+def check_several(name: str, field: FieldSettings, *, files: bool) -> None:
+    """Raise ConfigError where a field cannot be made of several columns."""
+    why = None
+    if not field.column:
+        why = "that names none"
+    elif files:
+        why = f"the modality {field.modality.name!r} takes the path of one file"
+    elif field.like is not None:
+        why = f"it is like {field.like!r}, whose columns are called otherwise"
+    if why is not None:
+        raise ConfigError(f"fields.{name}.column is {list(field.column)}, but {why}. Name one column.")
 
 
 def deal(taken: Sequence[Sample | Broken], dealer: Dealer) -> Dealt:
