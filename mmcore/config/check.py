@@ -11,7 +11,7 @@ from mmcore.config.params import Params
 from mmcore.config.sections import SECTIONS
 from mmcore.config.update import edits, read_current
 from mmcore.errors import ConfigError, MmcoreError, listing, near_miss
-from mmcore.interfaces.settings import FieldName
+from mmcore.interfaces.settings import FieldName, PluginOf
 from mmcore.registry.plugins import Plugins
 from mmcore.registry.settings import Part, Setting, settings_of
 
@@ -60,6 +60,7 @@ def faults_of(values: Mapping[str, Any], plugins: Plugins) -> Iterator[str]:
         if not faults and where != "floors.fusion":  # that one is built for one field at a time
             found = plugins.kind(kind).load(part.name)
             yield from _name_faults(part, settings_of(found), where=where, fields=fields)
+            yield from _name_faults_within(part, kind, where=where, fields=fields, plugins=plugins)
             if kind == "encoder":
                 yield from _consumer_fault(found.consumes, part, where=where, fields=fields)
 
@@ -92,6 +93,20 @@ def _consumer_fault(consumes: str, part: Part, *, where: str, fields: Mapping[st
     modality = fields[where.split(".")[1]].modality.name
     if consumes != modality:
         yield f"{where}: {part.name!r} reads {consumes!r}, but the field's modality is {modality!r}."
+
+
+def _name_faults_within(
+    part: Part, kind: str, *, where: str, fields: Mapping[str, FieldSettings], plugins: Plugins
+) -> Iterator[str]:
+    """The same for the parts that its settings choose, as far as those name fields of the model."""
+    for key, setting in settings_of(plugins.kind(kind).load(part.name)).items():
+        mark = next((item for item in setting.metadata if isinstance(item, PluginOf)), None)
+        value = part.settings.get(key)
+        if mark is not None and mark.among_fields and value is not None:
+            inner, place = Part.from_yaml(value, f"{where}.{key}"), f"{where}.{key}"
+            found = plugins.kind(mark.plugin_kind).load(inner.name)
+            yield from _name_faults(inner, settings_of(found), where=place, fields=fields)
+            yield from _name_faults_within(inner, mark.plugin_kind, where=place, fields=fields, plugins=plugins)
 
 
 def _name_faults(

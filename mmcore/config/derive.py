@@ -6,10 +6,12 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+from mmcore.config.repeats import RepeatsSettings, planned
 from mmcore.config.sections import plain
 from mmcore.errors import ConfigError, listing, near_miss
 from mmcore.registry.origin import package_record, watched_code
 from mmcore.registry.plugins import Plugins, package_of
+from mmcore.registry.settings import Part, coerce
 
 CODE_OF_THE_CORE = "mmcore/data"
 """Stands for the code of a plugin from outside, which DVC cannot watch: every stage that asks depends on it anyway."""
@@ -33,8 +35,16 @@ def derive(tree: Mapping[str, Any], *, root: Path, plugins: Plugins) -> dict[str
     code, package = _origin(plugins.source.point(_named(tree["data"].get("source"), "data.source")), root)
     # A source whose data DVC cannot watch (it lies in a package) still needs a path there.
     watch = tree["data"].get("watch") or code
+    repeats = coerce(tree["repeats"], RepeatsSettings, "repeats")
+    runs = planned(
+        repeats.seeds,
+        repeats.folds,
+        stratify=repeats.stratify,
+        seed=coerce(tree["training"]["seed"], int, "training.seed"),
+    )
     return {
         **tree,
+        "repeats": {**tree["repeats"], **runs},
         "fields": fields,
         "data": {**tree["data"], "code": code, "package": package, "watch": watch},
         "training": {**tree["training"], "packages": _model_packages(tree, root=root, plugins=plugins)},
@@ -43,10 +53,11 @@ def derive(tree: Mapping[str, Any], *, root: Path, plugins: Plugins) -> dict[str
 
 def _model_packages(tree: Mapping[str, Any], *, root: Path, plugins: Plugins) -> list[dict[str, Any]]:
     """Records of the packages from outside that fusion and tasks come from, sorted by name."""
-    points = [plugins.fusion.point(_named(tree["fusion"], "fusion"))]
+    parts = [("fusion", "fusion", tree["fusion"])]
     if tree["floors"].get("fusion") is not None:
-        points.append(plugins.fusion.point(_named(tree["floors"]["fusion"], "floors.fusion")))
-    points += [plugins.task.point(_named(part, f"tasks.{name}")) for name, part in tree["tasks"].items()]
+        parts.append(("fusion", "floors.fusion", tree["floors"]["fusion"]))
+    parts += [("task", f"tasks.{name}", part) for name, part in tree["tasks"].items()]
+    points = [point for kind, where, part in parts for point in plugins.points(kind, Part.from_yaml(part, where))]
     records = {record["name"]: record for point in points if (record := _origin(point, root)[1]) is not None}
     return [records[name] for name in sorted(records)]
 

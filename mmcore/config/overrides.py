@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from mmcore.config.parts import Shelf, complete, kind_at
+from mmcore.config.parts import Shelf, complete
 from mmcore.errors import ConfigError, listing, near_miss
 from mmcore.registry.plugins import GROUPS
 
@@ -123,9 +123,7 @@ def _keeps_keys(choice: Choice) -> bool:
     """A mapping changes the keys it names, but replaces a choice of plugin, and what the user names himself."""
     if not isinstance(choice.value, Mapping):
         return False
-    if kind_at(choice.key) is not None:
-        return "name" not in choice.value
-    return choice.key not in ("fields", "tasks", "training.lr_of")
+    return "name" not in choice.value and choice.key not in ("fields", "tasks", "training.lr_of")
 
 
 def _merged(former: Any, given: Any) -> Any:

@@ -21,26 +21,6 @@ UNSET = "???"
 OF_THE_CORE = {"task": {"weight": 1.0}}
 """Settings of a part that the core takes out before the plugin is built, with their defaults."""
 
-PLACES = {
-    "data.source": "source",
-    "fields.*.modality": "modality",
-    "fields.*.encoder": "encoder",
-    "fusion": "fusion",
-    "floors.fusion": "fusion",
-    "tasks.*": "task",
-}
-"""Where params.yaml names a plugin, and of which kind; `*` stands for any one name."""
-
-
-def kind_at(key: str) -> str | None:
-    """The kind of plugin that is named at a dotted key; None where none is."""
-    steps = key.split(".")
-    for place, kind in PLACES.items():
-        pattern = place.split(".")
-        if len(steps) == len(pattern) and all(want in ("*", step) for want, step in zip(pattern, steps, strict=True)):
-            return kind
-    return None
-
 
 @dataclass(frozen=True)
 class Shelf:
@@ -138,7 +118,14 @@ def complete_part(value: Any, *, where: str, kind: str, shelf: Shelf, strict: bo
         known, title = sorted(set(shipped) - {"name"}), f"{GROUPS[kind]} {full['name']!r}"
         hint = near_miss(str(unknown[0]), known)
         raise ConfigError(f"{where}: {title} takes no {unknown[0]!r}.{hint} It takes: {listing(known)}.")
-    return {**shipped, **full}
+    inside = dict[str, Any]()
+    for key, value in {**shipped, **full}.items():
+        choices = (shelf.plugins.kind_within(kind, key, item) for item in (shipped.get(key), value))
+        inner = next(filter(None, choices), None)  # of which kind of plugin the setting is a choice, if of any
+        inside[key] = value
+        if inner is not None:
+            inside[key] = complete_part(value, where=f"{where}.{key}", kind=inner, shelf=shelf, strict=strict)
+    return inside
 
 
 def _part_within(value: Any, key: str, *, where: str, kind: str, shelf: Shelf, strict: bool) -> Any:

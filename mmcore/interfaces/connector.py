@@ -1,6 +1,7 @@
 """A connector: changes one stream between two parts, in width, in number of tokens, or both."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from torch import nn
 
@@ -20,3 +21,7 @@ class Connector(nn.Module, ABC):
     @abstractmethod
     def forward(self, tokens: Tokens) -> Tokens:
         """Tokens [B,N,width] -> tokens [B,any N,width_out]; a sample is present in both or in neither."""
+
+
+ConnectorMaker = Callable[[int, int], Connector]
+"""A connector as the constructor of a part gets it, from width to width: `Annotated[.., PluginOf("connector")]`."""

@@ -1,7 +1,7 @@
 """A fusion: drives the runs of all fields and says what comes out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,9 +50,13 @@ class Fusion(nn.Module, ABC):
     """The streams it returns, with their widths."""
     taps: Mapping[str, Tap]
     """For each run, where it is looked at; "end" allows cached features."""
+    looks_ahead: Collection[str] = frozenset()
+    """Fields whose earlier tokens learn of later ones, through the tokens of other fields: they cannot be written. All
+    other causal fields stay causal, and their tokens are the same whether later ones are there or not."""
     streaming: bool = False
     """Text can be written token by token: only the new tokens of the written field are walked, what came before lives
-    in its run's memory, and the other runs come finished. False: each new token walks the whole text again."""
+    in its run's memory, and the other runs come finished. False: each new token walks the whole text again. The written
+    field's stream is then that of the new tokens; what else the fusion returns means nothing in such a step."""
 
     def __init__(self, ports: Mapping[str, Port]) -> None:
         """ports: by field name. Raises BuildError where these ports cannot be fused in this way."""
@@ -66,8 +70,14 @@ class Fusion(nn.Module, ABC):
         """Finish every run, in whatever way, and return the streams named in `writes`."""
 
 
+FusionMaker = Callable[[Mapping[str, Port]], Fusion]
+"""A fusion within a fusion, as its constructor gets it: `Annotated[FusionMaker, PluginOf("fusion")]`."""
+
+
 class LateFusion(Fusion):
     """Lets every run finish first; a subclass writes `combine` alone and adds to `writes` what it returns."""
+
+    streaming = True
 
     def __init__(self, ports: Mapping[str, Port]) -> None:
         super().__init__(ports)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Self
 
+import torch
 from torch import Tensor
 
 from mmcore.errors import BuildError
@@ -125,7 +126,9 @@ class Run:
     def append(self, tokens: Tokens) -> None:
         """Put foreign tokens behind; they may see every own token, and own tokens of the same order may see them."""
         self._need_elastic("append")
-        highest = self._own.order.amax(1, keepdim=True)
+        order = self._own.order
+        real = torch.where(self._own.mask, order, order.amin(1, keepdim=True))  # padding stands behind, and is higher
+        highest = real.amax(1, keepdim=True)
         self._tail.append(replace(tokens, order=highest.expand_as(tokens.mask), grid=None, causal=False))
 
     def advance(self, n: int = 1) -> Tokens:
@@ -166,7 +169,8 @@ class Run:
             self.memory = self.memory.pick(rows)
 
     def _all(self) -> Tokens:
-        return join([*self._lead, self._own, *self._tail])
+        tokens = join([*self._lead, self._own, *self._tail])
+        return replace(tokens, flat=True) if self._own.flat and not self._lead else tokens  # a tail is as high as own
 
     def _take(self, tokens: Tokens) -> None:
         """Deal a stage's output back to lead, own and tail by their lengths; only own may change its length alone."""

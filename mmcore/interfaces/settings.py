@@ -1,4 +1,4 @@
-"""What a setting may be: ranges that validate, document and give a search its space; names of fields. No torch."""
+"""What a setting may be: a number with a range, the name of a field, a choice of another plugin. No torch."""
 
 from dataclasses import dataclass
 
@@ -33,3 +33,17 @@ class FieldName:
     """
 
     encoded: bool = True
+
+
+@dataclass(frozen=True)
+class PluginOf:
+    """Says that a setting is a choice of plugin: `Annotated[Callable[[int, int], Connector], PluginOf("connector")]`.
+
+    In YAML it is `{name: mlp, ...}`. Its key is called like its kind, or else it is of the same kind as the plugin that
+    it belongs to: so it can be told without importing anything. The constructor gets a function: what comes from the
+    data goes in, a plugin comes out, at each call another one, with weights of a seed of its own.
+    among_fields: its `FieldName` settings name fields of the model.
+    """
+
+    plugin_kind: str
+    among_fields: bool = True

@@ -1,6 +1,7 @@
 """From a plan to a model: builds the parts and sees that they fit."""
 
 from collections.abc import Collection, Mapping
+from functools import partial
 
 from mmcore.errors import BuildError, listing
 from mmcore.interfaces.encoder import Encoder
@@ -31,13 +32,16 @@ def assemble(
     }
     ports = {name: Port(encoders[owner].widths, encoders[owner].elastic) for name, owner in owners.items()}
     with seeded(seed, "fusion"):
-        fusion: Fusion = plugins.fusion.build(plan.fusion, ports, where="fusion")
-    writers = {name for name, owner in owners.items() if encoders[owner].causal and name in fusion.writes}
+        fusion: Fusion = plugins.fusion.build(plan.fusion, ports, where="fusion", seeded=partial(seeded, seed))
+    causal = {name for name, owner in owners.items() if encoders[owner].causal}
+    writers = {name for name in causal if name in fusion.writes and name not in fusion.looks_ahead}
     writes = {**fusion.writes, **{logits_of(name): _vocabulary(modalities[name]) for name in sorted(writers)}}
     tasks = dict[str, Task]()
     for name in sorted(plan.tasks):
         with seeded(seed, f"tasks.{name}"):
-            tasks[name] = plugins.task.build(plan.tasks[name], writes, modalities, where=f"tasks.{name}")
+            tasks[name] = plugins.task.build(
+                plan.tasks[name], writes, modalities, where=f"tasks.{name}", seeded=partial(seeded, seed)
+            )
         _check_task(name, tasks[name], fusion, writers=writers)
     frozen = frozenset(name for name in encoders if plan.encoders[name].frozen)
     return MultimodalModel(encoders, fusion, tasks=tasks, owners=owners, settings=plan.settings, frozen=frozen)
@@ -76,6 +80,12 @@ def _vocabulary(modality: Modality) -> int:
 
 
 def _check_task(name: str, task: Task, fusion: Fusion, *, writers: Collection[str]) -> None:
+    if task.generates is not None and task.generates in fusion.looks_ahead:
+        raise BuildError(
+            f"tasks.{name} writes the field {task.generates!r}, but in the fusion {type(fusion).__name__}, as it is "
+            "set, its tokens learn of later ones through the other fields. Choose align, prefix or trunk, or cross in "
+            "one direction."
+        )
     if task.generates is not None and task.generates not in writers:
         raise BuildError(
             f"tasks.{name} writes the field {task.generates!r}: that needs an encoder which sees no later token "

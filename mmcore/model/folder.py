@@ -6,7 +6,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +94,16 @@ def load_modality(folder: Path, part: Part, *, field: str, plugins: Plugins) -> 
 
 def packages_of(plan: ModelPlan, plugins: Plugins) -> dict[str, str]:
     """Name -> version of mmcore and of every package whose plugins the plan names."""
-    points = [plugins.modality.point(part.name) for part in plan.modalities.values()]
-    points += [plugins.encoder.point(encoder.part.name) for encoder in plan.encoders.values()]
-    points += [plugins.fusion.point(plan.fusion.name)]
-    points += [plugins.task.point(part.name) for part in plan.tasks.values()]
-    made_by = dict(package_of(point) for point in points if point.dist is not None)
+    made_by = dict(package_of(point) for point in points_of(plan, plugins) if point.dist is not None)
     return dict(sorted({"mmcore": version("mmcore"), **made_by}.items()))
+
+
+def points_of(plan: ModelPlan, plugins: Plugins) -> list[EntryPoint]:
+    """Where every plugin that the plan names lies, those within others too."""
+    parts = [("modality", part) for part in plan.modalities.values()]
+    parts += [("encoder", encoder.part) for encoder in plan.encoders.values()]
+    parts += [("fusion", plan.fusion), *(("task", part) for part in plan.tasks.values())]
+    return [point for kind, part in parts for point in plugins.points(kind, part)]
 
 
 def plan_to_yaml(plan: ModelPlan) -> dict[str, Any]:

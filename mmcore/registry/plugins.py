@@ -1,14 +1,16 @@
 """Names of installed plugins -> classes, on demand: names come from metadata, nothing is imported to list them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from itertools import count
 from typing import Any
 
 from mmcore.errors import PluginError, listing, near_miss
-from mmcore.registry.settings import Part, check_settings
+from mmcore.registry.settings import Part, check_settings, settings_of
 
 GROUPS = {
     "source": "mmcore.sources",
@@ -21,6 +23,14 @@ GROUPS = {
 """Kinds of plugins and the entry-point groups that they are registered under."""
 
 Find = Callable[[str], Iterable[EntryPoint]]
+
+Seeded = Callable[[str], AbstractContextManager[None]]
+"""Random numbers of its own for the part at a key of params.yaml, for as long as the context lasts."""
+
+
+def not_seeded(where: str) -> AbstractContextManager[None]:
+    """Random numbers go on as they do outside."""
+    return nullcontext()
 
 
 def find_installed(group: str) -> Iterable[EntryPoint]:
@@ -43,10 +53,16 @@ class PluginRow:
 class Registry:
     """The plugins of one kind."""
 
-    def __init__(self, kind: str, find: Find = find_installed) -> None:
-        """kind: a key of GROUPS. find: gives the entry points of a group; tests hand in their own."""
+    def __init__(self, kind: str, find: Find = find_installed, *, family: dict[str, "Registry"] | None = None) -> None:
+        """kind: a key of GROUPS. find: gives the entry points of a group; tests hand in their own.
+
+        family: the registries of other kinds, for parts within parts; those that are not there are made on demand.
+        """
         self.kind = kind
         self.group = GROUPS[kind]
+        self._find = find
+        self._family: dict[str, Registry] = {} if family is None else family
+        self._family[kind] = self
         self._points: dict[str, list[EntryPoint]] = defaultdict(list)
         for point in find(self.group):
             if not any(_same(point, known) for known in self._points[point.name]):
@@ -91,19 +107,35 @@ class Registry:
     def check(self, part: Part, *, where: str) -> tuple[type[Any], dict[str, Any]]:
         """The class that a part names and its settings with the right types; `where` is the part's key in params.yaml.
 
-        Raises PluginError for an unknown name, ConfigError for settings that the constructor does not take.
+        Parts that its settings choose are checked with it. Raises PluginError for an unknown name, ConfigError for
+        settings that a constructor does not take.
         """
         found = self.load(part.name)
-        return found, check_settings(found, part.settings, where=where, what=f"{self.group} {part.name!r}")
+        settings = check_settings(found, part.settings, where=where, what=f"{self.group} {part.name!r}")
+        for key, kind in _choices(found):
+            if isinstance(inner := settings.get(key), Part):
+                self._beside(kind).check(inner, where=f"{where}.{key}")
+        return found, settings
 
-    def build(self, part: Part, *args: Any, where: str) -> Any:
-        """An instance of the part; `args` are what comes from the data at run time. Raises as `check` does."""
+    def build(self, part: Part, *args: Any, where: str, seeded: Seeded = not_seeded) -> Any:
+        """An instance of the part; `args` are what comes from the data at run time. Raises as `check` does.
+
+        seeded: gives random numbers of their own to the parts that its settings choose.
+        """
         found, settings = self.check(part, where=where)
+        for key, kind in _choices(found):
+            if isinstance(inner := settings.get(key), Part):
+                settings[key] = Maker(self._beside(kind), inner, where=f"{where}.{key}", seeded=seeded)
         return found(*args, **settings)
 
     def rows(self, *, load: bool = True) -> list[PluginRow]:
         """Every plugin with what is wrong with it; `load` imports each to find out."""
         return [self._row(name, point, load) for name in self.names() for point in self._points[name]]
+
+    def _beside(self, kind: str) -> "Registry":
+        if kind not in self._family:
+            Registry(kind, self._find, family=self._family)
+        return self._family[kind]
 
     def _row(self, name: str, point: EntryPoint, load: bool) -> PluginRow:
         error = None
@@ -112,6 +144,22 @@ class Registry:
         except PluginError as problem:
             error = str(problem)
         return PluginRow(self.kind, name, *package_of(point), point.value, error)
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What a constructor gets for a setting that chooses a plugin: builds it, another one at each call."""
+
+    registry: Registry
+    part: Part
+    where: str
+    seeded: Seeded
+    _made: Iterator[int] = field(default_factory=count)
+
+    def __call__(self, *args: Any) -> Any:
+        """args: what comes from the data at run time."""
+        with self.seeded(f"{self.where}/{next(self._made)}"):
+            return self.registry.build(self.part, *args, where=self.where, seeded=self.seeded)
 
 
 @dataclass(frozen=True)
@@ -128,12 +176,31 @@ class Plugins:
     @classmethod
     def of(cls, find: Find = find_installed) -> "Plugins":
         """Registries over the entry points that `find` gives."""
-        return cls(**{kind: Registry(kind, find) for kind in GROUPS})
+        family = dict[str, Registry]()
+        return cls(**{kind: Registry(kind, find, family=family) for kind in GROUPS})
 
     def kind(self, kind: str) -> Registry:
         """The registry of one kind."""
         found: Registry = getattr(self, kind)
         return found
+
+    def kind_within(self, kind: str, key: str, value: Any) -> str | None:
+        """The kind of plugin that a setting of a part of `kind` chooses, told by its key or else its name, without
+        importing anything; None where the value is a plain one."""
+        if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+            return None
+        if key in GROUPS:
+            return key
+        return kind if value["name"] in self.kind(kind).names() else None
+
+    def points(self, kind: str, part: Part) -> list[EntryPoint]:
+        """Where the part's plugin lies, and those that its settings choose. Raises PluginError as `point` does."""
+        points = [self.kind(kind).point(part.name)]
+        for key, value in part.settings.items():
+            inner = self.kind_within(kind, key, value)
+            if inner is not None:
+                points += self.points(inner, Part.from_yaml(value, key))
+        return points
 
 
 @cache
@@ -145,6 +212,11 @@ def installed() -> Plugins:
 def package_of(point: EntryPoint) -> tuple[str, str]:
     """Name and version of the distribution that registers an entry point."""
     return ("unknown", "unknown") if point.dist is None else (point.dist.name, point.dist.version)
+
+
+def _choices(found: type[Any]) -> list[tuple[str, str]]:
+    """Settings that choose a plugin, with its kind."""
+    return [(key, setting.plugin_kind) for key, setting in settings_of(found).items() if setting.plugin_kind]
 
 
 def _same(one: EntryPoint, other: EntryPoint) -> bool:

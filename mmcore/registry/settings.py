@@ -25,6 +25,11 @@ class Setting:
         """What stands beside the type in `Annotated`: ranges."""
         return get_args(self.annotation)[1:] if get_origin(self.annotation) is Annotated else ()
 
+    @property
+    def plugin_kind(self) -> str | None:
+        """The kind of plugin that this setting chooses; None where it is a plain value."""
+        return next((item.plugin_kind for item in self.metadata if hasattr(item, "plugin_kind")), None)
+
 
 @dataclass(frozen=True)
 class Part:
@@ -90,6 +95,8 @@ def coerce(value: Any, annotation: Any, where: str) -> Any:
     if annotation in (Any, MISSING, object):
         return value
     if origin is Annotated:
+        if any(hasattr(item, "plugin_kind") for item in arguments[1:]):
+            return None if value is None and NoneType in get_args(arguments[0]) else coerce(value, Part, where)
         return _in_range(coerce(value, arguments[0], where), arguments[1:], where)
     if origin in (Union, UnionType):
         return _first_that_fits(value, arguments, where)

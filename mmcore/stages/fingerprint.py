@@ -8,7 +8,7 @@ from pathlib import Path
 from mmcore.config.params import Params, look_up
 from mmcore.data.files import sha256_of
 from mmcore.data.writing import json_text
-from mmcore.model.folder import packages_of
+from mmcore.model.folder import packages_of, points_of
 from mmcore.model.plan import ModelPlan
 from mmcore.registry.plugins import Plugins
 from mmcore.stages.paths import Paths
@@ -25,11 +25,8 @@ def fingerprint(params: Params, plan: ModelPlan, *, paths: Paths, plugins: Plugi
 
 def _folders(plan: ModelPlan, plugins: Plugins) -> list[Path]:
     """The top packages of mmcore and of the plugins that the plan names."""
-    points = [plugins.modality.point(part.name) for part in plan.modalities.values()]
-    points += [plugins.encoder.point(encoder.part.name) for encoder in plan.encoders.values()]
-    points += [plugins.fusion.point(plan.fusion.name)]
-    points += [plugins.task.point(part.name) for part in plan.tasks.values()]
-    found = [find_spec(name) for name in sorted({"mmcore", *(point.module.split(".")[0] for point in points)})]
+    tops = {point.module.split(".")[0] for point in points_of(plan, plugins)}
+    found = [find_spec(name) for name in sorted({"mmcore", *tops})]
     return [Path(spec.origin).parent for spec in found if spec is not None and spec.origin is not None]
 
 
