@@ -99,6 +99,29 @@ def test_a_fresh_clone_gives_the_same_bytes(clone: Clone, tmp_path: Path) -> Non
     assert other.digests() == clone.digests()
 
 
+@pytest.mark.timeout(900)
+def test_seeds_and_folds_run_beside_the_model_that_is_kept(clone: Clone) -> None:
+    before, params = clone.digests(), (clone.root / "params.yaml").read_text()
+    clone.mm("compose", "experiment=easy_vqa", *SMALL, "repeats.seeds=2", "repeats.folds=2", "repeats.stratify=answer")
+    clone.repro()
+    after = clone.digests()
+    assert "Running stage" not in clone.repro()
+    (clone.root / "params.yaml").write_text(params)
+    assert before.items() <= after.items()
+    repeats = clone.root / "artifacts" / "repeats"
+    assert {path.name for path in repeats.iterdir()} == {"seed-1", "fold-1", "fold-2"} | {".gitignore"}
+    kept, other = (json.loads(path.read_text()) for path in (
+        clone.root / "artifacts" / "metrics.json", repeats / "seed-1" / "metrics.json"
+    ))  # fmt: skip
+    assert kept["n"] == other["n"]
+    assert kept["answer/cross_entropy"] != other["answer/cross_entropy"]
+    spread = json.loads((clone.root / "artifacts" / "spread" / "seeds.json").read_text())["spread"]
+    assert spread["answer/accuracy"]["mean"] == pytest.approx((kept["answer/accuracy"] + other["answer/accuracy"]) / 2)
+    judged = [json.loads((repeats / name / "metrics.json").read_text())["n"] for name in ("fold-1", "fold-2")]
+    assert sum(judged) == kept["rows/train"] + kept["rows/validation"]
+    assert not list((clone.root / ".mm" / "repeats").iterdir())
+
+
 def test_a_learning_rate_runs_the_training_and_nothing_before_it(clone: Clone) -> None:
     before = (clone.root / "params.yaml").read_text()
     clone.mm("compose", "experiment=easy_vqa", *SMALL, "training.lr=0.001")

@@ -55,7 +55,9 @@ def compose(
 @app.command()
 def stage(
     name: Annotated[str, typer.Argument(help="As dvc.yaml names it.")],
-    field: Annotated[str | None, typer.Option(help="For the stages that run once for each field.")] = None,
+    field: Annotated[str | None, typer.Option(help="For fit, encode and features, which run once a field.")] = None,
+    run: Annotated[str | None, typer.Option(help="For repeat: one of repeats.runs.")] = None,
+    kind: Annotated[str | None, typer.Option(help="For spread: seeds or folds.")] = None,
 ) -> None:
     """Run one stage of dvc.yaml here and now.
 
@@ -63,7 +65,7 @@ def stage(
     """
     from mmcore.cli.stage import run_stage
 
-    run_stage(name, field=field)
+    run_stage(name, field=field, run=run, kind=kind)
 
 
 @app.command()
@@ -133,5 +135,5 @@ def report() -> None:
     """
     from mmcore.cli.stage import run_stage
 
-    run_stage("report", field=None)
+    run_stage("report")
     print("artifacts/report.html")

@@ -2,6 +2,7 @@
 
 import importlib
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmcore.config.packages import check_packages
@@ -12,34 +13,53 @@ from mmcore.runtime.lifeline import watch_lifeline
 from mmcore.runtime.signals import ASKED_TO_STOP, raise_interrupted
 from mmcore.stages.paths import Paths
 
-STAGES = ("ingest", "fit", "encode", "features", "join", "train", "floors", "evaluate", "report")
+STAGES = (
+    "ingest", "fit", "encode", "features", "join", "train", "floors", "evaluate", "repeat", "spread", "report",
+)  # fmt: skip
 """In the order of dvc.yaml; each is a module of mmcore.stages with `READS` and `run`."""
-FOR_EACH_FIELD = ("fit", "encode", "features")
-"""Those that run once a field; told here, so that a mistake is answered before the stage is imported."""
+FOR_EACH = {
+    "fit": ("field", "fields"),
+    "encode": ("field", "fields"),
+    "features": ("field", "fields"),
+    "repeat": ("run", "repeats.runs"),
+    "spread": ("kind", "repeats.summary"),
+}
+"""Those that run once for each entry of a key of params.yaml, with the option that names the entry; told here, so that
+a mistake is answered before the stage is imported."""
 
 
-def run_stage(name: str, *, field: str | None) -> None:
-    """Run one stage in the current folder. Raises ConfigError where there is no such stage or field."""
+def run_stage(name: str, **entries: str | None) -> None:
+    """Run one stage in the current folder. entries: the options by name, of which a stage takes one or none.
+
+    Raises ConfigError where there is no such stage or entry.
+    """
     if name not in STAGES:
         raise ConfigError(f"There is no stage {name!r}.{near_miss(name, STAGES)} There is: {listing(STAGES)}.")
     paths = Paths(Path())
-    by_field = name in FOR_EACH_FIELD
-    if by_field:
-        _check_field(name, field, paths)
-    elif field is not None:
-        raise ConfigError(f"Stage {name!r} runs once for all fields. Leave out --field.")
+    chosen = _entry(name, entries, paths)
     watch_lifeline()
     for number in ASKED_TO_STOP:
         signal.signal(number, raise_interrupted)
     module = importlib.import_module(f"mmcore.stages.{name}")
-    params = load_params(paths.params, [key.format(field=field) for key in module.READS])
+    params = load_params(paths.params, [key.format(**chosen) for key in module.READS])
     check_packages(params, installed())
-    module.run(params, paths, **({"field": field} if by_field else {}))
+    module.run(params, paths, **chosen)
 
 
-def _check_field(name: str, field: str | None, paths: Paths) -> None:
-    there = load_params(paths.params, ["fields"]).get("fields", dict[str, object])
-    if field is None:
-        raise ConfigError(f"Stage {name!r} runs for one field. Add --field with one of: {listing(there)}.")
-    if field not in there:
-        raise ConfigError(f"params.yaml has no field {field!r}.{near_miss(field, there)} It has: {listing(there)}.")
+def _entry(name: str, entries: Mapping[str, str | None], paths: Paths) -> dict[str, str]:
+    """The one option that the stage takes, checked against params.yaml."""
+    option, key = FOR_EACH.get(name, (None, ""))
+    for other, given in entries.items():
+        if given is not None and other != option:
+            takes = "takes no such option" if option is None else f"takes --{option}"
+            raise ConfigError(f"Stage {name!r} {takes}. Leave out --{other}.")
+    if option is None:
+        return {}
+    chosen, there = entries.get(option), load_params(paths.params, [key]).get(key, dict[str, object])
+    if chosen is None:
+        raise ConfigError(f"Stage {name!r} runs for one {option}. Add --{option} with one of: {listing(there)}.")
+    if chosen not in there:
+        raise ConfigError(
+            f"params.yaml has no {option} {chosen!r} in {key}.{near_miss(chosen, there)} It has: {listing(there)}."
+        )
+    return {option: chosen}

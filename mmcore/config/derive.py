@@ -36,12 +36,8 @@ def derive(tree: Mapping[str, Any], *, root: Path, plugins: Plugins) -> dict[str
     # A source whose data DVC cannot watch (it lies in a package) still needs a path there.
     watch = tree["data"].get("watch") or code
     repeats = coerce(tree["repeats"], RepeatsSettings, "repeats")
-    runs = planned(
-        repeats.seeds,
-        repeats.folds,
-        stratify=repeats.stratify,
-        seed=coerce(tree["training"]["seed"], int, "training.seed"),
-    )
+    seed = coerce(tree["training"]["seed"], int, "training.seed")
+    runs = planned(repeats.seeds, repeats.folds, stratify=repeats.stratify, seed=seed)
     return {
         **tree,
         "repeats": {**tree["repeats"], **runs},

@@ -32,6 +32,11 @@ class Params:
         for key in self.keys:
             look_up(values, key)
 
+    def with_value(self, key: str, value: Any) -> "Params":
+        """The same params with another value at a dotted key that is there."""
+        look_up(self.values, key)
+        return Params(_replaced(self.values, key.split("."), value), self.keys)
+
     @overload
     def get(self, key: str, kind: type[T]) -> T: ...
     @overload
@@ -91,3 +96,8 @@ def look_up(values: Mapping[str, Any], key: str) -> Any:
         found = found[step]
         walked.append(step)
     return found
+
+
+def _replaced(values: Mapping[str, Any], steps: Sequence[str], value: Any) -> dict[str, Any]:
+    first, *rest = steps
+    return {**values, first: _replaced(values[first], rest, value) if rest else value}

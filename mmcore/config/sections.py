@@ -5,6 +5,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from mmcore.config.fields import FieldSettings
+from mmcore.config.repeats import RepeatsSettings
 from mmcore.data.settings import DataSettings
 from mmcore.errors import ConfigError, listing, near_miss
 from mmcore.evaluation.settings import EvaluationSettings, FloorSettings
@@ -22,6 +23,7 @@ SECTIONS: Mapping[str, Any] = {
     "training": TrainingSettings,
     "floors": FloorSettings,
     "evaluation": EvaluationSettings,
+    "repeats": RepeatsSettings,
     "report": ReportSettings,
 }
 """Key -> what it must be, in the order in which they are written. `compose` comes last and is no section."""

@@ -66,8 +66,8 @@ def test_what_the_user_can_mend_is_one_message_without_a_traceback():
     ("arguments", "message"),
     [
         (["stage", "fit"], "Stage 'fit' runs for one field. Add --field with one of: answer, image, question"),
-        (["stage", "fit", "--field", "imgae"], "params.yaml has no field 'imgae'. Did you mean 'image'?"),
-        (["stage", "join", "--field", "image"], "Stage 'join' runs once for all fields. Leave out --field"),
+        (["stage", "fit", "--field", "imgae"], "params.yaml has no field 'imgae' in fields. Did you mean 'image'?"),
+        (["stage", "join", "--field", "image"], "Stage 'join' takes no such option. Leave out --field"),
         (["new", "encodr", "x"], "There is no kind 'encodr' of plugin. Did you mean 'encoder'?"),
         (["compose", "training.epoch=3"], "there is no 'training.epoch'. Did you mean 'epochs'?"),
     ],

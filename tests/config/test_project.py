@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mmcore.cli.stage import FOR_EACH_FIELD, STAGES
+from mmcore.cli.stage import FOR_EACH, STAGES
 from mmcore.config.compose import compose
 from mmcore.config.document import differences
 from mmcore.config.sections import SECTIONS
@@ -32,8 +33,10 @@ def paths_in(entries: list) -> list[str]:
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
 
 
-def test_dvc_runs_for_each_field_what_the_command_does():
-    assert tuple(name for name in STAGES if "foreach" in DVC["stages"][name]) == FOR_EACH_FIELD
+def test_dvc_runs_for_each_entry_what_the_command_does():
+    each = {name: DVC["stages"][name]["foreach"] for name in STAGES if "foreach" in DVC["stages"][name]}
+
+    assert each == {name: f"${{{key}}}" for name, (_, key) in FOR_EACH.items()}
 
 
 def test_dvc_runs_every_stage_and_no_other():
@@ -44,21 +47,21 @@ def test_dvc_runs_every_stage_and_no_other():
 def test_dvc_hands_a_stage_the_params_that_it_reads(name):
     reads = importlib.import_module(f"mmcore.stages.{name}").READS
 
-    assert sorted(body(name)["params"]) == sorted(key.replace("{field}", "${key}") for key in reads)
+    assert sorted(body(name)["params"]) == sorted(re.sub(r"{\w+}", "${key}", key) for key in reads)
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_dvc_calls_the_stage_by_its_name(name):
-    by_field = "foreach" in DVC["stages"][name]
+    option = f" --{FOR_EACH[name][0]} ${{key}}" if name in FOR_EACH else ""
 
-    assert body(name)["cmd"] == f"mm stage {name}" + (" --field ${key}" if by_field else "")
+    assert body(name)["cmd"] == f"mm stage {name}{option}"
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_depends_on_its_own_module_and_on_code_that_is_there(name):
     code = [path for path in body(name)["deps"] if path.startswith(("mmcore", "plugins"))]
 
-    assert f"mmcore/stages/{name}.py" in code
+    assert {f"mmcore/stages/{name}.py", "mmcore/stages"} & set(code)
     assert all((ROOT / path).exists() for path in code), code
 
 
@@ -75,7 +78,8 @@ def test_dvc_keeps_every_artifact_where_the_stages_write_it():
     files = [
         paths.manifest, paths.refused, paths.inputs, paths.quarantine, paths.model, paths.timings, paths.floors,
         paths.metrics, paths.predictions, paths.learning, paths.confusion, paths.report,
-        paths.fit("${key}"), paths.store("${key}"), paths.features("${key}"),
+        paths.fit("${key}"), paths.store("${key}"), paths.features("${key}"), paths.repeat("${key}"),
+        f"{paths.spread('${key}')}.json", f"{paths.spread('${key}')}.html",
     ]  # fmt: skip
     outs = [path for name in STAGES for path in paths_in(body(name).get("outs", []) + body(name).get("metrics", []))]
 
@@ -95,11 +99,11 @@ def test_the_shipped_training_lists_every_setting():
     assert set(shipped) == set(settings_of(SECTIONS["training"])) - {"packages"}
 
 
-@pytest.mark.parametrize("section", ["model", "floors", "evaluation", "report"])
+@pytest.mark.parametrize("section", ["model", "floors", "evaluation", "repeats", "report"])
 def test_the_shipped_config_lists_every_setting(section):
     shipped = yaml.safe_load((ROOT / "conf/config.yaml").read_text(encoding="utf-8"))
 
-    assert set(shipped[section]) == set(settings_of(SECTIONS[section]))
+    assert set(shipped[section]) == set(settings_of(SECTIONS[section])) - {"runs", "summary"}
 
 
 def test_shipped_values_are_the_defaults():
@@ -126,7 +130,8 @@ def test_dvc_understands_the_pipeline():
         env={**os.environ, "PYTHONWARNINGS": "ignore"}, check=True,
     )  # fmt: skip
     fields = read_current(ROOT / "params.yaml").values["fields"]
-    names = {f"{name}@{field}" if "foreach" in DVC["stages"][name] else name for name in STAGES for field in fields}
+    names = {name for name in STAGES if name not in FOR_EACH}
+    names |= {f"{name}@{field}" for name, (_, key) in FOR_EACH.items() for field in fields if key == "fields"}
 
     assert set(listed.stdout.split()) == names
 

@@ -43,7 +43,7 @@ def paths(tmp_path):
         for name, modality in modalities.items()
     }
     ids = [f"row {n:02}" for n in range(len(rows))]
-    paths.artifacts.mkdir()
+    paths.manifest.parent.mkdir()
     Manifest(pa.table({"id": ids, "split": ["test"] * len(rows), "group": ids})).write(paths.manifest)
     for name in ("vector", "sequence"):
         write_store(paths.store(name), arrays[name])

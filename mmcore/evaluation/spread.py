@@ -1,0 +1,56 @@
+"""Scores of several trainings of one kind: their mean, and how sure it is."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from scipy import stats  # type: ignore[import-untyped]
+
+Scores = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One score over several runs."""
+
+    mean: float
+    low: float
+    high: float
+    """Student's t interval of the mean; the same number three times where there is one run."""
+    deviation: float
+    """Between single runs (n - 1)."""
+    least: float
+    most: float
+    runs: int
+
+
+def over_seeds(scores: Mapping[str, Scores], *, confidence: float) -> dict[str, dict[str, float]]:
+    """Each score over runs that differ by chance alone. scores: run -> `task/metric` -> number."""
+    return {key: asdict(_spread(_column(scores, key), None, confidence)) for key in _keys(scores)}
+
+
+def over_folds(
+    scores: Mapping[str, Scores], rows: Mapping[str, int], *, confidence: float
+) -> dict[str, dict[str, float]]:
+    """Each score over folds, each counting by its rows: for a mean over rows, the score of all folds pooled.
+
+    Folds share training rows, so the interval is somewhat too narrow (Bengio and Grandvalet 2004: there is no
+    unbiased one).
+    """
+    weights = np.array([rows[name] for name in scores], dtype=float)
+    return {key: asdict(_spread(_column(scores, key), weights, confidence)) for key in _keys(scores)}
+
+
+def _keys(scores: Mapping[str, Scores]) -> list[str]:
+    return sorted(set.intersection(*(set(found) for found in scores.values())))
+
+
+def _column(scores: Mapping[str, Scores], key: str) -> np.ndarray:
+    return np.array([found[key] for found in scores.values()])
+
+
+def _spread(values: np.ndarray, weights: np.ndarray | None, confidence: float) -> Spread:
+    mean, count = float(np.average(values, weights=weights)), len(values)
+    deviation = float(values.std(ddof=1)) if count > 1 else 0.0
+    half = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * deviation / count**0.5 if count > 1 else 0.0
+    return Spread(mean, mean - half, mean + half, deviation, float(values.min()), float(values.max()), count)

@@ -1,0 +1,83 @@
+"""repeat@RUN: the training once more, with another seed or on other rows, and what came of it."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from mmcore.config.params import Params
+from mmcore.config.repeats import RepeatSettings
+from mmcore.data.files import digest_of_folder
+from mmcore.data.folds import in_folds
+from mmcore.data.manifest import Manifest
+from mmcore.registry.plugins import Plugins, installed
+from mmcore.stages import encode, evaluate, features, fit, join, train
+from mmcore.stages.paths import Paths
+
+READS = (
+    "data.source", "data.max_broken", "fields", "fusion", "tasks", "model", "training", "evaluation",
+    "repeats.runs.{run}",
+)  # fmt: skip
+
+
+def run(params: Params, paths: Paths, *, run: str, plugins: Plugins | None = None) -> None:
+    """Write metrics.json, predictions.parquet and learning.csv into repeats/RUN.
+
+    Works in a folder of its own beside the checkpoints, which goes when it is done; the model is not kept.
+    """
+    plugins = plugins or installed()
+    settings = params.get(f"repeats.runs.{run}", RepeatSettings)
+    seeded = params.with_value("training.seed", settings.seed)
+    folder = f".mm/repeats/{run}"
+    shutil.rmtree(paths.root / folder, ignore_errors=True)
+    work = replace(paths, results=folder) if settings.fold is None else replace(paths, results=folder, prepared=folder)
+    if settings.fold is not None:
+        _prepare_fold(seeded, paths, work, settings=settings, fold=settings.fold, plugins=plugins)
+    for name in seeded.fields():
+        features.run(_under(seeded, features.READS, name), work, field=name, plugins=plugins)
+    if settings.fold is not None:
+        join.run(seeded, work)
+    train.run(seeded, work, plugins=plugins)
+    evaluate.run(_judged_on_test(seeded) if settings.fold is not None else seeded, work, plugins=plugins)
+    target = paths.repeat(run)
+    target.mkdir(parents=True, exist_ok=True)
+    for path in (work.metrics, work.predictions, work.learning):
+        shutil.copyfile(path, target / path.name)
+    shutil.rmtree(paths.root / folder)
+
+
+def _prepare_fold(
+    params: Params, paths: Paths, work: Paths, *, settings: RepeatSettings, fold: int, plugins: Plugins
+) -> None:
+    """Rows with splits of their own, and what each modality learns from those that it may see."""
+    rows = in_folds(
+        Manifest.read(paths.manifest), fold=fold, folds=settings.folds, seed=settings.seed, stratify=settings.stratify
+    )
+    work.manifest.parent.mkdir(parents=True, exist_ok=True)
+    rows.write(work.manifest)
+    shutil.copyfile(paths.refused, work.refused)
+    for name in params.fields():
+        fit.run(_under(params, fit.READS, name), work, field=name, plugins=plugins)
+        if digest_of_folder(work.fit(name)) == digest_of_folder(paths.fit(name)):
+            _linked(paths.store(name), work.store(name))  # the same rows, read in the same way
+        else:
+            encode.run(_under(params, encode.READS, name), work, field=name, plugins=plugins)
+
+
+def _under(params: Params, reads: tuple[str, ...], field: str) -> Params:
+    """What a stage of one field may see."""
+    return Params(params.values, [key.format(field=field) for key in reads])
+
+
+def _judged_on_test(params: Params) -> Params:
+    """A fold's own rows are its test split, whatever split the model that is kept is judged on."""
+    return params.with_value("evaluation.split", "test")
+
+
+def _linked(source: Path, target: Path) -> None:
+    """A folder of files that are only read, without a second copy of them where the disk allows it."""
+    try:
+        shutil.copytree(source, target, copy_function=os.link)
+    except OSError:
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)

@@ -1,0 +1,22 @@
+"""Mean and interval over repeats."""
+
+import pytest
+
+from mmcore.evaluation.spread import over_folds, over_seeds
+
+
+def test_the_interval_over_seeds_is_students() -> None:
+    found = over_seeds({"a": {"t/m": 1.0}, "b": {"t/m": 2.0}, "c": {"t/m": 3.0}}, confidence=0.95)["t/m"]
+    assert (found["mean"], found["deviation"], found["least"], found["most"], found["runs"]) == (2.0, 1.0, 1.0, 3.0, 3)
+    assert found["high"] - found["mean"] == pytest.approx(4.302653 / 3**0.5, abs=1e-6)  # t, 2 degrees of freedom
+
+
+def test_folds_count_by_their_rows() -> None:
+    found = over_folds({"a": {"t/m": 0.0}, "b": {"t/m": 1.0}}, {"a": 1, "b": 3}, confidence=0.9)["t/m"]
+    assert found["mean"] == 0.75
+
+
+def test_one_run_has_no_width_and_scores_that_a_run_lacks_are_left_out() -> None:
+    found = over_seeds({"a": {"t/m": 0.5, "t/k": 1.0}}, confidence=0.95)
+    assert found["t/m"]["low"] == found["t/m"]["high"] == 0.5
+    assert set(over_seeds({"a": {"t/m": 1.0, "t/k": 1.0}, "b": {"t/m": 1.0}}, confidence=0.95)) == {"t/m"}
