@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from realdata.tables import read_csv
 from scipy.sparse import csr_matrix, hstack, spmatrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import average_precision_score, mean_absolute_error, r2_score
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-from realdata.tables import read_csv
 
 FOLDS = 5
 NUMBERS, CATEGORIES = ("age", "feedback"), ("division", "department", "class")

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from realdata.tables import read_csv
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.kernel_ridge import KernelRidge
-
-from realdata.tables import read_csv
 
 SMALL_PX = 16
 RANKS = (1, 10)
