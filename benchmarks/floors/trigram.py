@@ -67,7 +67,7 @@ class Trigram:
 
     def bits(self, songs: Iterable[Mapping[str, str]]) -> list[tuple[float, int]]:
         """For each song the bits of what is to be written, its end counted, and how many symbols that is."""
-        base = 1 / (len(self._known) + 1)
+        base = 1 / (len(self._known - MARKS) + 1)
         found = list[tuple[float, int]]()
         for song in songs:
             bits, symbols = 0.0, 0
