@@ -134,9 +134,9 @@ class Run:
     def advance(self, n: int = 1) -> Tokens:
         """Walk n stages on and return the own tokens.
 
-        Raises BuildError where fewer than n stages are left, which is so from the start for cached features.
+        Raises BuildError where n is negative or fewer stages are left, which is so from the start for cached features.
         """
-        if self.at + n > self.depth:
+        if n < 0 or self.at + n > self.depth:
             cached = "its features are cached, so nothing can happen between its stages"
             why = cached if self._finished_from_start else f"it has {self.depth} stages"
             raise BuildError(f"the run of {self.name!r} cannot advance {n} from stage {self.at}: {why}.")
@@ -185,6 +185,10 @@ class Run:
         self._lead, self._own, self._tail = parts[:lead], parts[lead], parts[lead + 1 :]
 
     def _need_elastic(self, verb: str) -> None:
+        if self._finished_from_start:
+            raise BuildError(
+                f"cannot {verb} tokens to {self.name!r}: its features are cached, no stage would see them."
+            )
         if not self.encoder.elastic:
             raise BuildError(
                 f"cannot {verb} tokens to {self.name!r}: the stages of {type(self.encoder).__name__} have a fixed "

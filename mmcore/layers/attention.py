@@ -47,10 +47,10 @@ class Attention(nn.Module):
         these, extended in place by keys, values, mask and order, batch-first.
         """
         assert key is None or (cache is None and not self.rotary), "cache and places are for a token's own field alone"
-        queries = self._heads(self.query(query.values))
-        keys, values = (self._heads(part) for part in self.key_value((key or query).values).chunk(2, -1))
         if key is not None:
-            return self._look(queries, keys, values, rule=_across(key))
+            return self.across(query, self.keys_of(key))
+        queries = self._heads(self.query(query.values))
+        keys, values = (self._heads(part) for part in self.key_value(query.values).chunk(2, -1))
         if self.rotary:
             places = _places(query, cache)
             queries, keys = rotate(queries, places), rotate(keys, places)
@@ -58,6 +58,16 @@ class Attention(nn.Module):
         if cache is not None:
             seen, keys, values = _remember(query, keys, values, cache=cache)
         return self._look(queries, keys, values, rule=_among(query, seen))
+
+    def keys_of(self, key: Tokens) -> Tokens:
+        """Keys and values of the tokens [B,K,width_key] side by side, [B,K,2*width]; may be kept for a whole decode."""
+        return key.with_values(self.key_value(key.values))
+
+    def across(self, query: Tokens, keys: Tokens) -> Tensor:
+        """What each of the tokens `query` [B,N,D] found among those that `keys` [B,K,2*D] was made of, [B,N,D]."""
+        queries = self._heads(self.query(query.values))
+        found, values = (self._heads(part) for part in keys.values.chunk(2, -1))
+        return self._look(queries, found, values, rule=_across(keys))
 
     def _look(self, queries: Tensor, keys: Tensor, values: Tensor, *, rule: "_Rule") -> Tensor:
         dropout = self.dropout if self.training else 0.0

@@ -15,7 +15,7 @@ from mmcore.interfaces.field import Field
 from mmcore.interfaces.fusion import Fusion, Port, Streams
 from mmcore.interfaces.run import Run
 from mmcore.model.multimodal import MultimodalModel
-from mmcore.testing.module import ModuleContract, generator
+from mmcore.testing.module import generator
 from mmcore.testing.perturb import (
     JUNK,
     real,
@@ -26,12 +26,13 @@ from mmcore.testing.perturb import (
     with_other_neighbours,
 )
 from mmcore.testing.probes import Probe, probe_field
+from mmcore.testing.streaming import StreamingContract
 from mmcore.testing.walk import batch_of, dishonest, model_of
 
 Fields = Mapping[str, Field]
 
 
-class FusionContract(ModuleContract):
+class FusionContract(StreamingContract):
     """Inherit and name the fusion; its settings may name the fields `image`, `question` and `sound`::
 
     class TestFiLM(FusionContract):
@@ -212,16 +213,6 @@ class FusionContract(ModuleContract):
         one = self.streams(self.ready(), fields)
         two = self.streams(self.ready(), {name: field.pick(order) for name, field in fields.items()})
         self.assert_same(_picked(one, order), two, "the place of a sample in the batch changes its result")
-
-    def test_a_causal_stream_stays_causal(self) -> None:
-        fields = self.fields()
-        before = self.streams(self.ready(), fields)
-        for name in [name for name, port in self.ports.items() if port.elastic and name in before]:
-            values = fields[name].values.clone()
-            values[:, 2:] = 3.0
-            after = self.streams(self.ready(), {**fields, name: fields[name].with_values(values)})
-            one, two = before[name].values[:, :2], after[name].values[:, :2]
-            self.assert_close(one, two, f"tokens of {name!r} change with those behind them: it could not be written")
 
     def test_one_field_alone_is_fused_or_refused(self) -> None:
         for name, port in self.ports.items():

@@ -109,6 +109,16 @@ class PluginContract:
         except ConfigError as error:
             pytest.fail(f"conf/{self.kind}/{self.name}.yaml has a value that the constructor does not take: {error}")
 
+    def test_inner_plugins_can_be_told_without_importing(self) -> None:
+        shipped, plugins = self.shipped(), self.plugins()
+        for key, setting in settings_of(self.plugin()).items():
+            if setting.plugin_kind is not None and isinstance(shipped.get(key), Mapping):
+                found = plugins.kind_within(self.kind, key, shipped[key])
+                assert found == setting.plugin_kind, (
+                    f"the setting {key!r} chooses a {setting.plugin_kind}, but `mm compose`, which imports none, takes "
+                    f"it for {found or 'a plain value'}: call it {setting.plugin_kind!r}."
+                )
+
     def test_every_setting_has_a_type(self) -> None:
         bare = [name for name, setting in settings_of(self.plugin()).items() if setting.annotation is Any]
         assert not bare, (

@@ -30,12 +30,16 @@ class ProbeStage(Stage):
         self.junk = junk
 
     def forward(self, tokens: Tokens, cache: StageCache | None = None) -> Tokens:
-        """[B,N,D] -> [B,N,width_out]."""
+        """[B,N,D] -> [B,N,width_out]; the cache holds what the tokens before these show to later ones."""
         values = self.dense(tokens.zeroed().values)
         if self.mixes:
-            sees = tokens.mask.unsqueeze(1) & (tokens.order.unsqueeze(1) <= tokens.order.unsqueeze(2))
+            seen = {"values": values, "mask": tokens.mask, "order": tokens.order}
+            if cache is not None:
+                seen = {name: torch.cat([cache.get(name, part[:, :0]), part], 1) for name, part in seen.items()}
+                cache.update(seen)
+            sees = seen["mask"].unsqueeze(1) & (seen["order"].unsqueeze(1) <= tokens.order.unsqueeze(2))
             share = sees.to(values.dtype) / sees.sum(-1, keepdim=True).clamp_min(1)
-            values = values + share @ values
+            values = values + share @ seen["values"]
         return tokens.with_values(torch.where(tokens.mask.unsqueeze(-1), torch.tanh(values), self.junk))
 
 
@@ -59,7 +63,8 @@ class Probe(Encoder):
         if not self.elastic:
             return Tokens.of(values, grid=GRID)
         steps = torch.arange(1, values.shape[1] + 1, device=values.device).expand(values.shape[:2])
-        return Tokens.of(values, field.mask, order=steps, causal=True)
+        first = start.unsqueeze(1) if isinstance(start, Tensor) else start
+        return Tokens.of(values, field.mask, order=steps + first, causal=True)
 
 
 def probe_field(port: Port, samples: int, generator: torch.Generator) -> Field:
