@@ -20,6 +20,8 @@ class EvaluationSettings:
     threads: Annotated[int, Range(1)] = 1
     without: bool = True
     """Score the model once more with each field taken away."""
+    corrupt: tuple[Annotated[float, Range(0, 1)], ...] = ()
+    """Score it once more with each input damaged, in each way its modality knows, this strongly: [0.25, 0.5, 1]."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ class Modality(ABC):
 
     files: bool = False
     """True where a cell is the path of a file: ingest then checks the path and hashes what it points to."""
+    corruptions: tuple[str, ...] = ()
+    """The kinds of damage that `corrupt` knows: blur, noise, masked words."""
 
     @property
     def augments(self) -> bool:
@@ -81,6 +83,13 @@ class Modality(ABC):
     def prepare(self, field: Field) -> Field:
         """What every batch goes through, on its device, in training and in use: standardise, log-mel."""
         return field
+
+    def corrupt(self, field: Field, kind: str, *, strength: float, generator: torch.Generator) -> Field:
+        """A collated batch made worse in one of the ways of `corruptions`, to see how a score falls.
+
+        strength: 0 changes nothing, 1 leaves hardly anything to see. generator: where every random number comes from.
+        """
+        raise NotImplementedError(f"{type(self).__name__} knows no corruption {kind!r}")
 
     def decode(self, values: Tensor) -> list[Any]:
         """Numbers back to what people read: ids [B,S] -> texts, classes [B] -> labels."""

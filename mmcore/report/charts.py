@@ -5,6 +5,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -27,6 +28,9 @@ COLOURS = {
     "second": "#060606",
 }
 """Names of the page's colours -> stand-ins that matplotlib draws with."""
+
+LINES = ("accent", "second", "ink", "faint")
+"""Of the lines of one chart; from the fifth on they begin again."""
 
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -72,34 +76,36 @@ def bars(rows: Mapping[str, Value], *, strong: str, percent: bool, title: str) -
     return drawn.svg
 
 
-def curves(rows: Sequence[Mapping[str, float]], *, keys: Mapping[str, str], percent: bool, title: str) -> str:
+def curves(
+    rows: Sequence[Mapping[str, float]], *, keys: Mapping[str, str], percent: bool, title: str, along: str = "epoch"
+) -> str:
     """Lines over epochs, the first in the accent.
 
-    rows: one an epoch, with `epoch`. keys: column -> its name in the legend; a column may lack values.
+    rows: one a point of `along`, in rising order. keys: column -> its name in the legend; a column may lack values.
     """
     with _drawing(2.9) as (figure, drawn):
         axes = figure.add_axes((0.13, 0.18, 0.85, 0.74))
-        for column, colour in zip(keys, ("accent", "second", "ink", "faint"), strict=False):
-            points = [(row["epoch"], row[column]) for row in rows if column in row and row[column] == row[column]]
+        for column, colour in zip(keys, cycle(LINES), strict=False):
+            points = [(row[along], row[column]) for row in rows if column in row and row[column] == row[column]]
             if points:
                 marker = "o" if len(points) < 40 else None
-                epochs, values = zip(*points, strict=True)
-                axes.plot(epochs, values, color=COLOURS[colour], marker=marker, ms=3, lw=1.6, label=keys[column])
-        _dress(axes, percent=percent)
+                places, values = zip(*points, strict=True)
+                axes.plot(places, values, color=COLOURS[colour], marker=marker, ms=3, lw=1.6, label=keys[column])
+        _dress(axes, percent=percent, along=along)
         if len(keys) > 1:
             axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.1)
         drawn(title)
     return drawn.svg
 
 
-def _dress(axes: Axes, *, percent: bool) -> None:
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+def _dress(axes: Axes, *, percent: bool, along: str) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(integer=along == "epoch", nbins=8))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
     if percent:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
     axes.grid(axis="y", alpha=0.6, lw=0.6)
     axes.tick_params(length=0)
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(along)
 
 
 class _Drawn:

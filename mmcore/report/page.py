@@ -92,6 +92,7 @@ def _template() -> Template:
         "hardest_first": hardest_first,
         "beside_floors": beside_floors,
         "taken_away": taken_away,
+        "damaged": damaged,
     }
     return environment.get_template("page.html.j2")
 
@@ -136,6 +137,17 @@ def taken_away(score: Score) -> Markup:
     rows = {"with everything": score.value, **{f"without {name}": score.without[name] for name in names}}
     title = f"{score.task}: {score.metric} with each field taken away"
     return Markup(charts.bars(rows, strong="with everything", percent=score.percent, title=title))
+
+
+def damaged(score: Score) -> Markup:
+    """Lines: the score as each kind of damage grows, from the undamaged one on."""
+    strengths = sorted({strength for curve in score.under.values() for strength in curve})
+    whole = dict.fromkeys(score.under, score.value.value)
+    rows = [{"strength": 0.0, **whole}]
+    rows += [{"strength": at, **{name: c[at] for name, c in score.under.items() if at in c}} for at in strengths]
+    title = f"{score.task}: {score.metric} as inputs get worse"
+    keys = {name: name for name in score.under}
+    return Markup(charts.curves(rows, keys=keys, percent=score.percent, title=title, along="strength"))
 
 
 def _learning(findings: Findings) -> list[tuple[str, Markup]]:

@@ -30,6 +30,8 @@ class Score:
     """A field -> the model's score where that field is taken away."""
     slices: Mapping[str, Value] = field(default_factory=dict)
     """`column=value` -> the score over those rows."""
+    under: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
+    """`field: kind` of damage -> strength -> the score under it."""
 
     @property
     def percent(self) -> bool:
@@ -75,6 +77,7 @@ def scores_of(metrics: Mapping[str, object], judged: Mapping[str, Mapping[str, B
             floors=_under(numbers, f"{task}/{metric}/floor/"),
             without=_under(numbers, f"{task}/{metric}/without/"),
             slices=_under(numbers, f"{task}/{metric}/slice/"),
+            under=_damage(numbers, f"{task}/{metric}/under/"),
         )
         for task, metrics_of_task in judged.items()
         for metric, better in metrics_of_task.items()
@@ -91,3 +94,12 @@ def _under(numbers: Mapping[str, float], start: str) -> dict[str, Value]:
     whole = set(names)
     parts = {name for name in names if name.endswith(("/low", "/high")) and name.rsplit("/", 1)[0] in whole}
     return {name: _value(numbers, start + name) for name in names if name not in parts}
+
+
+def _damage(numbers: Mapping[str, float], start: str) -> dict[str, dict[float, float]]:
+    found = dict[str, dict[float, float]]()
+    for key in sorted(numbers):
+        if key.startswith(start):
+            name, kind, strength = key.removeprefix(start).rsplit("/", 2)
+            found.setdefault(f"{name}: {kind}", {})[float(strength)] = numbers[key]
+    return found

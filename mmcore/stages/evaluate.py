@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +13,14 @@ from mmcore.config.params import Params
 from mmcore.data.manifest import Manifest
 from mmcore.data.writing import whole_file, write_json
 from mmcore.errors import DataError
+from mmcore.evaluation.corruption import under_corruption
 from mmcore.evaluation.predict import Judged, predict
 from mmcore.evaluation.score import Scores, score, with_intervals
 from mmcore.evaluation.settings import EvaluationSettings
+from mmcore.evaluation.slices import score_slices
+from mmcore.interfaces.field import Batch
 from mmcore.model.folder import load_model
+from mmcore.model.multimodal import MultimodalModel
 from mmcore.registry.plugins import Plugins, installed
 from mmcore.stages.inputs import Inputs, open_inputs
 from mmcore.stages.paths import Paths
@@ -35,19 +39,34 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     rows = len(inputs.dataset.rows(settings.split))
     if not rows:
         raise DataError(f"the {settings.split} split has no rows: set data.split so that it has, or evaluation.split.")
-    batches = inputs.batches(settings.split, batch_size=settings.batch_size)
-    judged = predict(saved.model, batches, modalities=inputs.raw)
+    judged = predict(saved.model, _batches(inputs, settings), modalities=inputs.raw)
     scores = with_intervals(saved.model, judged, settings)
+    scores |= score_slices(saved.model, judged, Manifest.read(paths.manifest).slices, settings)
     if settings.without and len(saved.model.owners) > 1:
-        for name in saved.model.owners:
-            batches = inputs.batches(settings.split, batch_size=settings.batch_size)
-            lacking = predict(saved.model, batches, modalities=inputs.raw, without=[name])
-            scores |= {f"{key}/without/{name}": value for key, value in score(saved.model, lacking).items()}
+        scores |= _taken_away(saved.model, inputs, settings)
+    scores |= under_corruption(
+        saved.model, lambda: _batches(inputs, settings), modalities=inputs.raw, strengths=settings.corrupt,
+        seed=settings.seed,
+    )  # fmt: skip
     write_json(
         paths.metrics, {**_counts(paths, inputs), **_floors(paths), **scores, "split": settings.split, "n": rows}
     )
     write_predictions(paths, judged)
     write_confusion(paths, judged)
+
+
+def _batches(inputs: Inputs, settings: EvaluationSettings) -> Iterator[Batch]:
+    """The judged rows, from the start."""
+    return inputs.batches(settings.split, batch_size=settings.batch_size)
+
+
+def _taken_away(model: MultimodalModel, inputs: Inputs, settings: EvaluationSettings) -> Scores:
+    """`task/metric/without/FIELD` for each field that could be missing."""
+    found = Scores()
+    for name in sorted(set(model.owners) - model.generated):
+        lacking = predict(model, _batches(inputs, settings), modalities=inputs.raw, without=[name])
+        found |= {f"{key}/without/{name}": value for key, value in score(model, lacking).items()}
+    return found
 
 
 def write_predictions(paths: Paths, judged: Mapping[str, Judged]) -> None:

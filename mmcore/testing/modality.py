@@ -15,10 +15,11 @@ import torch
 from mmcore.errors import DataError
 from mmcore.interfaces.modality import Cell, Modality
 from mmcore.testing.batching import BatchingContract
+from mmcore.testing.damage import DamageContract
 from mmcore.testing.elsewhere import fit_elsewhere
 
 
-class ModalityContract(BatchingContract):
+class ModalityContract(BatchingContract, DamageContract):
     """Inherit, name the modality, and write some cells::
 
     class TestText(ModalityContract):

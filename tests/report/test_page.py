@@ -9,7 +9,7 @@ import pytest
 from mmcore.report.confusion import Confusion
 from mmcore.report.examples import Gallery
 from mmcore.report.page import Findings, LeftOut, reasons, render, verdict
-from mmcore.report.scores import Value
+from mmcore.report.scores import Value, scores_of
 from tests.report.findings import example, findings, score, task
 
 VOID = {"meta", "link", "img", "br", "use", "path"}
@@ -200,3 +200,18 @@ def test_the_page_is_made_without_torch():
     code = "import sys, mmcore.report.page; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_damage_is_drawn_from_the_undamaged_score_on():
+    metrics = {
+        "answer/accuracy": 0.9,
+        "answer/accuracy/under/image/blur/0.5": 0.7,
+        "answer/accuracy/under/image/blur/1": 0.4,
+    }
+    (found,) = scores_of(metrics, {"answer": {"accuracy": "up"}})
+    page = render(findings(tasks=[task(scores=[found])]), title="t")
+
+    assert found.under == {"image: blur": {0.5: 0.7, 1.0: 0.4}}
+    assert "When inputs get worse" in page
+    assert "accuracy as inputs get worse" in page
+    assert "When inputs get worse" not in render(findings(), title="t")

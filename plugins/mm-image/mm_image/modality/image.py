@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from mm_image.modality.augment import Augmentation
+from mm_image.modality.damage import KINDS, damaged
 from mm_image.modality.picture import PictureReader, Resize
 from mmcore.errors import ArtifactError, DataError
 from mmcore.interfaces.field import Field
@@ -29,6 +30,7 @@ class ImageModality(Modality):
     """Cells are paths of picture files."""
 
     files = True
+    corruptions = KINDS
 
     def __init__(
         self,
@@ -115,6 +117,10 @@ class ImageModality(Modality):
     def augment(self, field: Field, generator: torch.Generator) -> Field:
         """Mirror, shift and turn at random."""
         return field.with_values(self.augmentation(field.values, generator))
+
+    def corrupt(self, field: Field, kind: str, *, strength: float, generator: torch.Generator) -> Field:
+        """Blur, noise or a grey hole; see damage.py."""
+        return field.with_values(damaged(field.values, kind, strength=strength, generator=generator))
 
     def prepare(self, field: Field) -> Field:
         """Values of 0 to 255 -> float32 with the mean taken off, over the deviation, in channels_last."""
