@@ -44,6 +44,14 @@ class TestTextLowercase(TestText):
     settings = {"vocabulary_size": 300, "max_tokens": 12, "lowercase": True}
 
 
+class TestTextCharacters(TestText):
+    settings = {"kind": "character", "vocabulary_size": 30, "max_tokens": 12, "prompt_ends": " "}
+
+
+class TestTextTagged(TestText):
+    settings = {"vocabulary_size": 300, "segment": "jieba", "taggers": {"zh": "jieba"}}
+
+
 class TestRNN(EncoderContract):
     name = "rnn"
     facts = FACTS
@@ -69,3 +77,18 @@ class TestTransformer(TestRNN):
 class TestCausalTransformer(TestRNN):
     name = "transformer"
     settings = {"width": 8, "heads": 2, "causal": True, "dropout": 0.1}
+
+
+class TestTagged(TestRNN):
+    facts = {**FACTS, "tags": ("", "zh/n", "zh/v")}
+
+    def field(self, samples: int, generator: torch.Generator) -> Field:
+        field = texts(samples, generator)
+        return field.with_values(
+            field.values + VOCABULARY * torch.randint(0, 3, field.values.shape, generator=generator)
+        )
+
+
+class TestTaggedTransformer(TestTagged):
+    name = "transformer"
+    settings = {"width": 8, "heads": 2, "dropout": 0.0}

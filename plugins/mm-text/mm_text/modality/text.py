@@ -2,6 +2,7 @@
 
 # B = samples of a batch, S = tokens of a text
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -14,25 +15,35 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from mm_text.modality.tokenizer import SMALLEST, Kind, Specials, cut, parse, readings, ready, train
+from mm_text.modality.words import Segment, Tagged, Words
 from mmcore.errors import ArtifactError, ConfigError, DataError
 from mmcore.interfaces.field import Field
 from mmcore.interfaces.modality import Cell, Modality, Shown
 from mmcore.interfaces.settings import Range
 
 FILE = "tokenizer.json"
+LEARNED = "text.json"
 
 
 class TextModality(Modality):
-    """Cells are texts; numbers are read as they are written."""
+    """Cells are texts; numbers are read as they are written.
+
+    What `read` gives holds more than tokens: a number below 0 is the token -1 - number of a prompt, and where there are
+    tags, a token of tag t stands there as token + t * vocabulary. `collate` makes `Field.scored` of the first; the
+    encoders of this package take the second apart, and a text that some task writes has no tags.
+    """
 
     def __init__(
         self,
         *,
         kind: Kind = "byte_bpe",
-        vocabulary_size: Annotated[int, Range(SMALLEST, soft_high=50_000, log=True)] = 4000,
+        vocabulary_size: Annotated[int, Range(5, soft_high=50_000, log=True)] = 4000,
         max_tokens: Annotated[int, Range(3, soft_high=512, log=True)] = 64,
         lowercase: bool = False,
         tokenizer_file: str | None = None,
+        segment: Segment = "none",
+        taggers: Mapping[str, str] = {},
+        prompt_ends: str | None = None,
     ) -> None:
         """Settings: see conf/modality/text.yaml. Raises ConfigError where they contradict each other."""
         super().__init__()
@@ -43,45 +54,85 @@ class TextModality(Modality):
             )
         if kind == "file" and lowercase:
             raise ConfigError("lowercase cannot be set for kind 'file': whether case counts is written in the file.")
+        if kind == "byte_bpe" and vocabulary_size < SMALLEST:
+            raise ConfigError(
+                f"vocabulary_size must be at least {SMALLEST} for kind 'byte_bpe', which starts from every byte, but "
+                f"is {vocabulary_size}. For fewer, choose kind 'character'."
+            )
+        if prompt_ends == "":
+            raise ConfigError("prompt_ends is empty: name the text that ends a prompt, or set null for no prompts.")
         self.kind = kind
         self.vocabulary_size = vocabulary_size
         self.max_tokens = max_tokens
         self.lowercase = lowercase
         self.tokenizer_file = tokenizer_file
+        self.words = Words(segment, dict(taggers))
+        self.prompt_ends = prompt_ends
+        self.tags: tuple[str, ...] = ()
+        self.truncated = 0.0
         self._content: str | None = None
 
     def fit(self, cells: Iterable[Cell], base: Path) -> None:
-        """Train the tokenizer, or take the one that is given, to the byte."""
+        """Train the tokenizer, or take the one that is given, to the byte; count the texts that are too long for it.
+
+        Raises SetupError where what cuts or tags words is not installed.
+        """
+        self.words.versions()
+        texts = list(_readable(cells))
+        if self.tokenizer_file is not None:
+            self._copy(self.tokenizer_file)
+        elif not texts:
+            raise DataError("there is no text to learn from: the training split has none that can be read.")
+        pieces = [self.words(text) for text in texts] if self.words.cuts else []
+        if self.words.taggers:
+            self.tags = ("", *sorted({tag for text in pieces for _, tag in text if tag}))
         if self.tokenizer_file is None:
-            texts = list(_readable(cells))
-            if not texts:
-                raise DataError("there is no text to learn from: the training split has none that can be read.")
-            trained = train(self.kind, texts, vocabulary_size=self.vocabulary_size, lowercase=self.lowercase)
+            learnable = (piece for text in pieces for piece, _ in text) if self.words.cuts else texts
+            trained = train(
+                self.kind,
+                learnable,
+                vocabulary_size=self.vocabulary_size,
+                lowercase=self.lowercase,
+                pieces=self.words.cuts or self.prompt_ends is not None,
+            )
             self._take(trained.to_str(pretty=True), "the trained tokenizer")
-            return
-        try:
-            content = Path(self.tokenizer_file).read_bytes().decode("utf-8")
-            self._take(content, f"tokenizer_file {self.tokenizer_file!r}")
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"tokenizer_file {self.tokenizer_file!r} cannot be used: {error}.") from error
+        long = sum(len(self._tokens(text)) > self.max_tokens - 2 for text in texts)
+        self.truncated = round(long / max(1, len(texts)), 6)
 
     def save(self, folder: Path) -> None:
-        """Write the tokenizer as the `tokenizers` library has it."""
+        """Write the tokenizer as the `tokenizers` library has it, and what else was learned beside it."""
         assert self._content is not None, "fit or load comes before save"
         (folder / FILE).write_bytes(self._content.encode("utf-8"))
+        learned = {"tags": self.tags, "truncated": self.truncated, "versions": self.words.versions()}
+        (folder / LEARNED).write_text(json.dumps(learned, sort_keys=True) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, **settings: Any) -> Self:
-        """Read what `save` wrote. Raises ArtifactError where it is not there."""
+        """Read what `save` wrote. Raises ArtifactError where it is not there, or words would now be cut otherwise."""
         modality = cls(**settings)
+        file = folder / FILE
         try:
-            modality._take((folder / FILE).read_bytes().decode("utf-8"), str(folder / FILE))
-        except (OSError, ValueError) as error:
-            raise ArtifactError(f"{folder / FILE} cannot be used ({error}): run the fit stage again.") from error
+            modality._take(file.read_bytes().decode("utf-8"), str(file))
+            file = folder / LEARNED
+            learned = json.loads(file.read_text(encoding="utf-8"))
+            modality.tags, modality.truncated = tuple(learned["tags"]), float(learned["truncated"])
+            before = learned["versions"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArtifactError(f"{file} cannot be used ({error}): run the fit stage again.") from error
+        now = modality.words.versions()
+        if before != now:
+            raise ArtifactError(
+                f"{folder} was fitted with {before}, but {now} is installed, which may cut words otherwise. Install "
+                "the former, or run the fit stage again."
+            )
         return modality
 
     def facts(self) -> Mapping[str, Any]:
-        """The size of the vocabulary, the special tokens, the longest text, and what each number reads as."""
+        """The size of the vocabulary, the special tokens, the longest text, and what each number reads as.
+
+        tags: parts of speech in the order of their numbers, the first being none; empty where nothing is tagged.
+        truncated: the share of the training texts that were cut off.
+        """
         return {
             "vocabulary": len(self._readings),
             "pad": self.specials.pad,
@@ -90,31 +141,42 @@ class TextModality(Modality):
             "unknown": self.specials.unknown,
             "max_tokens": self.max_tokens,
             "tokens": self._readings,
+            "tags": self.tags,
+            "truncated": self.truncated,
         }
 
     def read(self, cell: Cell, base: Path) -> np.ndarray:
         """A text -> int32 [S]: a beginning, at most max_tokens - 2 tokens, an end. An empty text is just those two."""
-        ids = self._encode(_text(cell))[: self.max_tokens - 2]
-        return np.array([self.specials.bos, *ids, self.specials.eos], dtype=np.int32)
+        return np.array([*self._begun(cell)[: self.max_tokens - 1], self.specials.eos], dtype=np.int32)
+
+    def prompt(self, cell: Cell, base: Path) -> np.ndarray:
+        """A text that is to be written on -> int32 [S]: as `read`, but whole and without an end."""
+        return np.array(self._begun(cell), dtype=np.int32)
 
     def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
-        """Texts -> long [B,S], padded on the right; the mask is None where all are there and of one length."""
+        """Texts -> long [B,S], padded on the right; the mask is None where all are there and of one length.
+
+        Where there are prompts, `scored` is False for them, for the beginning and for padding.
+        """
         lengths = torch.tensor([0 if array is None else len(array) for array in arrays])
         longest = max(1, int(lengths.max()))
-        values = np.full((len(arrays), longest), self.specials.pad, np.int64)
-        for row, array in zip(values, arrays, strict=True):
+        stored = np.full((len(arrays), longest), self.specials.pad, np.int64)
+        for row, array in zip(stored, arrays, strict=True):
             if array is not None:
                 row[: len(array)] = array
         mask = torch.arange(longest) < lengths.unsqueeze(1)
-        return Field(torch.from_numpy(values), lengths > 0, None if mask.all() else mask)
+        values = torch.from_numpy(_tokens_of(stored))
+        scored = None if self.prompt_ends is None else mask & torch.from_numpy(stored >= 0)
+        return Field(values, lengths > 0, None if mask.all() else mask, scored)
 
     def decode(self, values: Tensor) -> list[str]:
         """[B,S] -> texts, each from its beginning to its first end."""
-        return [self.tokenizer.decode(cut(row, self.specials)) for row in values.tolist()]
+        rows = (values % len(self._readings)).tolist()
+        return [self.tokenizer.decode(cut(row, self.specials)) for row in rows]
 
     def show(self, array: np.ndarray) -> Shown:
         """The text, as far as the tokens hold it."""
-        return "text", self.decode(torch.from_numpy(array).unsqueeze(0))[0]
+        return "text", self.decode(torch.from_numpy(_tokens_of(array)).unsqueeze(0))[0]
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -126,15 +188,56 @@ class TextModality(Modality):
     def _readings(self) -> tuple[str, ...]:
         return readings(self.tokenizer)
 
+    @cached_property
+    def _enough(self) -> int:
+        """Characters that hold more tokens than are kept; what follows need not be cut into tokens at all."""
+        return 2 * self.max_tokens * max(1, *(len(reading) for reading in self._readings))
+
+    def _copy(self, path: str) -> None:
+        try:
+            self._take(Path(path).read_bytes().decode("utf-8"), f"tokenizer_file {path!r}")
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"tokenizer_file {path!r} cannot be used: {error}.") from error
+
     def _take(self, content: str, what: str) -> None:
         self._tokenizer = ready(parse(content))
         self.specials = Specials.of(self._tokenizer, what)
         self._content = content
         self.__dict__.pop("_readings", None)
+        self.__dict__.pop("_enough", None)
+
+    def _begun(self, cell: Cell) -> list[int]:
+        """A beginning and every token, those of the prompt and the beginning before it below 0."""
+        bos = self.specials.bos
+        return [bos if self.prompt_ends is None else -1 - bos, *self._tokens(_text(cell))]
+
+    def _tokens(self, text: str) -> list[int]:
+        """The tokens of a text, those of its prompt below 0; no token reaches from the prompt into the rest."""
+        if self.prompt_ends is None or self.prompt_ends not in text:
+            return self._encode(text)
+        before, ends, after = text.partition(self.prompt_ends)
+        return [*(-1 - number for number in self._encode(before + ends)), *self._encode(after)]
 
     def _encode(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
-        return ids
+        text = text[: self._enough]
+        if not self.words.cuts:
+            ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
+            return ids
+        return self._encode_pieces(self.words(text))
+
+    def _encode_pieces(self, pieces: Tagged) -> list[int]:
+        words = [piece for piece, _ in pieces]
+        found = self.tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False)
+        if not self.tags:
+            return list(found.ids)
+        numbers = {tag: number * len(self._readings) for number, tag in enumerate(self.tags)}
+        tags = [numbers.get(tag, 0) for _, tag in pieces]
+        return [token + tags[word] for token, word in zip(found.ids, found.word_ids, strict=True)]
+
+
+def _tokens_of(stored: np.ndarray) -> np.ndarray:
+    """Tokens as `read` stores them -> tokens as encoders take them."""
+    return np.where(stored < 0, -1 - stored, stored)
 
 
 def _text(cell: Cell) -> str:

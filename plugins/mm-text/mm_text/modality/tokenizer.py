@@ -1,14 +1,15 @@
 """Tokenizers: trained on texts, or read from a file of the `tokenizers` library."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from mmcore.errors import ConfigError, DataError
 
-Kind = Literal["byte_bpe", "unigram", "file"]
+Kind = Literal["byte_bpe", "unigram", "character", "file"]
 
 NAMES = {
     "pad": ("<pad>", "[PAD]", "<|pad|>", "<|endoftext|>"),
@@ -42,19 +43,27 @@ class Specials:
         return cls(**{role: found["eos"] if number is None else number for role, number in found.items()})
 
 
-def train(kind: Kind, texts: Iterable[str], *, vocabulary_size: int, lowercase: bool) -> Tokenizer:
-    """A tokenizer of `kind` learned from texts. byte_bpe gives the same bytes for the same texts, unigram does not."""
+def train(
+    kind: Kind, texts: Iterable[str], *, vocabulary_size: int, lowercase: bool, pieces: bool = False
+) -> Tokenizer:
+    """A tokenizer of `kind` learned from texts, the same to the byte for the same texts, unless it is unigram.
+
+    pieces: texts are encoded piece by piece: none may begin with a space that was not there.
+    """
+    # One form for characters that can be written in two: é as one sign, or as e and an accent.
+    normalizer = normalizers.Sequence([normalizers.NFC(), *([normalizers.Lowercase()] if lowercase else [])])
+    if kind == "character":
+        return _of_characters(texts, vocabulary_size, normalizer)
     model, trainer = TRAINERS[kind](vocabulary_size)
     tokenizer = Tokenizer(model)
-    # One form for characters that can be written in two: é as one sign, or as e and an accent.
-    steps = [normalizers.NFC(), *([normalizers.Lowercase()] if lowercase else [])]
-    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.normalizer = normalizer
     if kind == "byte_bpe":
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer.decoder = decoders.ByteLevel()
     else:
-        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-        tokenizer.decoder = decoders.Metaspace()
+        scheme = "never" if pieces else "always"
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
+        tokenizer.decoder = decoders.Metaspace(prepend_scheme=scheme)
     try:
         tokenizer.train_from_iterator(texts, trainer)
     except Exception as error:  # the library raises bare Exceptions
@@ -88,6 +97,21 @@ def readings(tokenizer: Tokenizer) -> tuple[str, ...]:
         text = tokenizer.decode([number], skip_special_tokens=False) if number in symbols else ""
         found.append(symbols[number] if "\ufffd" in text else text)
     return tuple(found)
+
+
+def _of_characters(texts: Iterable[str], vocabulary_size: int, normalizer: normalizers.Normalizer) -> Tokenizer:
+    """The commonest characters a token each, of those equally common the first by code point; all others unknown."""
+    counts = Counter[str]()
+    for text in texts:
+        counts.update(normalizer.normalize_str(text))
+    common = sorted(counts, key=lambda character: (-counts[character], character))[: vocabulary_size - len(OURS)]
+    numbers = {symbol: number for number, symbol in enumerate([*OURS, *common])}
+    tokenizer = Tokenizer(models.WordLevel(numbers, unk_token=NAMES["unknown"][0]))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.add_special_tokens(OURS)
+    return tokenizer
 
 
 def _byte_bpe(vocabulary_size: int) -> tuple[models.Model, trainers.Trainer]:
