@@ -1,21 +1,13 @@
-"""Answers to look at: which ones, and how what the model saw becomes a piece of HTML."""
+"""Answers to look at: which ones."""
 
-import base64
 import hashlib
-import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib.image
 import numpy as np
-from markupsafe import Markup, escape
 
-THUMBNAIL = 192
-"""Pixels of a picture's longer side in the page, at most."""
-
-Shown = tuple[str, Any]
-"""What `Modality.show` gives: ("image", uint8 [H,W,3]), ("text", str), ("number", float), ..."""
+from mmcore.report.pieces import Shown
 
 
 @dataclass(frozen=True)
@@ -99,67 +91,3 @@ def _spread(rows: np.ndarray, groups: Sequence[Any], count: int) -> np.ndarray:
         if len(first) == count:
             break
     return np.array([*first, *again][:count], dtype=int)
-
-
-def piece(shown: Shown | None) -> Markup:
-    """HTML for what a modality showed."""
-    if shown is None:
-        return Markup('<span class="absent">not given</span>')
-    kind, content = shown
-    return _PIECES.get(kind, _text)(content)
-
-
-def _image(array: np.ndarray) -> Markup:
-    small = thumbnail(array)
-    height, width = small.shape[:2]
-    crisp = ' class="crisp"' if max(array.shape[:2]) < THUMBNAIL else ""
-    return Markup('<img{} src="{}" width="{}" height="{}" alt="">').format(
-        Markup(crisp), data_uri(small), width, height
-    )
-
-
-def _text(content: object) -> Markup:
-    return Markup('<p class="text">{}</p>').format(str(content))
-
-
-def _number(content: float) -> Markup:
-    return Markup('<p class="text">{}</p>').format(f"{content:.6g}")
-
-
-def _wave(content: tuple[np.ndarray, int]) -> Markup:
-    samples, rate = content
-    return Markup('<p class="text">sound, {} s</p>').format(f"{len(samples) / rate:.2f}")
-
-
-_PIECES: dict[str, Callable[[Any], Markup]] = {"image": _image, "number": _number, "wave": _wave, "text": _text}
-
-
-def thumbnail(array: np.ndarray) -> np.ndarray:
-    """uint8 [H,W,3] made smaller by averaging whole blocks, until its longer side is near THUMBNAIL."""
-    height, width = array.shape[:2]
-    step = -(-max(height, width) // THUMBNAIL)
-    if step <= 1:
-        return array
-    rows, columns = max(1, height // step), max(1, width // step)
-    tall, wide = min(step, height), min(step, width)
-    blocks = array[: rows * tall, : columns * wide].reshape(rows, tall, columns, wide, 3)
-    small: np.ndarray = blocks.mean((1, 3)).round().astype(np.uint8)
-    return small
-
-
-def data_uri(array: np.ndarray) -> str:
-    """uint8 [H,W,3] as a data: address; PNG, or JPEG where that is much smaller (photographs)."""
-    png, jpeg = _encoded(array, "png"), _encoded(array, "jpeg")
-    kind, content = ("jpeg", jpeg) if 2 * len(jpeg) < len(png) else ("png", png)
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _encoded(array: np.ndarray, kind: str) -> bytes:
-    buffer = io.BytesIO()
-    matplotlib.image.imsave(buffer, np.ascontiguousarray(array), format=kind)
-    return buffer.getvalue()
-
-
-def label(text: object) -> Markup:
-    """A class name that may be empty, or nothing but blanks."""
-    return escape(text) if str(text).strip() else Markup("<i>empty</i>")

@@ -11,8 +11,9 @@ from markupsafe import Markup
 
 from mmcore.report import charts
 from mmcore.report.confusion import Confusion
-from mmcore.report.examples import Gallery, label, piece
+from mmcore.report.examples import Gallery
 from mmcore.report.numbers import duration, gap, number, spread
+from mmcore.report.pieces import label, piece
 from mmcore.report.scores import Score
 
 MODEL = "this model"

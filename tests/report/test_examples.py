@@ -1,11 +1,14 @@
 import base64
 import io
+import re
+import wave
 
 import matplotlib.image
 import numpy as np
 import pytest
 
-from mmcore.report.examples import THUMBNAIL, choose, data_uri, piece, thumbnail
+from mmcore.report.examples import choose
+from mmcore.report.pieces import MOST_SECONDS, THUMBNAIL, data_uri, piece, thumbnail
 
 
 def chosen(scores, *, groups=None, confidence=None, better="up", count=3):
@@ -105,3 +108,28 @@ def test_a_thumbnail_is_small_and_keeps_its_mean(shape):
     assert max(small.shape[:2]) <= THUMBNAIL
     assert min(small.shape[:2]) >= 1
     assert (small == 77).all()
+
+
+def test_a_sound_can_be_heard_and_seen():
+    tone = np.sin(np.arange(8000) / 5).astype(np.float32)
+
+    html = piece(("wave", (tone, 8000)))
+    content = base64.b64decode(re.search(r"base64,([^\"]+)", html)[1])
+
+    with wave.open(io.BytesIO(content)) as file:
+        assert (file.getframerate(), file.getnframes(), file.getnchannels()) == (8000, 8000, 1)
+        read = np.frombuffer(file.readframes(8000), dtype="<i2") / 32767
+    assert np.abs(read - tone).max() < 1e-3
+    assert html.count("V") > 100
+    assert "1.00 s" in html
+
+
+def test_a_long_sound_is_only_drawn():
+    html = piece(("wave", (np.zeros((MOST_SECONDS + 1) * 100, dtype=np.float32), 100)))
+
+    assert "audio" not in html
+    assert "<path" in html
+
+
+def test_the_shortest_sound_is_shown_too():
+    assert "0.00 s" in piece(("wave", (np.zeros(1, dtype=np.float32), 16000)))
