@@ -1,0 +1,5 @@
+"""Time series from files."""
+
+from mm_series.modality.series import SeriesModality
+
+__all__ = ["SeriesModality"]
