@@ -19,9 +19,6 @@ TAGGERS: dict[str, dict[str, Callable[[str], Tagged]]] = {
     "zh": {"jieba": chinese.tagged},
     "en": {"nltk": english.tagged},
 }
-    "zh": {"jieba": chinese.tagged},
-    "en": {"nltk": english.tagged},
-}
 """By language and name."""
 
 
