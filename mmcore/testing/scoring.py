@@ -11,7 +11,7 @@ import torch
 from mmcore.interfaces.field import Batch
 from mmcore.interfaces.fusion import Streams
 from mmcore.interfaces.metric import Table
-from mmcore.interfaces.task import Task
+from mmcore.interfaces.task import Outputs, Task
 from mmcore.testing.module import ModuleContract, generator
 
 
@@ -32,10 +32,19 @@ class ScoringContract(ModuleContract):
 
     def tables(self) -> tuple[Task, Table, Table]:
         """The task with its predictions for the batch, and the truth."""
-        task = self.ready()
+        task, batch = self.ready(), self.make()
         with torch.no_grad():
-            predictions = task.predict(task(self.streams()))
-        return task, predictions, task.truth(self.make())
+            outputs = self.told(task)
+            predictions = {**task.predict(outputs), **task.measure(outputs, batch)}
+        return task, predictions, task.truth(batch)
+
+    def told(self, task: Task) -> Outputs:
+        """The outputs for the tests' streams and, where the task writes, what was written: the given texts."""
+        outputs: Outputs = task(self.streams())
+        if task.generates is None:
+            return outputs
+        score = -torch.arange(1.0, self.samples + 1)
+        return {**outputs, "ids": self.make().fields[task.generates].values, "log_probability": score}
 
     def test_predictions_have_a_row_for_each_sample(self) -> None:
         _, predictions, truth = self.tables()
@@ -52,7 +61,7 @@ class ScoringContract(ModuleContract):
     def test_predicting_in_parts_gives_the_same(self) -> None:
         task = self.ready()
         with torch.no_grad():
-            outputs = task(self.streams())
+            outputs = self.told(task)
             whole = task.predict(outputs)
             parts = [task.predict({name: output[rows] for name, output in outputs.items()}) for rows in _halves()]
         for name, column in whole.items():
@@ -85,10 +94,27 @@ class ScoringContract(ModuleContract):
             if rows is None:
                 continue
             assert rows.shape == (self.samples,), f"rows() of {name} has shape {rows.shape} for {self.samples} samples."
-            assert rows.mean() == pytest.approx(metric(predictions, truth)), (
+            assert np.nanmean(rows) == pytest.approx(metric(predictions, truth)), (
                 f"rows() of {name} has another mean than its score: intervals would lie beside it. Return None where "
                 "the score is no mean over rows."
             )
+
+    def test_the_digest_comes_to_the_score(self) -> None:
+        task, predictions, truth = self.tables()
+        for name, metric in task.metrics().items():
+            digest = metric.digest(predictions, truth)
+            if digest is None:
+                continue
+            lengths = {column: len(values) for column, values in digest.items()}
+            assert set(lengths.values()) == {self.samples}, f"the digest of {name} has {lengths} rows."
+            assert metric.of(digest) == pytest.approx(metric(predictions, truth)), (
+                f"of(digest) of {name} is another score than its own: intervals would lie beside it."
+            )
+
+    def test_metrics_need_columns_that_are_told(self) -> None:
+        task, predictions, _ = self.tables()
+        lacking = {name: set(metric.needs) - set(predictions) for name, metric in task.metrics().items()}
+        assert not any(lacking.values()), f"no prediction has the columns that metrics need: {lacking}."
 
     def test_the_order_of_rows_does_not_change_a_score(self) -> None:
         task, predictions, truth = self.tables()
@@ -108,8 +134,9 @@ class ScoringContract(ModuleContract):
         floor = task.floor(truth, self.samples)
         if floor is None:
             return
-        assert set(floor) == set(predictions), f"floor has columns {sorted(floor)}, predict {sorted(predictions)}."
-        for name, metric in task.metrics().items():
+        assert set(floor) <= set(predictions), f"floor has columns {sorted(floor)}, predict {sorted(predictions)}."
+        scored = {name: metric for name, metric in task.metrics().items() if set(metric.needs) <= set(floor)}
+        for name, metric in scored.items():
             assert np.isfinite(metric(floor, truth)), f"{name} of the floor is not finite."
 
     def test_the_floor_has_as_many_rows_as_asked(self) -> None:

@@ -13,15 +13,17 @@ from mmcore.errors import BuildError
 from mmcore.interfaces.field import Batch, Field
 from mmcore.interfaces.fusion import Streams
 from mmcore.interfaces.modality import Modality
-from mmcore.interfaces.task import Outputs, Task
+from mmcore.interfaces.task import Outputs, Task, logits_of
 from mmcore.interfaces.tokens import Tokens
 from mmcore.registry.settings import Part
+from mmcore.testing.coupling import CouplingContract
 from mmcore.testing.module import generator
 from mmcore.testing.perturb import JUNK, junk
 from mmcore.testing.scoring import ScoringContract
+from mmcore.testing.teaching import TeachingContract
 
 
-class TaskContract(ScoringContract):
+class TaskContract(ScoringContract, TeachingContract, CouplingContract):
     """Inherit, name the task, give the fields' fitted modalities and a batch that has every target::
 
     class TestClassification(TaskContract):
@@ -30,6 +32,9 @@ class TaskContract(ScoringContract):
 
         def fields(self) -> Mapping[str, Modality]: ...
         def batch(self, samples: int, generator: torch.Generator) -> Batch: ...
+
+    A task that writes a field needs its logits among `writes`: `{"text/logits": vocabulary}`, and a batch whose texts
+    have several lengths.
     """
 
     kind = "task"
@@ -57,7 +62,7 @@ class TaskContract(ScoringContract):
     def exercise(self, module: nn.Module) -> Sequence[Tensor]:
         """Outputs and losses."""
         assert isinstance(module, Task)
-        outputs = module(self.streams())
+        outputs = module(self.wanting())
         losses = module.loss(outputs, self.make())
         return [*(outputs[name] for name in sorted(outputs)), *(losses[name] for name in sorted(losses))]
 
@@ -66,14 +71,30 @@ class TaskContract(ScoringContract):
         return self.batch(self.samples, generator(seed))
 
     def streams(self, seed: int = 0) -> Streams:
-        """Tokens for each stream: three a sample, one of them masked in every other sample."""
+        """Tokens for each stream: three a sample, every other sample lacks one; logits are as long as their text."""
         draw = generator(seed)
+        found = Streams()
+        for name, width in sorted(self.writes.items()):
+            mask = self._layout(name)
+            values = torch.randn(*mask.shape, width, generator=draw)
+            found[name] = Tokens.of(values, mask).zeroed()
+        return found
+
+    def wanting(self) -> Streams:
+        """The tests' streams, which want gradients: a task need not have parameters."""
+        streams = self.streams()
+        for tokens in streams.values():
+            tokens.values.requires_grad_(torch.is_grad_enabled())
+        return streams
+
+    def _layout(self, stream: str) -> Tensor:
+        """[B,N] bool: what is real of a stream."""
+        field = next((field for name, field in self.make().fields.items() if stream == logits_of(name)), None)
+        if field is not None:
+            return torch.ones(field.values.shape, dtype=torch.bool) if field.mask is None else field.mask
         mask = torch.ones(self.samples, 3, dtype=torch.bool)
         mask[::2, 2] = False
-        return {
-            name: Tokens.of(torch.randn(self.samples, 3, width, generator=draw), mask).zeroed()
-            for name, width in sorted(self.writes.items())
-        }
+        return mask
 
     def ready(self) -> Task:
         """The task in evaluation mode."""
@@ -132,8 +153,10 @@ class TaskContract(ScoringContract):
         self.assert_outputs(task(streams), task(noisy), "values where the mask is False change it: pool with the mask")
 
     def test_finite_with_everything_absent(self) -> None:
-        gone = torch.zeros(self.samples, 3, dtype=torch.bool)
-        streams = {name: Tokens.of(torch.zeros(self.samples, 3, width), gone) for name, width in self.writes.items()}
+        streams = {
+            name: Tokens.of(torch.zeros_like(tokens.values), torch.zeros_like(tokens.mask))
+            for name, tokens in self.streams().items()
+        }
         task = self.build().train()
         outputs = task(streams)
         losses = task.loss(outputs, self.make())
@@ -177,7 +200,7 @@ class TaskContract(ScoringContract):
 
     def test_the_loss_is_zero_where_no_row_has_a_target(self) -> None:
         task = self.build()
-        losses = task.loss(task(self.streams()), self.hidden(task, torch.arange(self.samples)))
+        losses = task.loss(task(self.wanting()), self.hidden(task, torch.arange(self.samples)))
         for name, loss in losses.items():
             assert loss.item() == 0, f"without any target the loss {name!r} is {loss.item()}, not 0 (nan: 0 / 0)."
         torch.autograd.backward(list(losses.values()))

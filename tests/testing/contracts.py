@@ -24,10 +24,12 @@ from mmcore.testing import (
 )
 from mmcore.testing.plugin import PluginContract
 from mmcore.testing.toys import toy_batch, toy_modalities, toy_rows
+from mmcore.testing.toys.alignment import ToyAlignment
 from mmcore.testing.toys.encoders import MLP, CausalGRU
 from mmcore.testing.toys.fusion import ToyConcat
 from mmcore.testing.toys.modalities import LabelModality, SequenceModality, VectorModality
 from mmcore.testing.toys.task import ToyClassification
+from mmcore.testing.toys.writing import ToyGeneration
 
 
 class Held(PluginContract):
@@ -103,6 +105,29 @@ class LabelContract(Held, ModalityContract):
 class ClassificationContract(Held, TaskContract):
     held = ToyClassification
     settings = {"target": "label"}
+
+    def fields(self) -> Mapping[str, Modality]:
+        return toy_modalities()
+
+    def batch(self, samples: int, generator: torch.Generator) -> Batch:
+        return toy_batch(samples, seed=1)
+
+
+class GenerationContract(Held, TaskContract):
+    held = ToyGeneration
+    settings = {"target": "sequence"}
+    writes = {"joint": 4, "sequence/logits": 10}
+
+    def fields(self) -> Mapping[str, Modality]:
+        return toy_modalities()
+
+    def batch(self, samples: int, generator: torch.Generator) -> Batch:
+        return toy_batch(samples, seed=1)
+
+
+class AlignmentContract(Held, TaskContract):
+    held = ToyAlignment
+    writes = {"sequence": 4, "vector": 5}
 
     def fields(self) -> Mapping[str, Modality]:
         return toy_modalities()

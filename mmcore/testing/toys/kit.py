@@ -19,8 +19,12 @@ TOYS = {
         "label": "modalities:LabelModality",
     },
     "encoder": {"mlp": "encoders:MLP", "causal_gru": "encoders:CausalGRU"},
-    "fusion": {"toy_concat": "fusion:ToyConcat"},
-    "task": {"toy_classification": "task:ToyClassification"},
+    "fusion": {"toy_concat": "fusion:ToyConcat", "toy_prefix": "fusion:ToyPrefix"},
+    "task": {
+        "toy_classification": "task:ToyClassification",
+        "toy_generation": "writing:ToyGeneration",
+        "toy_alignment": "alignment:ToyAlignment",
+    },
 }
 """Kind -> name -> module and class in this folder."""
 

@@ -1,28 +1,26 @@
-"""One of several classes."""
+"""One of several classes, or any number of labels."""
 
 # B = samples of a batch, C = classes, D = width
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from mm_tasks.metrics import Accuracy, BalancedAccuracy, CrossEntropy, MacroF1
-from mmcore.errors import BuildError, listing
+from mm_tasks.choice import AnyOf, Choice, OneOf, Weights
+from mm_tasks.pooled import Pool, head, pooled, pooled_width
+from mmcore.errors import BuildError, ConfigError, listing
 from mmcore.interfaces.field import Batch
 from mmcore.interfaces.fusion import Streams
 from mmcore.interfaces.metric import Metric, Table
 from mmcore.interfaces.modality import Modality
 from mmcore.interfaces.settings import FieldName, Range
 from mmcore.interfaces.task import Outputs, Task
-from mmcore.interfaces.tokens import Tokens
 
 
 class Classification(Task):
-    """A class from one stream, by cross-entropy; outputs `logits` [B,C]."""
+    """From one stream, by cross-entropy: a class where the target is one, labels where it is a set; `logits` [B,C]."""
 
     def __init__(
         self,
@@ -31,97 +29,58 @@ class Classification(Task):
         *,
         target: Annotated[str, FieldName(encoded=False)],
         stream: str = "joint",
-        pool: Literal["mean", "max", "both", "last"] = "mean",
+        pool: Pool = "mean",
         hidden: Annotated[int, Range(0, soft_high=1024)] = 0,
         dropout: Annotated[float, Range(0, 0.9)] = 0.0,
         label_smoothing: Annotated[float, Range(0, 0.9)] = 0.0,
-        class_weights: Literal["none", "balanced"] = "none",
+        class_weights: Weights = "none",
+        positive: str | None = None,
     ) -> None:
-        """target: a field of classes. pool: how several tokens become one vector; both: the mean beside the maximum.
+        """target: a field of classes or of sets of labels. pool: how several tokens become one vector.
 
         hidden: width of a layer before the last; 0: none. class_weights: balanced weighs the loss of each class by how
-        rare it is in the training split. Raises BuildError where the target is no field of classes.
+        rare it is in the training split. positive: of two classes the one that f1 and pr_auc are about; null: the last
+        in order. Raises BuildError where the target is no such field, ConfigError where `positive` is no class of two.
         """
         super().__init__(writes, fields)
         facts = fields[target].facts() if target in fields else {}
-        if "classes" not in facts:
-            able = [name for name, modality in fields.items() if "classes" in modality.facts()]
+        if not {"classes", "labels"} & set(facts):
+            able = [name for name, modality in fields.items() if {"classes", "labels"} & set(modality.facts())]
             raise BuildError(f"the target {target!r} is no field of classes. Fields of classes: {listing(able)}.")
-        self.reads, self.targets = (stream,), (target,)
-        self.pool, self.label_smoothing = pool, label_smoothing
-        self.classes = np.array(facts["classes"], dtype=object)
-        self.register_buffer("class_weights", _weights(facts, class_weights, target=target))
-        width = writes.get(stream, 1) * (2 if pool == "both" else 1)
-        self.head = _head(width, len(self.classes), hidden=hidden, dropout=dropout)
+        self.reads, self.targets, self.pool = (stream,), (target,), pool
+        self.choice: Choice
+        if "classes" in facts:
+            self.choice = OneOf(
+                facts, weights=class_weights, label_smoothing=label_smoothing, positive=positive, target=target
+            )
+        elif positive is not None:
+            raise ConfigError(f"positive: {positive!r} is for two classes, but {target!r} holds sets of labels.")
+        else:
+            self.choice = AnyOf(facts, weights=class_weights, label_smoothing=label_smoothing)
+        width = pooled_width(writes.get(stream, 1), pool)
+        self.head = head(width, len(self.choice.names), hidden=hidden, dropout=dropout)
 
     def forward(self, streams: Streams) -> Outputs:
         """`logits` [B,C]."""
-        return {"logits": self.head(self._pooled(streams[self.reads[0]]))}
+        return {"logits": self.head(pooled(streams[self.reads[0]], self.pool))}
 
     def loss(self, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
-        """`cross_entropy`: the mean over the rows that have a label, weighted by their classes."""
-        target = batch.fields[self.targets[0]]
-        weights = self.class_weights
-        assert isinstance(weights, Tensor)
-        each = functional.cross_entropy(
-            outputs["logits"].float(), target.values, reduction="none", label_smoothing=self.label_smoothing
-        )
-        share = torch.where(target.present, weights[target.values], 0)
-        # 1e-12: a batch without any label divides 0 by it
-        return {"cross_entropy": (each * share).sum() / share.sum().clamp_min(1e-12)}
+        """`cross_entropy`: the mean over the rows that have a target."""
+        return {"cross_entropy": self.choice.loss(outputs["logits"].float(), batch.fields[self.targets[0]])}
 
     def predict(self, outputs: Outputs) -> Table:
-        """`label` [B], its `probability` [B], and `probabilities` [B,C] in the order of the classes."""
-        probabilities = outputs["logits"].detach().float().softmax(1).cpu().numpy()
-        best = probabilities.argmax(1)
-        chosen = np.take_along_axis(probabilities, best[:, None], 1)[:, 0]
-        return {"label": self.classes[best], "probability": chosen, "probabilities": probabilities}
+        """A `label` with its `probability`, or `labels`; and `probabilities` [B,C] in the order of the classes."""
+        return self.choice.predict(outputs["logits"].detach().float())
 
     def truth(self, batch: Batch) -> Table:
-        """`label` [B] and `class` [B], its number."""
-        number = batch.fields[self.targets[0]].values.cpu().numpy()
-        return {"label": self.classes[number], "class": number}
+        """`label` and `class`, its number; or `labels` and `there` [B,C]."""
+        values: np.ndarray = batch.fields[self.targets[0]].values.cpu().numpy()
+        return self.choice.truth(values)
 
     def metrics(self) -> dict[str, Metric]:
-        """Accuracy first: it is what people ask for."""
-        return {
-            "accuracy": Accuracy(),
-            "balanced_accuracy": BalancedAccuracy(),
-            "macro_f1": MacroF1(),
-            "cross_entropy": CrossEntropy(),
-        }
+        """Of classes: accuracy first. Of labels: micro-F1 first."""
+        return self.choice.metrics()
 
     def floor(self, truth: Table, rows: int) -> Table:
-        """The most frequent class, with the training split's shares as probabilities."""
-        counts = np.bincount(truth["class"], minlength=len(self.classes)).astype(np.float64)
-        shares = counts / max(1.0, counts.sum())
-        best = int(shares.argmax())
-        return {
-            "label": np.full(rows, self.classes[best], dtype=object),
-            "probability": np.full(rows, shares[best]),
-            "probabilities": np.tile(shares, (rows, 1)),
-        }
-
-    def _pooled(self, tokens: Tokens) -> Tensor:
-        if self.pool == "both":
-            return torch.cat([tokens.pool(), tokens.pool_max()], 1)
-        if self.pool == "last":
-            return tokens.last()
-        return tokens.pool_max() if self.pool == "max" else tokens.pool()
-
-
-def _weights(facts: Mapping[str, Any], kind: str, *, target: str) -> Tensor:
-    """[C]: balanced weighs each class by rows / (classes * its rows), so that every class counts as much in the end."""
-    if kind == "none":
-        return torch.ones(len(facts["classes"]))
-    if "counts" not in facts:
-        raise BuildError(f"class_weights: balanced needs the counts of classes, but the field {target!r} has none.")
-    counts = torch.tensor(facts["counts"], dtype=torch.float32)
-    return counts.sum() / (len(counts) * counts)
-
-
-def _head(width: int, classes: int, *, hidden: int, dropout: float) -> nn.Module:
-    """[B,width] -> [B,classes]."""
-    if not hidden:
-        return nn.Sequential(nn.Dropout(dropout), nn.Linear(width, classes))
-    return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, classes))
+        """The most frequent class; the training split's shares as probabilities."""
+        return self.choice.floor(truth, rows)

@@ -50,7 +50,7 @@ def test_the_floor_says_the_most_frequent_class_with_its_share(fields):
 def test_balanced_weights_make_every_class_count_as_much(fields):
     task = Classification({"joint": 4}, fields, target="colour", class_weights="balanced")
     counts = torch.tensor([1.0, 1.0, 3.0])
-    torch.testing.assert_close(task.class_weights * counts, torch.full((3,), 5 / 3))
+    torch.testing.assert_close(task.choice.weights * counts, torch.full((3,), 5 / 3))
 
 
 def test_predictions_name_the_likeliest_class(fields):

@@ -1,0 +1,143 @@
+"""What is special about generation."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mm_tasks.category import CategoryModality
+from mm_tasks.generation import Generation
+
+from mmcore.errors import BuildError, ConfigError
+from mmcore.interfaces.field import Batch, Field
+from mmcore.interfaces.modality import Modality
+
+BOS, EOS, UNKNOWN = 1, 2, 3
+
+
+class Letters(Modality):
+    """a to z as tokens of text; a token may be two letters (`th`)."""
+
+    TOKENS = ("<pad>", "<bos>", "<eos>", "<unknown>", *"abcdefghijklmnopqrstuvwxyz ", "th")
+
+    def fit(self, cells, base): ...
+    def save(self, folder): ...
+    @classmethod
+    def load(cls, folder, **settings):
+        return cls()
+
+    def facts(self):
+        return {"vocabulary": len(self.TOKENS), "pad": 0, "bos": BOS, "eos": EOS, "unknown": UNKNOWN}
+
+    def read(self, cell, base):
+        return np.array([BOS, *(self.TOKENS.index(c) if c in self.TOKENS else UNKNOWN for c in cell), EOS])
+
+    def collate(self, arrays):
+        longest = max(len(array) for array in arrays)
+        lengths = torch.tensor([len(array) for array in arrays])
+        values = torch.tensor([[*array, *[0] * (longest - len(array))] for array in arrays])
+        return Field(values, lengths > 0, torch.arange(longest) < lengths.unsqueeze(1))
+
+    def decode(self, values):
+        return ["".join(self.TOKENS[number] for number in row if number > UNKNOWN) for row in values.tolist()]
+
+
+def task(**settings):
+    fields = {"text": Letters()}
+    return Generation({"text/logits": len(Letters.TOKENS)}, fields, target="text", **settings)
+
+
+def batch(*texts, scored=None):
+    letters = Letters()
+    field = letters.collate([letters.read(text, Path()) for text in texts])
+    if scored is not None:
+        field = Field(field.values, field.present, field.mask, scored=torch.tensor(scored))
+    return Batch({"text": field}, row=torch.arange(len(texts)), group=torch.arange(len(texts)) // 2)
+
+
+def even(given):
+    """Logits of one who finds all tokens equally likely."""
+    return {"logits": torch.zeros(*given.fields["text"].values.shape, len(Letters.TOKENS))}
+
+
+def test_the_loss_is_a_mean_over_tokens_not_over_texts():
+    given = batch("abc", "a")
+    outputs = even(given)
+    outputs["logits"][1, 0, 4] = 100.0  # the second text's first letter is known
+    sure, tokens = 1, 4 + 2
+    expected = (tokens - sure) / tokens * math.log(len(Letters.TOKENS))
+    assert task().loss(outputs, given)["cross_entropy"].item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_end_and_unknown_characters_count_as_characters():
+    found = task().measure(even(batch("ab", "你b好")), batch("ab", "你b好"))
+    assert found["characters"].tolist() == [3, 4]
+    assert found["tokens"].tolist() == [3, 4]
+    np.testing.assert_allclose(found["nll"], np.array([3, 4]) * math.log(len(Letters.TOKENS)), rtol=1e-5)
+
+
+def test_characters_are_counted_not_tokens():
+    given = batch("abc")
+    given.fields["text"].values[0, 1] = Letters.TOKENS.index("th")
+    found = task().measure(even(given), given)
+    assert (found["tokens"].tolist(), found["characters"].tolist()) == ([4], [5])
+
+
+def test_the_prompt_is_neither_counted_nor_part_of_the_truth():
+    given = batch("abcd", scored=[[False, False, False, True, True, True]])
+    found = task().measure(even(given), given)
+    assert (found["tokens"].tolist(), found["characters"].tolist()) == ([3], [3])
+    assert task().truth(given)["text"].tolist() == ["cd"]
+
+
+def test_a_text_that_is_all_prompt_pulls_on_nothing():
+    given = batch("ab", scored=[[False] * 4])
+    assert task().loss(even(given), given)["cross_entropy"].item() == 0
+    assert task().truth(given)["text"].tolist() == [""]
+
+
+def test_an_empty_text_teaches_the_end():
+    given = batch("")
+    logits = even(given)["logits"].requires_grad_()
+    torch.autograd.backward(task().loss({"logits": logits}, given)["cross_entropy"])
+    assert logits.grad[0, 0].argmin() == EOS
+
+
+def test_smoothing_is_for_learning_not_for_scores():
+    given, plain, smooth = batch("abc"), task(), task(label_smoothing=0.2)
+    outputs = {"logits": torch.randn(even(given)["logits"].shape, generator=torch.Generator().manual_seed(0))}
+    assert plain.loss(outputs, given)["cross_entropy"] != smooth.loss(outputs, given)["cross_entropy"]
+    assert plain.measure(outputs, given)["nll"] == smooth.measure(outputs, given)["nll"]
+
+
+def test_references_are_shared_by_a_group_where_that_is_asked_for():
+    given = batch("a", "b", "c")
+    assert task().truth(given)["source"].tolist() == [0, 1, 2]
+    assert task(references="group").truth(given)["source"].tolist() == [0, 0, 1]
+
+
+def test_the_floor_is_the_most_frequent_text():
+    truth = {"text": np.array(["a cat", "a dog", "a dog", "fish"], dtype=object)}
+    assert set(task().floor(truth, 3)["text"]) == {"a dog"}
+
+
+def test_of_equally_frequent_texts_the_floor_is_the_one_with_the_most_frequent_words():
+    truth = {"text": np.array(["zebras", "a cat sleeps", "a cat eats", "a cat", "a dog"], dtype=object)}
+    assert set(task().floor(truth, 2)["text"]) == {"a cat"}
+
+
+def test_the_first_metric_is_the_first_that_was_asked_for():
+    assert list(task(metrics=("bleu", "perplexity")).metrics()) == ["bleu", "perplexity"]
+
+
+def test_a_target_that_is_no_text_is_refused_with_those_that_are():
+    colour = CategoryModality()
+    colour.fit(["red", "green"], Path())
+    with pytest.raises(BuildError, match=r"target 'colour' is no field of texts. Fields of texts: text"):
+        Generation({}, {"colour": colour, "text": Letters()}, target="colour")
+
+
+def test_beams_and_a_temperature_at_once_are_refused():
+    with pytest.raises(ConfigError, match=r"Set beams: 1 or temperature: 0"):
+        task(beams=4, temperature=0.7)
