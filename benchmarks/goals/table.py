@@ -1,17 +1,186 @@
 """The rows of the table."""
 
-from realdata import easy_vqa
+from pathlib import Path
+
+from floors import linear, retrieval, trigram
+from realdata import av_digits, clothing_reviews, coco_cc, easy_vqa, emoji, fsdd, poems_zh, vqa_rad
 
 from goals.rows import Benchmark, Goal
 
-TABLE = "data=table"
+SEEDS = {f"seed {seed}": (f"training.seed={seed}",) for seed in range(3)}
+REVIEW_FOLDS = {f"fold {n}": (f"data.split.column=fold_{n}",) for n in range(clothing_reviews.FOLDS)}
+RAD_FOLDS = {f"fold {n}": (f"data.split.column=fold_{n}",) for n in range(vqa_rad.FOLDS)}
+SPEAKERS = {name: (f"data.split.column=without_{name}",) for name in fsdd.SPEAKERS}
+VQA = ("data=table", "data.group=image_id", "data.split.column=split")
+
+
+def linear_speakers(table: Path) -> dict[str, float]:
+    """The mean over the speakers left out."""
+    scores = [linear.spoken(table, f"without_{name}")["linear"] for name in fsdd.SPEAKERS]
+    return {"linear": sum(scores) / len(scores), "linear, worst": min(scores)}
+
+
+def poem_floors(table: Path) -> dict[str, float]:
+    """Bits a character of the trigram that knows the tune's form, and of one that does not."""
+    knowing, plain = (trigram.measure(table, knows_form=knows) for knows in (True, False))
+    return {"trigram and form": knowing, "trigram": plain}
+
 
 BENCHMARKS: dict[str, Benchmark] = {
     "easy_vqa": Benchmark(
         "a question about a picture; film",
         data=easy_vqa,
         table="easy_vqa/rows.csv",
-        choices=("experiment=easy_vqa", TABLE, "data.group=image_id", "data.split.column=split"),
+        choices=("experiment=easy_vqa", *VQA),
         goals=(Goal("answer/accuracy", 0.995),),
+    ),
+    "easy_vqa_written": Benchmark(
+        "the answer written; prefix",
+        data=easy_vqa,
+        table="easy_vqa/rows.csv",
+        choices=("experiment=easy_vqa_written", *VQA),
+        goals=(Goal("answer/exact_match", 0.95),),
+    ),
+    "fsdd": Benchmark(
+        "which digit is said, by take",
+        data=fsdd,
+        table="fsdd/digits.csv",
+        choices=("experiment=fsdd",),
+        goals=(Goal("digit/accuracy", 0.985),),
+        runs=SEEDS,
+        floors=linear.spoken,
+    ),
+    "fsdd_speakers": Benchmark(
+        "which digit is said, by a voice never heard",
+        data=fsdd,
+        table="fsdd/digits.csv",
+        choices=("experiment=fsdd",),
+        goals=(Goal("digit/accuracy", 0.80), Goal("worst:digit/accuracy")),
+        runs=SPEAKERS,
+        floors=linear_speakers,
+    ),
+    "fsdd_questions": Benchmark(
+        "a question about a sound, English and Chinese; film",
+        data=fsdd,
+        table="fsdd/questions.csv",
+        choices=("experiment=fsdd_questions",),
+        goals=(Goal("answer/accuracy", 0.97),),
+        rows=600,
+    ),
+    "fsdd_joined": Benchmark(
+        "one to five digits, written in words; prefix",
+        data=fsdd,
+        table="fsdd/joined.csv",
+        choices=("experiment=fsdd_joined",),
+        goals=(Goal("text/symbol_error", 0.05, better="down"),),
+    ),
+    "av_digits": Benchmark(
+        "a digit written and said",
+        data=av_digits,
+        table="av_digits/pairs.csv",
+        choices=("experiment=av_digits",),
+        goals=(Goal("digit/accuracy", 0.996),),
+    ),
+    "av_degraded": Benchmark(
+        "14x14 with noise, and 0 dB",
+        data=av_digits,
+        table="av_digits/degraded.csv",
+        choices=("experiment=av_digits", "fields.image.modality.size_px=14"),
+        goals=(Goal("digit/accuracy", beside=("image", "sound"), by=0.02),),
+    ),
+    "av_dropout": Benchmark(
+        "degraded, with modality dropout: each field alone",
+        data=av_digits,
+        table="av_digits/degraded.csv",
+        choices=("experiment=av_digits", "fields.image.modality.size_px=14", "model.modality_dropout=0.3"),
+        goals=(
+            Goal("digit/accuracy/without/sound", beside=("image",), by=-0.01),
+            Goal("digit/accuracy/without/image", beside=("sound",), by=-0.01),
+        ),
+    ),
+    "av_same": Benchmark(
+        "is the written digit the spoken one",
+        data=av_digits,
+        table="av_digits/same.csv",
+        choices=("experiment=av_same",),
+        goals=(Goal("same/accuracy", 0.96),),
+    ),
+    "av_ask": Benchmark(
+        "a question about both digits",
+        data=av_digits,
+        table="av_digits/ask.csv",
+        choices=("experiment=av_ask",),
+        goals=(Goal("answer/accuracy", 0.90),),
+        beside={
+            "image and sound": ("~fields.question",),
+            "image and question": ("~fields.sound",),
+            "sound and question": ("~fields.image",),
+        },
+    ),
+    "emoji": Benchmark(
+        "pictures and names, split at random",
+        data=emoji,
+        table="emoji/names.csv",
+        choices=("experiment=emoji",),
+        goals=tuple(
+            Goal(f"pairs/{ends}_r{first}", bound)
+            for first, bound in ((10, 0.55), (1, 0.22))
+            for ends in ("image_to_name", "name_to_image")
+        ),
+        runs=SEEDS,
+        floors=retrieval.measure,
+    ),
+    "emoji_concepts": Benchmark(
+        "pictures and names, split by concept",
+        data=emoji,
+        table="emoji/concepts.csv",
+        choices=("experiment=emoji",),
+        goals=tuple(Goal(f"pairs/{ends}_r{first}") for first in (10, 1) for ends in ("image_to_name", "name_to_image")),
+        runs=SEEDS,
+        floors=retrieval.measure,
+    ),
+    "clothing": Benchmark(
+        "recommended or not, and the stars; text and table",
+        data=clothing_reviews,
+        table="clothing_reviews/rows.csv",
+        choices=("experiment=clothing",),
+        goals=(
+            Goal("recommended/pr_auc", 0.985),
+            Goal("recommended/f1", 0.945),
+            Goal("rating/r2", 0.52),
+            Goal("rating/mae", 0.58, better="down"),
+        ),
+        runs=REVIEW_FOLDS,
+        floors=linear.reviews,
+    ),
+    "poems": Benchmark(
+        "Song ci from tune and first line",
+        data=poems_zh,
+        table="poems_zh/songs.jsonl",
+        choices=("experiment=poems",),
+        goals=(Goal("text/bits_per_character", better="down", beside=("trigram and form",), by=-0.3),),
+        floors=poem_floors,
+    ),
+    "vqa_rad": Benchmark(
+        "questions about radiology images",
+        data=vqa_rad,
+        table="vqa_rad/rows.csv",
+        choices=("experiment=vqa_rad",),
+        goals=(Goal("answer/accuracy"),),
+        runs=RAD_FOLDS,
+    ),
+    "emoji_captions": Benchmark(
+        "names for pictures; prefix",
+        data=emoji,
+        table="emoji/captions.csv",
+        choices=("experiment=captions", "data.group=code", "fields.caption.column=name"),
+        goals=(Goal("caption/cider_d"), Goal("caption/bleu")),
+    ),
+    "coco_captions": Benchmark(
+        "captions for photographs, 26 to learn from; prefix",
+        data=coco_cc,
+        table="coco_cc/captions.csv",
+        choices=("experiment=captions", "data.group=image_id"),
+        goals=(Goal("caption/cider_d"), Goal("caption/bleu")),
     ),
 }

@@ -16,7 +16,7 @@ from mmcore.registry.plugins import installed
 def test_every_row_composes_and_monitors_something(name):
     row = BENCHMARKS[name]
     runs = {**row.runs, **row.beside}
-    for choices in list(runs.values())[:2]:
+    for choices in list(runs.values())[:1]:
         tree = compose(ROOT, [*row.choices, f"data.source.path={row.table}", *choices], plugins=installed())
         assert tree["training"]["monitor"].split("/")[0] in tree["tasks"]
         assert all(goal.metric.removeprefix("worst:").split("/")[0] in tree["tasks"] for goal in row.goals)
