@@ -8,6 +8,7 @@ from pathlib import Path
 from mmcore.config.params import Params, look_up
 from mmcore.data.files import sha256_of
 from mmcore.data.writing import json_text
+from mmcore.errors import ArtifactError
 from mmcore.model.folder import packages_of, points_of
 from mmcore.model.plan import ModelPlan
 from mmcore.registry.plugins import Plugins
@@ -15,9 +16,15 @@ from mmcore.stages.paths import Paths
 
 
 def fingerprint(params: Params, plan: ModelPlan, *, paths: Paths, plugins: Plugins) -> str:
-    """Hex digest over the declared settings, the inputs' content, the code of mmcore and of the plan's plugins."""
+    """Hex digest over the declared settings, the inputs' content, the code of mmcore and of the plan's plugins.
+
+    Raises ArtifactError where the inputs are not there.
+    """
     parts = [json_text({key: look_up(params.values, key) for key in params.keys})]
-    parts += [sha256_of(paths.inputs), sha256_of(paths.manifest), sha256_of(paths.quarantine)]
+    for path in (paths.manifest, paths.quarantine, paths.inputs):
+        if not path.exists():
+            raise ArtifactError(f"{path} is not there. Run `dvc repro`, or `mm stage join`, which writes it.")
+        parts.append(sha256_of(path))
     parts += [f"torch {version('torch')}", json_text(packages_of(plan, plugins))]
     parts += [_code(folder) for folder in _folders(plan, plugins)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]

@@ -141,3 +141,12 @@ def test_plots_are_of_files_that_stages_write():
     drawn = [path for plot in DVC["plots"] for about in plot.values() for path in about["y"]]
 
     assert set(drawn) <= outs, json.dumps(drawn)
+
+
+@pytest.mark.parametrize("experiment", sorted(path.stem for path in (ROOT / "conf/experiment").glob("*.yaml")))
+def test_every_experiment_composes(experiment):
+    text = (ROOT / "conf/experiment" / f"{experiment}.yaml").read_text(encoding="utf-8")
+    where = ["data.source.path=rows.csv"] if "/data: table" in text else []
+    values = compose(ROOT, [f"experiment={experiment}", *where], plugins=installed())
+
+    assert values["training"]["monitor"].split("/")[0] in values["tasks"]
