@@ -2,6 +2,7 @@
 
 import math
 
+import fusions
 import pytest
 from goals.project import ROOT, Outcome
 from goals.rows import Benchmark, Goal
@@ -67,3 +68,21 @@ def test_other_trainings_stand_beside_it_as_floors_do(tmp_path):
     ran, other = {"": outcome(tmp_path, t__m=0.9)}, {"text only": outcome(tmp_path, t__m=0.6, t__n=math.nan)}
     (line,) = lines("x", row_of(Goal("t/m", 0.8)), ran, others=other, floors={"linear": 0.7})
     assert line["floors"] == {"linear": 0.7, "text only": 0.6}
+
+
+@pytest.mark.parametrize("name", sorted(fusions.TRIALS))
+def test_every_fusion_composes_with_the_data_sets_that_it_is_compared_on(name):
+    trial = fusions.TRIALS[name]
+    choices = list(fusions.fusions_of(trial).values())
+    picked = choices[len(name) % len(choices)]  # composing takes long: one a data set
+    tree = compose(ROOT, [*trial.choices, picked, f"data.source.path={trial.table}"], plugins=installed())
+    assert trial.metric.split("/")[0] in tree["tasks"]
+
+
+def test_the_table_of_fusions_marks_the_best_of_each_column():
+    cells = [
+        {"data": "av_same", "fusion": name, "mean": mean, "deviation": 0.01, "parameters": 1000, "seconds": 3.0}
+        for name, mean in {"concat": 0.9, "film": 0.95}.items()
+    ]
+    assert "**95.0** ± 1.0" in fusions.markdown(cells)
+    assert "**90.0**" not in fusions.markdown(cells)
