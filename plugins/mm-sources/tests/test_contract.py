@@ -1,4 +1,4 @@
-"""Both sources keep the promises of mmcore.interfaces.source."""
+"""The table and easy-VQA keep the promises of mmcore.interfaces.source."""
 
 import json
 from pathlib import Path

@@ -1,0 +1,33 @@
+"""What these sets have in common: one file or several, and splits that files are named after."""
+
+import re
+from collections.abc import Sequence
+
+from mmcore.errors import ConfigError
+
+OneOrMore = str | tuple[str, ...]
+"""A path, or several."""
+
+SPLIT = re.compile(r"(?<![a-z])(train|val|dev|test)", re.IGNORECASE)
+SPLITS = {"train": "train", "val": "validation", "dev": "validation", "test": "test"}
+
+
+def listed(paths: OneOrMore) -> tuple[str, ...]:
+    """Always several."""
+    return (paths,) if isinstance(paths, str) else paths
+
+
+def beside(paths: OneOrMore, others: OneOrMore, *, setting: str) -> Sequence[tuple[str, str]]:
+    """Pairs of a path and what belongs to it: one for all, or one for each. Raises ConfigError for another number."""
+    ones, twos = listed(paths), listed(others)
+    if len(twos) == 1:
+        twos = twos * len(ones)
+    if len(ones) != len(twos):
+        raise ConfigError(f"data.source.{setting} has {len(twos)} entries for {len(ones)} files: give one, or as many.")
+    return list(zip(ones, twos, strict=True))
+
+
+def split_named(name: str) -> str | None:
+    """train, validation or test, where a name says so: captions_val2017 -> validation."""
+    found = SPLIT.search(name)
+    return None if found is None else SPLITS[found.group(1).lower()]

@@ -1,0 +1,58 @@
+"""A folder for each class, with its files inside; above them, if you like, a folder for each split."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mm_sources.annotations.files import split_named
+from mmcore.errors import DataError
+from mmcore.interfaces.source import Row, Source
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
+
+
+class ImageFolderSource(Source):
+    """A row a file, sorted by path: give `data.id` the column `path`, since new files come between old ones."""
+
+    def __init__(self, *, folder: str, endings: tuple[str, ...] = ENDINGS) -> None:
+        """folder: FOLDER/CLASS/a.png or FOLDER/train/CLASS/a.png. endings: of the files to take, any case."""
+        self.folder = Path(folder)
+        self.endings = tuple(ending.lower() for ending in endings)
+
+    @property
+    def base(self) -> Path:
+        """The folder."""
+        return self.folder
+
+    @property
+    def watch(self) -> Sequence[str]:
+        """The folder."""
+        return [str(self.folder)]
+
+    def columns(self) -> Sequence[str]:
+        """path (of the file), label (its class), split (None where there are no folders for splits)."""
+        return ("path", "label", "split")
+
+    def rows(self) -> Iterator[Row]:
+        """Every file. Raises DataError for a folder that is not there, or has no class, or a class without files."""
+        tops = self._folders(self.folder)
+        split = all(top.name.lower() in SPLITS and any(part.is_dir() for part in top.iterdir()) for top in tops)
+        for top in tops:
+            for label in self._folders(top) if split else [top]:
+                yield from self._files(label, split_named(top.name) if split else None)
+
+    def _folders(self, folder: Path) -> list[Path]:
+        if not folder.is_dir():
+            raise DataError(f"there is no such folder (looked in {Path.cwd()}). Set data.source.folder.", path=folder)
+        found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        if not found:
+            raise DataError("it has no folder for any class: put each class's files into one of its name.", path=folder)
+        return found
+
+    def _files(self, folder: Path, split: str | None) -> Iterator[Row]:
+        inside = (path for path in folder.rglob("*") if path.suffix.lower() in self.endings)
+        found = sorted(path for path in inside if path.is_file() and not path.name.startswith("."))
+        if not found:
+            raise DataError(f"class {folder.name!r} has no file that ends in {', '.join(self.endings)}.", path=folder)
+        for path in found:
+            yield {"path": path.relative_to(self.folder).as_posix(), "label": folder.name, "split": split}
