@@ -15,7 +15,7 @@ python := $(bin)/python
 plugins := $(wildcard plugins/*/pyproject.toml)
 pip := $(python) -m pip install --quiet --constraint constraints.txt --no-build-isolation
 
-.PHONY: help install run test check bench clean
+.PHONY: help install run test check bench bench-quality clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -24,6 +24,7 @@ help:
 	@echo "make test      set up, then every test              PYTEST_ARGS='-m \"not slow\"' for the quick ones"
 	@echo "make check     set up, then style, types and architecture"
 	@echo "make bench     set up, then every benchmark"
+	@echo "make bench-quality   set up, then train each row of the table of real data sets    BENCH_ARGS='--quick --only fsdd'"
 	@echo "make install   only set up: .venv with the versions of constraints.txt, and every plugin"
 	@echo "make clean     remove the environment and all caches; data, DVC's cache and artifacts stay"
 	@echo
@@ -62,6 +63,9 @@ check: install
 
 bench: install
 	@set -e; for benchmark in benchmarks/*.py; do $(python) "$$benchmark"; done
+
+bench-quality: install
+	@$(python) benchmarks/quality.py $(BENCH_ARGS)
 
 clean:
 	rm -rf .venv .prefect .pytest_cache .mypy_cache .ruff_cache .hypothesis build

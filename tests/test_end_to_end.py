@@ -109,7 +109,7 @@ def test_seeds_and_folds_run_beside_the_model_that_is_kept(clone: Clone) -> None
     (clone.root / "params.yaml").write_text(params)
     assert before.items() <= after.items()
     repeats = clone.root / "artifacts" / "repeats"
-    assert {path.name for path in repeats.iterdir()} == {"seed-1", "fold-1", "fold-2"} | {".gitignore"}
+    assert {path.name for path in repeats.iterdir()} == {"seed-1", "fold-1", "fold-2"}
     kept, other = (json.loads(path.read_text()) for path in (
         clone.root / "artifacts" / "metrics.json", repeats / "seed-1" / "metrics.json"
     ))  # fmt: skip
