@@ -23,7 +23,7 @@ help:
 	@echo "make run       set up what is needed, then bring the model up to date (params.yaml says which)"
 	@echo "make test      set up, then every test              PYTEST_ARGS='-m \"not slow\"' for the quick ones"
 	@echo "make check     set up, then style, types and architecture"
-	@echo "make bench     set up, then every benchmark"
+	@echo "make bench     set up, then every benchmark of speed"
 	@echo "make bench-quality   set up, then train each row of the table of real data sets    BENCH_ARGS='--quick --only fsdd'"
 	@echo "make install   only set up: .venv with the versions of constraints.txt, and every plugin"
 	@echo "make clean     remove the environment and all caches; data, DVC's cache and artifacts stay"
@@ -62,7 +62,7 @@ check: install
 	@$(python) -m pytest -q tests/test_architecture.py
 
 bench: install
-	@set -e; for benchmark in benchmarks/*.py; do $(python) "$$benchmark"; done
+	@set -e; for benchmark in $(filter-out %/quality.py %/fusions.py,$(wildcard benchmarks/*.py)); do $(python) "$$benchmark"; done
 
 bench-quality: install
 	@$(python) benchmarks/quality.py $(BENCH_ARGS)

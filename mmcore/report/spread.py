@@ -5,8 +5,6 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from mmcore.report.numbers import number
-
 WORDS = {
     "seeds": "The same rows, trained with several seeds: what lies between the runs is chance alone.",
     "folds": "Each run left out one part of the rows and was judged on it; means count each fold by its rows. Folds "
@@ -34,5 +32,10 @@ def _template() -> Template:
         loader=PackageLoader("mmcore", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters["number"] = number
+    environment.filters["number"] = fine
     return environment.get_template("spread.html.j2")
+
+
+def fine(value: float) -> str:
+    """Four digits: what lies between runs is small."""
+    return f"{value:.4g}" if value == value else "not defined"
