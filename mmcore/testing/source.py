@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mmcore.errors import DataError
-from mmcore.interfaces.source import Source
+from mmcore.interfaces.source import BrokenRow, Source
 from mmcore.registry.settings import Part
 from mmcore.testing.plugin import PluginContract
 
@@ -59,6 +59,11 @@ class SourceContract(PluginContract):
         assert len(set(columns)) == len(columns), f"columns() names one twice: {columns}."
         wrong = [(number, sorted(row)) for number, row in enumerate(source.rows()) if set(row) != set(columns)]
         assert not wrong, f"row {wrong[0][0]} has {wrong[0][1]}, but columns() says {sorted(columns)}."
+
+    def test_a_broken_row_says_why(self, tmp_path: Path) -> None:
+        for number, row in enumerate(self.build(tmp_path).rows()):
+            silent = isinstance(row, BrokenRow) and not row.reason.strip()
+            assert not silent, f"row {number} is a BrokenRow without a reason: nobody could mend it."
 
     def test_cells_are_plain_values(self, tmp_path: Path) -> None:
         for number, row in enumerate(self.build(tmp_path).rows()):

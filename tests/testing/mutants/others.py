@@ -5,6 +5,7 @@ import socket
 
 import torch
 
+from mmcore.interfaces.source import BrokenRow
 from mmcore.interfaces.tokens import Tokens
 from tests.testing.contracts import ToyConnector, ToyConnectorContract, ToySource, ToySourceContract
 from tests.testing.mutants.noisy import Noisy
@@ -53,6 +54,12 @@ class RowsShuffled(ToySource):
 class RowWithoutACell(ToySource):
     def rows(self):
         yield {"number": 1}
+
+
+@mutant(ToySourceContract, "test_a_broken_row_says_why", saying="without a reason")
+class BrokenRowWithoutAReason(ToySource):
+    def rows(self):
+        yield from (BrokenRow(row, " ") for row in super().rows())
 
 
 @mutant(ToySourceContract, "test_watched_paths_are_relative", saying="a clone could not use them")

@@ -1,6 +1,7 @@
 """What the training split teaches about one column of numbers, or of categories."""
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -56,8 +57,7 @@ class Scale:
 
     def _rank(self, number: float) -> float:
         """The share of the training split below it; the middle where many are equal to it."""
-        first = int(np.searchsorted(self.quantiles, number, "left"))
-        after = int(np.searchsorted(self.quantiles, number, "right"))
+        first, after = bisect_left(self.quantiles, number), bisect_right(self.quantiles, number)
         last = len(self.quantiles) - 1
         if after > first:
             return (first + after - 1) / 2 / max(1, last)
