@@ -148,6 +148,14 @@ class Run:
         self.at += n
         return self.own
 
+    def need_stages(self) -> None:
+        """Raises BuildError for cached features: nothing can happen between stages that were walked before."""
+        if self._finished_from_start and self.depth:
+            raise BuildError(
+                f"the features of {self.name!r} are cached, so nothing can happen between its stages. Set its features "
+                "to off, or choose a fusion that looks at finished fields."
+            )
+
     def finish(self) -> Tokens:
         """Walk the stages that are left, if any, and return the own tokens."""
         return self.advance(self.depth - self.at)
@@ -185,10 +193,7 @@ class Run:
         self._lead, self._own, self._tail = parts[:lead], parts[lead], parts[lead + 1 :]
 
     def _need_elastic(self, verb: str) -> None:
-        if self._finished_from_start:
-            raise BuildError(
-                f"cannot {verb} tokens to {self.name!r}: its features are cached, no stage would see them."
-            )
+        self.need_stages()
         if not self.encoder.elastic:
             raise BuildError(
                 f"cannot {verb} tokens to {self.name!r}: the stages of {type(self.encoder).__name__} have a fixed "

@@ -40,11 +40,19 @@ class Attention(nn.Module):
         self.key_value = nn.Linear(width if width_key is None else width_key, 2 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, query: Tokens, key: Tokens | None = None, *, cache: StageCache | None = None) -> Tensor:
+    def forward(
+        self,
+        query: Tokens,
+        key: Tokens | None = None,
+        *,
+        cache: StageCache | None = None,
+        places: Tensor | None = None,
+    ) -> Tensor:
         """What each of the tokens `query` [B,N,D] found, [B,N,D].
 
         key: [B,K,width_key]; None: the query's own tokens. cache: for own tokens only: what is kept of those before
-        these, extended in place by keys, values, mask and order, batch-first.
+        these, extended in place by keys, values, mask and order, batch-first. places: [B,N] or [1,N] long, where each
+        stands; None: as many real tokens are before it.
         """
         assert key is None or (cache is None and not self.rotary), "cache and places are for a token's own field alone"
         if key is not None:
@@ -52,7 +60,7 @@ class Attention(nn.Module):
         queries = self._heads(self.query(query.values))
         keys, values = (self._heads(part) for part in self.key_value(query.values).chunk(2, -1))
         if self.rotary:
-            places = _places(query, cache)
+            places = _places(query, cache) if places is None else places
             queries, keys = rotate(queries, places), rotate(keys, places)
         seen = query
         if cache is not None:

@@ -37,9 +37,12 @@ class Block(Stage):
         self.dropout = nn.Dropout(dropout)
         self.norm_last = nn.LayerNorm(width) if last else nn.Identity()
 
-    def forward(self, tokens: Tokens, cache: StageCache | None = None) -> Tokens:
-        """[B,N,D] -> [B,N,D]; the cache holds keys, values, mask and order of the tokens before these."""
-        found = self.attention(tokens.with_values(self.norm_attention(tokens.values)), cache=cache)
+    def forward(self, tokens: Tokens, cache: StageCache | None = None, *, places: Tensor | None = None) -> Tokens:
+        """[B,N,D] -> [B,N,D]; the cache holds keys, values, mask and order of the tokens before these.
+
+        places: for rotary positions, [B,N] or [1,N] long; None: as many real tokens are before each.
+        """
+        found = self.attention(tokens.with_values(self.norm_attention(tokens.values)), cache=cache, places=places)
         values = tokens.values + self.dropout(found)
         values = values + self.dropout(self.network(self.norm_network(values)))
         return tokens.with_values(cast(Tensor, self.norm_last(values)))

@@ -26,6 +26,7 @@ from mmcore.testing.perturb import (
     with_other_neighbours,
 )
 from mmcore.testing.probes import Probe, probe_field
+from mmcore.testing.reach import shake
 from mmcore.testing.streaming import StreamingContract
 from mmcore.testing.walk import batch_of, dishonest, model_of
 
@@ -87,8 +88,10 @@ class FusionContract(StreamingContract):
         return found
 
     def ready(self) -> Fusion:
-        """The fusion in evaluation mode."""
-        return self.build().eval()
+        """The fusion in evaluation mode, its gates open."""
+        fusion = self.build().eval()
+        shake(fusion, size=0.2)
+        return fusion
 
     def assert_same(self, one: Streams, other: Streams, why: str) -> None:
         """Fail with `why` where a stream's real tokens differ."""

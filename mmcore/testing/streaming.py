@@ -77,23 +77,23 @@ class StreamingContract(ModuleContract):
 
     def moved_by_later_tokens(self, name: str) -> float:
         """How far the earlier tokens of a field's stream move when later ones are others."""
-        fields = self.fields()
-        before, distance = self.streams(self.ready(), fields)[name], 0.0
+        fusion, fields = self.ready(), self.fields()
+        before, distance = self.streams(fusion, fields)[name], 0.0
         for cut in range(1, fields[name].values.shape[1]):
             values = fields[name].values.clone()
             values[:, cut:] = 3.0
-            after = self.streams(self.ready(), {**fields, name: fields[name].with_values(values)})[name]
+            after = self.streams(fusion, {**fields, name: fields[name].with_values(values)})[name]
             distance = max(distance, far(_first(before, cut), _first(after, cut)))
         return distance
 
     def moved_by_cutting(self, name: str) -> float:
         """How far the earlier tokens of a field's stream move when later ones are taken away."""
-        fields = self.fields()
-        before, distance = self.streams(self.ready(), fields)[name], 0.0
+        fusion, fields = self.ready(), self.fields()
+        before, distance = self.streams(fusion, fields)[name], 0.0
         for cut in range(1, fields[name].values.shape[1]):
             mask = _mask(fields[name]).clone()
             mask[:, cut:] = False
-            after = self.streams(self.ready(), {**fields, name: replace(fields[name], mask=mask)})[name]
+            after = self.streams(fusion, {**fields, name: replace(fields[name], mask=mask)})[name]
             distance = max(distance, far(_first(before, cut), _first(after, cut)))
         return distance
 

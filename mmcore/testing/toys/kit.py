@@ -19,6 +19,7 @@ TOYS = {
         "label": "modalities:LabelModality",
     },
     "encoder": {"mlp": "encoders:MLP", "causal_gru": "encoders:CausalGRU"},
+    "connector": {"toy_linear": "connector:ToyConnector"},
     "fusion": {"toy_concat": "fusion:ToyConcat", "toy_prefix": "fusion:ToyPrefix"},
     "task": {
         "toy_classification": "task:ToyClassification",

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor, nn
 
-from mm_fusion.pooled import Pool, pooled, pooled_width
+from mm_fusion.pooled import Pool, pooled, pooled_width, side_by_side
 from mmcore.errors import BuildError
 from mmcore.interfaces.fusion import Fusion, Port, Streams, need_port
 from mmcore.interfaces.run import Run
@@ -25,6 +25,8 @@ class FiLM(Fusion):
     The guide ends first and is averaged over its tokens; where it is absent nothing is scaled or shifted. `joint` is
     the pooled guided field, with the guide's vector beside it (`with_guide`) and the pooled other fields behind.
     """
+
+    streaming = True
 
     def __init__(
         self,
@@ -62,17 +64,16 @@ class FiLM(Fusion):
         guide = runs[self.guide].finish()
         vector = guide.pool()
         run = runs[self.guided]
-        for layer in self.modulate:
-            run.own = _modulated(run.advance(), layer(vector), guide)
-        run.own = run.own.with_values(self.activation(run.own.values))
+        if run.decoding or not any(other.decoding for other in runs.values()):  # else it was guided in the first step
+            for layer in self.modulate:
+                run.own = _modulated(run.advance(), layer(vector), guide)
+            run.own = run.own.with_values(self.activation(run.own.values))
         ends = {name: runs[name].finish() for name in sorted(runs)}
         fused = [ends[name] for name in (self.guided, *self.others)]
         vectors = [pooled(tokens, self.pool) for tokens in fused]
         if self.with_guide:
             fused, vectors = [*fused, guide], [*vectors, vector]
-        known = any(tokens.dense for tokens in fused)
-        present = None if known else torch.stack([tokens.present for tokens in fused]).any(0)
-        return {**ends, "joint": Tokens.single(torch.cat(vectors, 1), present)}
+        return {**ends, "joint": side_by_side(fused, vectors)}
 
 
 def _modulated(tokens: Tokens, change: Tensor, guide: Tokens) -> Tokens:

@@ -3,7 +3,7 @@
 # B = samples of a batch, M = fields, D = width
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -26,6 +26,13 @@ def pooled(tokens: Tokens, pool: Pool) -> Tensor:
 def pooled_width(width: int, pool: Pool) -> int:
     """The width of what `pooled` gives."""
     return 2 * width if pool == "both" else width
+
+
+def side_by_side(fields: Sequence[Tokens], vectors: Sequence[Tensor]) -> Tokens:
+    """One token a sample: vectors [B,any width] beside each other, absent where every one of `fields` is."""
+    known = any(tokens.dense for tokens in fields)
+    present = None if known else torch.stack([tokens.present for tokens in fields]).any(0)
+    return Tokens.single(torch.cat(list(vectors), 1), present)
 
 
 class PooledFusion(LateFusion):
