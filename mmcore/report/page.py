@@ -52,6 +52,8 @@ class Findings:
     rows: Mapping[str, int] = field(default_factory=dict)
     """Split -> how many usable rows it has."""
     left_out: Sequence[LeftOut] = ()
+    notes: Sequence[str] = ()
+    """What else there is to know of the inputs."""
     params: str = ""
     """params.yaml as it stands."""
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from mmcore.model.folder import Saved, load_model
 from mmcore.registry.plugins import Plugins, installed
 from mmcore.report.confusion import Confusion
 from mmcore.report.examples import Choice, Example, Gallery, choose
+from mmcore.report.numbers import number
 from mmcore.report.page import Findings, LeftOut, TaskFindings, render
 from mmcore.report.scores import scores_of
 from mmcore.report.settings import ReportSettings
@@ -62,6 +63,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
             curves=_curves(paths),
             rows={name: metrics[f"rows/{name}"] for name in SPLITS if f"rows/{name}" in metrics},
             left_out=[LeftOut(one.field, None if one.cell is None else str(one.cell), one.reason) for one in broken],
+            notes=_notes(saved),
             params=paths.params.read_text(encoding="utf-8"),
             versions=_versions(saved),
             timings=json.loads(paths.timings.read_text(encoding="utf-8")) if paths.timings.exists() else {},
@@ -129,6 +131,17 @@ def _array(column: Any) -> np.ndarray:
 
 def _text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _notes(saved: Saved) -> list[str]:
+    """What modalities say of their training cells that a reader should know."""
+    found = list[str]()
+    for name, modality in sorted(saved.modalities.items()):
+        facts = modality.facts()
+        if facts.get("truncated"):
+            share, most = number(facts["truncated"], percent=True), facts.get("max_tokens")
+            found.append(f"{name}: {share} of the training texts are longer than {most} tokens and were cut off there.")
+    return found
 
 
 def _confusions(paths: Paths) -> dict[str, Confusion]:

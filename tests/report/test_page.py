@@ -215,3 +215,9 @@ def test_damage_is_drawn_from_the_undamaged_score_on():
     assert "When inputs get worse" in page
     assert "accuracy as inputs get worse" in page
     assert "When inputs get worse" not in render(findings(), title="t")
+
+
+def test_what_was_cut_off_is_said():
+    page = render(findings(notes=["text: 3.0 % of the training texts are longer than 8 tokens"]), title="t")
+
+    assert "text: 3.0 % of the training texts" in page
