@@ -36,7 +36,10 @@ def measure(name: str, benchmark: Benchmark, *, data: Path, work: Path, quick: b
         return run_project(folder, [*benchmark.choices, f"data.source.path={path}", *choices, *short])
 
     outcomes = {label: outcome(label, choices) for label, choices in runs.items()}
-    others = {} if quick else {label: outcome(label, choices) for label, choices in benchmark.beside.items()}
+    others = {
+        label: {run: outcome(f"{label} {run}".strip(), (*choices, *own)) for run, own in runs.items()}
+        for label, choices in (() if quick else benchmark.beside.items())
+    }
     floors = benchmark.floors(table) if benchmark.floors and not quick else {}
     return lines(name, benchmark, outcomes, others=others, floors=floors)
 

@@ -52,7 +52,7 @@ class Benchmark:
     runs: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"": ()})
     """Name of a run -> choices of its own."""
     beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """More trainings that are shown beside it, as floors are."""
+    """More trainings, as many of each as there are runs; their means are shown beside it, as floors are."""
     floors: Floors | None = None
     """Floors that no stage computes."""
     quick: tuple[str, ...] = ()

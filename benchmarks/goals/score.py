@@ -19,7 +19,7 @@ def lines(
     benchmark: Benchmark,
     outcomes: Mapping[str, Outcome],
     *,
-    others: Mapping[str, Outcome],
+    others: Mapping[str, Mapping[str, Outcome]],
     floors: Mapping[str, float],
 ) -> list[dict[str, Any]]:
     """One line for each goal; runs and floors are those of its metric. others: trainings shown as floors are."""
@@ -31,7 +31,8 @@ def lines(
         ours, spread = _score(goal, values, first.metrics)
         plain = key.split("/without/")[0]
         beside = _beside(plain, outcomes) | dict(floors)
-        beside |= {label: float(other.metrics[plain]) for label, other in others.items() if plain in other.metrics}
+        for label, ran in others.items():
+            beside[label] = statistics.fmean(float(other.metrics.get(plain, math.nan)) for other in ran.values())
         bound = goal.bound_beside(beside)
         found.append(
             {

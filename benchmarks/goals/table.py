@@ -166,8 +166,13 @@ BENCHMARKS: dict[str, Benchmark] = {
         data=vqa_rad,
         table="vqa_rad/rows.csv",
         choices=("experiment=vqa_rad",),
-        goals=(Goal("answer/accuracy"),),
+        goals=(
+            Goal("answer/accuracy/slice/kind=closed", 0.60),
+            Goal("answer/accuracy/slice/kind=open", 0.12),
+            Goal("answer/accuracy"),
+        ),
         runs=RAD_FOLDS,
+        beside={"question alone": ("~fields.image", "floors.alone=false")},
     ),
     "emoji_captions": Benchmark(
         "names for pictures; prefix",

@@ -1,7 +1,5 @@
 """Every row of the table can be composed, and is judged as its goals say."""
 
-import math
-
 import fusions
 import pytest
 from goals.project import ROOT, Outcome
@@ -65,7 +63,7 @@ def test_less_may_be_better():
 
 
 def test_other_trainings_stand_beside_it_as_floors_do(tmp_path):
-    ran, other = {"": outcome(tmp_path, t__m=0.9)}, {"text only": outcome(tmp_path, t__m=0.6, t__n=math.nan)}
+    ran, other = {"": outcome(tmp_path, t__m=0.9)}, {"text only": {"": outcome(tmp_path, t__m=0.6)}}
     (line,) = lines("x", row_of(Goal("t/m", 0.8)), ran, others=other, floors={"linear": 0.7})
     assert line["floors"] == {"linear": 0.7, "text only": 0.6}
 
