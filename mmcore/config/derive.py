@@ -43,6 +43,7 @@ def derive(tree: Mapping[str, Any], *, root: Path, plugins: Plugins) -> dict[str
         "repeats": {**tree["repeats"], **runs},
         "fields": fields,
         "data": {**tree["data"], "code": code, "package": package, "watch": watch},
+        "floors": {**tree["floors"], "fusion": tree["floors"].get("fusion") or tree["fusion"]},
         "training": {**tree["training"], "packages": _model_packages(tree, root=root, plugins=plugins)},
     }
 

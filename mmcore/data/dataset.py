@@ -1,6 +1,6 @@
 """Manifest rows as batches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,20 @@ class Arrays(Protocol):
     def take(self, rows: np.ndarray) -> list[np.ndarray | None]:
         """The arrays of these manifest rows, None where a row has none."""
         ...
+
+
+class Missing:
+    """A field that no row has."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def take(self, rows: np.ndarray) -> list[np.ndarray | None]:
+        """Nothing for each row."""
+        return [None] * len(rows)
 
 
 class Collates(Protocol):
@@ -112,6 +126,12 @@ class Dataset:
         """The same rows with some of the fields."""
         part = copy(self)
         part.modalities = {name: self.modalities[name] for name in sorted(names)}
+        return part
+
+    def without(self, names: Collection[str]) -> "Dataset":
+        """The same rows, none of which has these fields."""
+        part = copy(self)
+        part._arrays = {**self._arrays, **{name: Missing(len(self)) for name in names}}
         return part
 
     def _field(self, name: str, rows: np.ndarray) -> Field:

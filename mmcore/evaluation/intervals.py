@@ -27,18 +27,25 @@ def interval(
 
     group: [rows] equal numbers belong together.
     """
+    if not resamples or len(np.unique(group)) < 2:
+        return float("nan"), float("nan")
+    by_row = metric.rows(predictions, truth)
+    if by_row is not None:
+        counts = ~np.isnan(by_row)  # the other rows say nothing, so that they are no observations
+        by_row, group = by_row[counts], group[counts]
     _, member = np.unique(group, return_inverse=True)
     groups = int(member.max()) + 1 if len(member) else 0
-    if groups < 2 or not resamples:
+    if groups < 2:
         return float("nan"), float("nan")
     generator = np.random.default_rng(seed)
-    by_row = metric.rows(predictions, truth)
     if by_row is not None and np.isin(by_row, (0, 1)).all() and by_row.min() == by_row.max():
         return _all_alike(bool(by_row[0]), groups=groups, confidence=confidence)
     if by_row is not None:
         scores = _fast(by_row, member, groups=groups, resamples=resamples, generator=generator)
     else:
         scores = _slow(metric, predictions, truth, member=member, resamples=resamples, generator=generator)
+    if np.isnan(scores).all():
+        return float("nan"), float("nan")
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(scores, [tail, 1 - tail])
     return float(low), float(high)
@@ -70,10 +77,18 @@ def _slow(
     resamples: int,
     generator: np.random.Generator,
 ) -> np.ndarray:
+    digest = metric.digest(predictions, truth)
     order = np.argsort(member, kind="stable")
-    rows = np.split(order, np.flatnonzero(np.diff(member[order])) + 1)
+    sizes = np.bincount(member)
+    starts = np.cumsum(sizes) - sizes
     scores = np.empty(resamples)
     for n in range(resamples):
-        drawn = np.concatenate([rows[index] for index in generator.integers(len(rows), size=len(rows))])
-        scores[n] = metric(pick(predictions, drawn), pick(truth, drawn))
+        drawn = generator.integers(len(sizes), size=len(sizes))
+        counts = sizes[drawn]
+        # Where each group's rows begin among those drawn, so that the n-th of them is the n-th after its start.
+        places = np.arange(counts.sum()) + np.repeat(starts[drawn] - np.cumsum(counts) + counts, counts)
+        rows = order[places]
+        scores[n] = (
+            metric(pick(predictions, rows), pick(truth, rows)) if digest is None else metric.of(pick(digest, rows))
+        )
     return scores

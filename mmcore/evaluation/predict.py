@@ -9,7 +9,8 @@ import torch
 from mmcore.interfaces.field import Batch
 from mmcore.interfaces.metric import Table
 from mmcore.interfaces.modality import Modality
-from mmcore.interfaces.task import Task
+from mmcore.interfaces.task import Outputs, Task
+from mmcore.model.decode import Told, generate
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.prepare import prepare
 
@@ -43,10 +44,12 @@ def predict(
     modalities: Mapping[str, Modality],
     device: torch.device | str = "cpu",
     without: Collection[str] = (),
+    write: bool = False,
 ) -> dict[str, Judged]:
     """What every task says of every batch, in the order given.
 
     modalities: those of the fields that arrive raw. without: fields that are taken away from every sample first.
+    write: tasks that write do so; else they say only how likely the given texts are.
     The model is in evaluation mode inside and goes back to the mode it was in.
     """
     was_training = model.training
@@ -55,11 +58,26 @@ def predict(
     with torch.inference_mode():
         for batch in batches:
             ready = prepare(_take_away(batch.to(device), without), modalities)
-            outputs = model(ready)
+            outputs = outputs_of(model, ready, modalities=modalities, write=write)
             for name, task in model.each_task().items():
-                parts[name].append(_judge(task, task.predict(outputs[name]), ready))
+                parts[name].append(_judge(task, outputs[name], ready))
     model.train(was_training)
     return {name: _stack(found) for name, found in parts.items()}
+
+
+def outputs_of(
+    model: MultimodalModel, batch: Batch, *, modalities: Mapping[str, Modality], write: bool, told: Told | None = None
+) -> dict[str, Outputs]:
+    """The outputs of every task for a prepared batch and, with `write`, beside them what those that write wrote."""
+    outputs: dict[str, Outputs] = model(batch)
+    for name, task in model.each_task().items() if write else ():
+        if task.generates is not None and task.writing is not None:
+            facts = modalities[task.generates].facts()
+            ids, log_probability = generate(
+                model, batch, field=task.generates, facts=facts, writing=task.writing, told=told
+            )
+            outputs[name] = {**outputs[name], "ids": ids, "log_probability": log_probability}
+    return outputs
 
 
 def truths(
@@ -70,7 +88,7 @@ def truths(
     for batch in batches:
         ready = prepare(batch, modalities)
         for name, task in model.each_task().items():
-            parts[name].append(_judge(task, {}, ready))
+            parts[name].append(_judge(task, None, ready))
     return {name: _stack(found) for name, found in parts.items()}
 
 
@@ -79,13 +97,16 @@ def pick(table: Table, rows: np.ndarray) -> Table:
     return {name: column[rows] for name, column in table.items()}
 
 
-def _judge(task: Task, predictions: Table, batch: Batch) -> Judged:
+def _judge(task: Task, outputs: Outputs | None, batch: Batch) -> Judged:
     fields = batch.fields
     there = all(name in fields for name in task.targets)
     present = np.full(len(batch), there)
     for name in task.targets if there else ():
         present &= fields[name].present.cpu().numpy()
     truth = task.truth(batch) if there else {}
+    predictions: Table = {}
+    if outputs is not None:
+        predictions = {**task.predict(outputs), **(task.measure(outputs, batch) if there else {})}
     return Judged(predictions, truth, present, batch.row.cpu().numpy(), batch.group.cpu().numpy())
 
 

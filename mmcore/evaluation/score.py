@@ -8,7 +8,7 @@ from mmcore.errors import BuildError
 from mmcore.evaluation.intervals import interval
 from mmcore.evaluation.predict import Judged
 from mmcore.evaluation.settings import EvaluationSettings
-from mmcore.interfaces.metric import Metric
+from mmcore.interfaces.metric import Metric, Table
 from mmcore.model.multimodal import MultimodalModel
 
 Scores = dict[str, float]
@@ -19,7 +19,7 @@ def score(model: MultimodalModel, judged: Mapping[str, Judged]) -> Scores:
     return {
         f"{task}/{name}": metric(known.predictions, known.truth)
         for task, known in _known(judged)
-        for name, metric in _metrics(model, task).items()
+        for name, metric in _able(model, task, known.predictions).items()
     }
 
 
@@ -27,7 +27,7 @@ def with_intervals(model: MultimodalModel, judged: Mapping[str, Judged], setting
     """As `score`, with `task/metric/low` and `/high` beside each where they can be had."""
     found = score(model, judged)
     for task, known in _known(judged):
-        for name, metric in _metrics(model, task).items():
+        for name, metric in _able(model, task, known.predictions).items():
             low, high = interval(
                 metric,
                 known.predictions,
@@ -47,7 +47,7 @@ def majority(model: MultimodalModel, trained_on: Mapping[str, Judged], judged: M
     found = Scores()
     for task, known in _known(judged):
         floor = model.each_task()[task].floor(trained_on[task].known().truth, len(known.row))
-        for name, metric in _metrics(model, task).items() if floor is not None else ():
+        for name, metric in _able(model, task, floor or {}).items():
             if floor is not None:
                 found[f"{task}/{name}"] = metric(floor, known.truth)
     return found
@@ -62,9 +62,20 @@ def better_of(model: MultimodalModel, monitor: str) -> Literal["up", "down"]:
     return _metrics(model, task)[name].better
 
 
+def needs_text(model: MultimodalModel, monitor: str) -> bool:
+    """Whether the metric `task/metric` looks at texts that must be written first."""
+    task, _, name = monitor.partition("/")
+    return "text" in _metrics(model, task)[name].needs
+
+
 def _known(judged: Mapping[str, Judged]) -> Iterable[tuple[str, Judged]]:
     return [(task, found.known()) for task, found in sorted(judged.items())]
 
 
 def _metrics(model: MultimodalModel, task: str) -> Mapping[str, Metric]:
     return model.each_task()[task].metrics()
+
+
+def _able(model: MultimodalModel, task: str, predictions: Table) -> Mapping[str, Metric]:
+    """The metrics whose columns are there."""
+    return {name: metric for name, metric in _metrics(model, task).items() if set(metric.needs) <= set(predictions)}

@@ -20,6 +20,8 @@ class EvaluationSettings:
     threads: Annotated[int, Range(1)] = 1
     without: bool = True
     """Score the model once more with each field taken away."""
+    write: bool = True
+    """Tasks that write a field do so, for metrics that look at texts; false: only how likely the given ones are."""
     corrupt: tuple[Annotated[float, Range(0, 1)], ...] = ()
     """Score it once more with each input damaged, in each way its modality knows, this strongly: [0.25, 0.5, 1]."""
 
@@ -31,6 +33,7 @@ class FloorSettings:
     alone: bool = True
     """Train a small model on each field alone."""
     fusion: Part | None = None
-    """The fusion of a model with one field; needed where `alone` is true."""
+    """The fusion of a model with one field; a task that writes wants one that shows the field to what it writes. In
+    conf/ null is the model's own, and `mm compose` writes that down."""
     epochs: Annotated[int, Range(1)] = 3
     """Epochs of each of them; all else is as in `training`."""

@@ -68,6 +68,10 @@ class Modality(ABC):
         base: where relative paths start. Raises DataError that names the file where the cell cannot be read.
         """
 
+    def prompt(self, cell: Cell, base: Path) -> np.ndarray:
+        """As `read`, of a cell that is to be written on: whole, and without an end; for modalities that are written."""
+        return self.read(cell, base)
+
     @abstractmethod
     def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
         """Pad arrays to one batch.

@@ -1,6 +1,6 @@
 """What a model is made of, before it is made."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from mmcore.model.settings import ModelSettings
@@ -31,6 +31,8 @@ class ModelPlan:
     """The share of each task's loss; 1 where none is given."""
     settings: ModelSettings = field(default_factory=ModelSettings)
 
-    def only(self, name: str, fusion: Part) -> "ModelPlan":
-        """The same model with one field alone, fused by `fusion`."""
-        return replace(self, encoders={name: replace(self.encoders[name], like=None)}, fusion=fusion)
+    def only(self, names: Collection[str]) -> "ModelPlan":
+        """The same model with some fields alone."""
+        kept = {name: encoder for name, encoder in self.encoders.items() if name in names}
+        own = {name: replace(each, like=each.like if each.like in kept else None) for name, each in kept.items()}
+        return replace(self, encoders=own)

@@ -39,7 +39,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     rows = len(inputs.dataset.rows(settings.split))
     if not rows:
         raise DataError(f"the {settings.split} split has no rows: set data.split so that it has, or evaluation.split.")
-    judged = predict(saved.model, _batches(inputs, settings), modalities=inputs.raw)
+    judged = predict(saved.model, _batches(inputs, settings), modalities=inputs.raw, write=settings.write)
     scores = with_intervals(saved.model, judged, settings)
     scores |= score_slices(saved.model, judged, Manifest.read(paths.manifest).slices, settings)
     if settings.without and len(saved.model.owners) > 1:
@@ -64,7 +64,9 @@ def _taken_away(model: MultimodalModel, inputs: Inputs, settings: EvaluationSett
     """`task/metric/without/FIELD` for each field that could be missing."""
     found = Scores()
     for name in sorted(set(model.owners) - model.generated):
-        lacking = predict(model, _batches(inputs, settings), modalities=inputs.raw, without=[name])
+        lacking = predict(
+            model, _batches(inputs, settings), modalities=inputs.raw, without=[name], write=settings.write
+        )
         found |= {f"{key}/without/{name}": value for key, value in score(model, lacking).items()}
     return found
 
@@ -113,5 +115,5 @@ def _floors(paths: Paths) -> Scores:
     """`task/metric/floor/NAME` from floors.json."""
     if not paths.floors.exists():
         return {}
-    floors: dict[str, Scores] = json.loads(paths.floors.read_text(encoding="utf-8"))
-    return {f"{key}/floor/{name}": value for name, scores in floors.items() for key, value in scores.items()}
+    floors: dict[str, Scores | None] = json.loads(paths.floors.read_text(encoding="utf-8"))
+    return {f"{key}/floor/{name}": value for name, scores in floors.items() for key, value in (scores or {}).items()}

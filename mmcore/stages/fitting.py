@@ -8,7 +8,7 @@ from mmcore.data.balance import even_shares
 from mmcore.data.loader import Loader
 from mmcore.errors import ConfigError, listing
 from mmcore.evaluation.predict import predict
-from mmcore.evaluation.score import better_of, score
+from mmcore.evaluation.score import better_of, needs_text, score
 from mmcore.interfaces.encoder import Encoder
 from mmcore.interfaces.field import Batch
 from mmcore.model.multimodal import MultimodalModel
@@ -61,10 +61,11 @@ def fit_model(
 
     def validate(trained: MultimodalModel) -> Mapping[str, float]:
         held_out = inputs.batches("validation", batch_size=4 * settings.batch_size)
-        return score(trained, predict(trained, held_out, modalities=inputs.raw, device=fabric.device))
+        return score(trained, predict(trained, held_out, modalities=inputs.raw, device=fabric.device, write=writes))
 
     validates = validates and len(inputs.dataset.rows("validation")) > 0
     better = better_of(model, settings.monitor) if validates else "up"
+    writes = validates and needs_text(model, settings.monitor)  # else validation tells how likely the given texts are
     data = Data(batches, batches_an_epoch=len(loader(0, 0)), modalities=inputs.raw)
     goal = Goal(validate if validates else None, better=better, weights=plan.weights)
     return train(

@@ -1,13 +1,15 @@
 """floors: what a model must beat; the most frequent answer, and each field alone."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from mmcore.config.params import Params
 from mmcore.data.writing import write_json
-from mmcore.errors import ConfigError
+from mmcore.errors import BuildError, ConfigError
 from mmcore.evaluation.predict import Judged, predict, truths
 from mmcore.evaluation.score import Scores, majority, score
 from mmcore.evaluation.settings import EvaluationSettings, FloorSettings
+from mmcore.interfaces.modality import Modality
 from mmcore.model.assemble import assemble
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.plan import ModelPlan
@@ -24,8 +26,22 @@ from mmcore.training.settings import TrainingSettings
 READS = ("fields", "tasks", "training", "floors", "evaluation")
 
 
+@dataclass(frozen=True)
+class Alone:
+    """A model of one field, and of those that its tasks write."""
+
+    plan: ModelPlan
+    model: MultimodalModel
+    hidden: frozenset[str] = frozenset()
+    """Fields that it has and never sees."""
+
+
 def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None:
-    """Write floors.json: scores on the judged split by the floor's name, `majority` or the field that stands alone."""
+    """Write floors.json: scores on the judged split by the floor's name, `majority` or the field that stands alone.
+
+    A task that writes has the field that it writes beside each other one; null where floors.fusion shows it nothing
+    but that. A task that ties fields together (alignment) has no floor of a field alone.
+    """
     plugins = plugins or installed()
     floors = params.get("floors", FloorSettings)
     if floors.fusion is None:
@@ -33,23 +49,47 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     plan = replace(plan_of(params), fusion=floors.fusion)
     settings = replace(params.get("training", TrainingSettings), epochs=floors.epochs, patience=None)
     modalities = load_modalities(params.fields(), paths, plugins)
-    fabric = launch_for(settings)
-    found = dict[str, Scores]()
-    done = list[Checkpoints]()
-    alone = sorted(plan.encoders) if floors.alone and len(plan.encoders) > 1 else []
-    for name in alone or sorted(plan.encoders)[:1]:
-        single = plan.only(name, floors.fusion)
-        model = assemble(single, modalities, seed=settings.seed, plugins=plugins)
-        inputs = open_inputs(params.fields(), paths, modalities=modalities, model=model)
-        found.setdefault("majority", _majority(model, inputs, params))
-        if alone:
-            mark = fingerprint(params, single, paths=paths, plugins=plugins)
-            done.append(Checkpoints(paths.state / "training" / f"{mark}-alone-{name}"))
-            _train(model, inputs, plan=single, settings=settings, fabric=fabric, checkpoints=done[-1], name=name)
-            found[name] = score(model, _judge(model, inputs, params))
+    model = assemble(plan, modalities, seed=settings.seed, plugins=plugins)
+    inputs = open_inputs(params.fields(), paths, modalities=modalities, model=model)
+    found: dict[str, Scores | None] = {"majority": _majority(model, inputs, params)}
+    tasks = {name: plan.tasks[name] for name, task in model.each_task().items() if not task.coupled}
+    fabric, done = launch_for(settings), list[Checkpoints]()
+    for name in sorted(plan.encoders) if floors.alone and len(plan.encoders) > 1 and tasks else ():
+        if not _reaches(model, name):
+            found[name] = None
+            continue
+        alone = _alone(
+            replace(plan, tasks=tasks), name, of=model, modalities=modalities, seed=settings.seed, plugins=plugins
+        )
+        some = open_inputs(params.fields(), paths, modalities=modalities, model=alone.model)
+        some = replace(some, dataset=some.dataset.without(alone.hidden))
+        mark = fingerprint(params, alone.plan, paths=paths, plugins=plugins)
+        done.append(Checkpoints(paths.state / "training" / f"{mark}-alone-{name}"))
+        _train(alone, some, settings=settings, fabric=fabric, checkpoints=done[-1], name=name)
+        found[name] = score(alone.model, _judge(alone.model, some, params))
     write_json(paths.floors, found)
     for checkpoints in done:
         checkpoints.clear()
+
+
+def _reaches(model: MultimodalModel, name: str) -> bool:
+    """Whether the fusion lets `name` reach what is written: it must look between the stages of that."""
+    return name in model.generated or all(model.fusion.taps[text] == "between" for text in model.generated)
+
+
+def _alone(
+    plan: ModelPlan, name: str, *, of: MultimodalModel, modalities: Mapping[str, Modality], seed: int, plugins: Plugins
+) -> Alone:
+    """Without the other fields or, where the fusion needs them, with all of them absent in every row."""
+    kept = {name, *of.generated}
+    try:
+        single = plan.only(kept)
+        return Alone(single, assemble(single, modalities, seed=seed, plugins=plugins))
+    except BuildError:
+        if not of.generated:
+            raise
+        hidden = frozenset(plan.encoders) - kept
+        return Alone(plan, assemble(plan, modalities, seed=seed, plugins=plugins), hidden)
 
 
 def _majority(model: MultimodalModel, inputs: Inputs, params: Params) -> Scores:
@@ -65,21 +105,14 @@ def _majority(model: MultimodalModel, inputs: Inputs, params: Params) -> Scores:
 def _judge(model: MultimodalModel, inputs: Inputs, params: Params) -> dict[str, Judged]:
     settings = params.get("evaluation", EvaluationSettings)
     batches = inputs.batches(settings.split, batch_size=settings.batch_size)
-    return predict(model.cpu(), batches, modalities=inputs.raw)
+    return predict(model.cpu(), batches, modalities=inputs.raw, write=settings.write)
 
 
 def _train(
-    model: MultimodalModel,
-    inputs: Inputs,
-    *,
-    plan: ModelPlan,
-    settings: TrainingSettings,
-    fabric: Fabric,
-    checkpoints: Checkpoints,
-    name: str,
+    alone: Alone, inputs: Inputs, *, settings: TrainingSettings, fabric: Fabric, checkpoints: Checkpoints, name: str
 ) -> None:
     with catch_signals() as stop:
         fit_model(
-            model, inputs, plan=plan, settings=settings, fabric=fabric, checkpoints=checkpoints,
+            alone.model, inputs, plan=alone.plan, settings=settings, fabric=fabric, checkpoints=checkpoints,
             stop=lambda: stop.requested, validates=False, title=f"{name} alone",
         )  # fmt: skip

@@ -93,6 +93,8 @@ def open_inputs(
 def _cached(name: str, field: FieldSettings, paths: Paths, model: MultimodalModel) -> Cached | None:
     about = json.loads((paths.features(name) / "features.json").read_text(encoding="utf-8"))
     why = about["why"] or why_not_used(model.fusion, name)
+    if name in model.generated:
+        why = "a task writes it, token by token"
     if why is None:
         return Cached(None if about["grid"] is None else tuple(about["grid"]), about["causal"])
     if field.features == "on":

@@ -57,3 +57,56 @@ def test_no_mistake_among_few_groups_is_not_certainty() -> None:
     assert bounds(np.ones(40), np.repeat(np.arange(20), 2)) == few
     low, high = bounds(np.zeros(20), np.arange(20))
     np.testing.assert_allclose((low, high), (1 - few[1], 1 - few[0]))
+
+
+class Median(ToyAccuracy):
+    """The median of a column; counts how often the costly part is done."""
+
+    def __init__(self, *, digests: bool) -> None:
+        self.digests, self.costly = digests, 0
+
+    def __call__(self, predictions, targets):
+        self.costly += 1
+        return float(np.median(predictions["value"]))
+
+    def rows(self, predictions, targets):
+        return None
+
+    def digest(self, predictions, targets):
+        self.costly += 1
+        return {"value": predictions["value"]} if self.digests else None
+
+    def of(self, digest):
+        return float(np.median(digest["value"]))
+
+
+def test_a_digest_is_made_once_and_gives_the_same_interval() -> None:
+    value, group = np.random.default_rng(3).normal(size=300), np.repeat(np.arange(100), 3)
+    found, costs = [], []
+    for metric in (Median(digests=True), Median(digests=False)):
+        tables = {"value": value}, {}
+        found.append(interval(metric, *tables, group=group, confidence=0.95, resamples=200, seed=0))
+        costs.append(metric.costly)
+    assert found[0] == found[1]
+    assert costs[0] == 1
+    assert found[0][0] < np.median(value) < found[0][1]
+
+
+def test_rows_that_do_not_count_are_no_observations() -> None:
+    class Sparse(ToyAccuracy):
+        def rows(self, predictions, targets):
+            right = super().rows(predictions, targets)
+            return np.where(np.arange(len(right)) % 2, np.nan, right)
+
+    right = np.random.default_rng(4).random(200) < 0.7
+    assert bounds(right, np.arange(200), Sparse()) == bounds(right[::2], np.arange(100))
+
+
+def test_a_score_that_is_defined_on_no_sample_has_no_interval() -> None:
+    class Never(Median):
+        def of(self, digest):
+            return float("nan")
+
+    tables = {"value": np.arange(10.0)}, {}
+    low, high = interval(Never(digests=True), *tables, group=np.arange(10), confidence=0.95, resamples=20, seed=0)
+    assert np.isnan([low, high]).all()

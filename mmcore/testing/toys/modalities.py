@@ -100,6 +100,10 @@ class SequenceModality(ToyModality):
         words = [number.get(word, self._facts["unknown"]) for word in str(cell).split()]
         return np.array([self._facts["bos"], *words, self._facts["eos"]], dtype=np.int64)
 
+    def prompt(self, cell: Cell, base: Path) -> np.ndarray:
+        """Without the eos."""
+        return self.read(cell, base)[:-1]
+
     def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
         """values [B,S] padded on the right, mask [B,S]."""
         rows = [np.zeros(0, dtype=np.int64) if array is None else array for array in arrays]
