@@ -40,7 +40,7 @@ class ToyGeneration(Task):
 
     def forward(self, streams: Streams) -> Outputs:
         """`logits` [B,S,vocabulary]."""
-        return {"logits": streams[self.reads[0]].zeroed().values}
+        return {"logits": streams[self.reads[0]].values}
 
     def loss(self, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
         """The mean over scored tokens."""

@@ -74,7 +74,7 @@ class Generation(Task):
 
     def forward(self, streams: Streams) -> Outputs:
         """`logits` [B,S,vocabulary]: at each position those of the token that comes next."""
-        return {"logits": streams[self.reads[0]].zeroed().values}
+        return {"logits": streams[self.reads[0]].values}
 
     def loss(self, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
         """`cross_entropy`: the mean over the tokens that are scored."""
@@ -135,8 +135,11 @@ class Generation(Task):
 
     def _each(self, outputs: Outputs, text: Field, *, smoothing: float) -> Tensor:
         """[B,S-1] -log p of each token but the first, given those before it."""
-        told, wanted = outputs["logits"][:, :-1].float(), text.values[:, 1:]
-        return functional.cross_entropy(told.transpose(1, 2), wanted, reduction="none", label_smoothing=smoothing)
+        logits = outputs["logits"].float()
+        # The last position is told too and cut off behind: to cut the logits, a vocabulary wide, would copy them.
+        wanted = text.values.roll(-1, 1).flatten()
+        each = functional.cross_entropy(logits.flatten(0, 1), wanted, reduction="none", label_smoothing=smoothing)
+        return each.view_as(text.values)[:, :-1]
 
     def _special(self, text: Field) -> Tensor:
         """[B,S-1] bool: ends, and tokens that stand for what has none; each counts as a character."""
