@@ -75,5 +75,6 @@ def _beside(key: str, outcomes: Mapping[str, Outcome]) -> dict[str, float]:
         names = sorted({k for o in outcomes.values() for k in o.metrics if k.startswith(f"{key}/{kind}/")})
         for name in names:
             label = name.removeprefix(f"{key}/").replace("/", " ").removeprefix("floor ")
-            found[label] = statistics.fmean(float(o.metrics.get(name, math.nan)) for o in outcomes.values())
+            values = [o.metrics[name] for o in outcomes.values() if o.metrics.get(name) is not None]
+            found |= {label: statistics.fmean(values)} if values else {}
     return found
