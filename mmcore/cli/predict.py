@@ -13,6 +13,8 @@ from mmcore.predictor import Predictor, answer_table, as_csv, as_lines, write_ta
 
 SHOWN = 5
 """Probabilities printed for each task."""
+NAMED = ("label", "labels", "text", "probability", "probabilities")
+"""What is told without its name, or as bars."""
 BAR = 20
 """Letters of the bar of a probability of 1."""
 
@@ -51,13 +53,20 @@ def ask_table(folder: Path, table: Path, fields: Sequence[str], *, out: Path | N
 
 def in_words(task: str, answer: Mapping[str, Any]) -> Iterator[str]:
     """Lines for people: what the task says, and a bar for each of the most probable labels."""
-    plain = {name: value for name, value in answer.items() if name not in ("label", "probability", "probabilities")}
-    said = [str(answer["label"])] if "label" in answer else []
-    yield f"{task}: {', '.join([*said, *(f'{name} {value}' for name, value in plain.items())])}"
+    said = [str(answer[name]) for name in ("label", "labels", "text") if name in answer]
+    rest = {name: value for name, value in answer.items() if name not in NAMED}
+    yield f"{task}: {', '.join([*said, *(f'{name} {_short(value)}' for name, value in rest.items())])}"
     shares: Mapping[str, float] = answer.get("probabilities", {})
     width = max(map(cell_len, list(shares)[:SHOWN]), default=0)  # Chinese letters are two columns wide
     for label, share in list(shares.items())[:SHOWN]:
         yield f"  {label}{' ' * (width - cell_len(label))}  {_bar(share)} {share:6.1%}"
+
+
+def _short(value: object) -> str:
+    """A number without the digits of its noise; of a vector only how long it is."""
+    if isinstance(value, list):
+        return f"({len(value)} numbers)"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _bar(share: float) -> str:

@@ -27,8 +27,13 @@ class Modality(ABC):
 
     files: bool = False
     """True where a cell is the path of a file: ingest then checks the path and hashes what it points to."""
+    passes_for: str | None = None
+    """Another modality, by entry-point name, whose encoders read this one too: batches and facts are of that kind."""
     corruptions: tuple[str, ...] = ()
     """The kinds of damage that `corrupt` knows: blur, noise, masked words."""
+
+    talks: bool = False
+    """A cell may be a conversation: a JSON list of {"from": human or gpt, "value": text}."""
 
     @property
     def augments(self) -> bool:

@@ -1,7 +1,8 @@
-"""A model folder that answers: raw cells in, labels and probabilities out. No DVC, no Prefect, no Hydra, no hub."""
+"""A model folder that answers: raw cells in, what its tasks say out. No DVC, no Prefect, no Hydra, no hub."""
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,23 @@ import torch
 
 from mmcore.data.cells import names_of, packed
 from mmcore.errors import DataError, listing, near_miss
-from mmcore.evaluation.predict import predict
+from mmcore.evaluation.predict import outputs_of
 from mmcore.interfaces.field import Batch, Field
 from mmcore.interfaces.metric import Table
-from mmcore.interfaces.modality import Cell
+from mmcore.interfaces.modality import Cell, Modality
 from mmcore.interfaces.task import Task
+from mmcore.model.decode import Told
 from mmcore.model.folder import Saved, load_model
+from mmcore.model.multimodal import MultimodalModel
+from mmcore.model.prepare import prepare
 from mmcore.registry.plugins import Plugins
 
 Answer = dict[str, Any]
-"""What one task says of one row: `label`, `probability` and `probabilities` (label -> share) where it tells classes."""
+"""What one task says of one row.
+
+Classes: `label`, `probability` and `probabilities` (label -> share); sets of labels: `labels` and `probabilities`; a
+number: `value`; text: `text` and its `score`, the log-probability; alignment: a vector for each field, by its name.
+"""
 Answers = dict[str, Answer]
 """What every task says of one row."""
 
@@ -42,9 +50,30 @@ class Predictor:
         return cls(load_model(folder, plugins=plugins), device=device)
 
     @property
+    def model(self) -> MultimodalModel:
+        """The model, in evaluation mode."""
+        return self._model
+
+    @property
+    def modalities(self) -> Mapping[str, Modality]:
+        """Every field's, as training fitted it."""
+        return self._saved.modalities
+
+    @property
     def inputs(self) -> tuple[str, ...]:
-        """The fields that the model looks at."""
-        return tuple(self._model.owners)
+        """The fields that the model looks at, but for those that it writes."""
+        return tuple(name for name in self._model.owners if name not in self._model.generated)
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The fields that it writes; a cell of one is a prompt."""
+        return tuple(sorted(self._model.generated))
+
+    def write_with(self, **changed: Any) -> None:
+        """Change how texts are written from now on: settings of `Writing`, for every task that writes."""
+        for task in self._model.each_task().values():
+            if task.writing is not None:
+                task.writing = replace(task.writing, **changed)
 
     @property
     def columns(self) -> dict[str, str]:
@@ -84,18 +113,34 @@ class Predictor:
         self, rows: Iterable[Mapping[str, Cell | None]], base: Path = Path(), *, batch_size: int = 64
     ) -> Iterator[Answers | DataError]:
         """As `predict`, batch by batch, with the error of each row that cannot be read in its place."""
-        remaining = iter(rows)
+        remaining, start = iter(rows), 0
         while some := list(itertools.islice(remaining, batch_size)):
             read = [self._read(row, base) for row in some]
             good = [arrays for arrays in read if not isinstance(arrays, DataError)]
-            answers = iter(self._answer(good) if good else [])
+            answers = iter(self._answer(self.batch(good, start=start)) if good else [])
             yield from (arrays if isinstance(arrays, DataError) else next(answers) for arrays in read)
+            start += len(some)
+
+    def ask(self, row: Mapping[str, Cell | None], told: Told | None = None, *, base: Path = Path()) -> Answers:
+        """As `predict` of one row. told: gets tokens [1] as they are written."""
+        arrays = self._read(row, base)
+        if isinstance(arrays, DataError):
+            raise arrays
+        return self._answer(self.batch([arrays]), told)[0]
+
+    def batch(self, rows: Sequence[Mapping[str, np.ndarray]], *, start: int = 0) -> Batch:
+        """A prepared batch of what modalities read, on the model's device. start: the number of the first row."""
+        fields = {name: self._field(name, rows) for name in self._model.owners}
+        number = torch.arange(start, start + len(rows))
+        return prepare(Batch(fields, row=number, group=number).to(self._device), self.modalities)
 
     def _read(self, row: Mapping[str, Cell | None], base: Path) -> dict[str, np.ndarray] | DataError:
         """The arrays of the fields that the row has."""
         try:
             cells = self._cells(row)
-            return {name: self._saved.modalities[name].read(cell, base) for name, cell in cells.items()}
+            written = self._model.generated
+            read = {name: self.modalities[name].read(cell, base) for name, cell in cells.items() if name not in written}
+            return read | {name: self.modalities[name].prompt(cells[name], base) for name in written & cells.keys()}
         except DataError as error:
             return error
 
@@ -111,35 +156,36 @@ class Predictor:
                 raise DataError(f"{field!r} is given twice: by its own name and as {self._saved.columns[field]!r}.")
             if cell is not None and field in self._model.owners:  # a target that is known already is not looked at
                 cells[field] = cell
-        if not cells:
+        if not cells and self.inputs:
             raise DataError(f"nothing to look at: give at least one of {listing(self.inputs)}.")
         return cells
 
-    def _answer(self, rows: Sequence[Mapping[str, np.ndarray]]) -> list[Answers]:
-        fields = {name: self._field(name, rows) for name in self.inputs}
-        number = torch.arange(len(rows))
-        batch = Batch(fields, row=number, group=number)
-        judged = predict(self._model, [batch], modalities=self._saved.modalities, device=self._device)
-        tasks = self._model.each_task()
-        said = {name: self._each(tasks[name], found.predictions) for name, found in judged.items()}
-        return [{name: said[name][n] for name in said} for n in range(len(rows))]
+    def _answer(self, batch: Batch, told: Told | None = None) -> list[Answers]:
+        with torch.inference_mode():
+            outputs = outputs_of(self._model, batch, modalities=self.modalities, write=True, told=told)
+            tasks = self._model.each_task()
+            said = {name: self._each(task, task.predict(outputs[name])) for name, task in tasks.items()}
+        return [{name: said[name][n] for name in said} for n in range(len(batch))]
 
     def _field(self, name: str, rows: Sequence[Mapping[str, np.ndarray]]) -> Field:
-        return self._saved.modalities[name].collate([row.get(name) for row in rows])
+        field = self.modalities[name].collate([row.get(name) for row in rows])
+        if name not in self._model.generated:
+            return field
+        return replace(field, scored=torch.zeros(field.values.shape[:2], dtype=torch.bool))  # all of it is given
 
     def _each(self, task: Task, table: Table) -> list[Answer]:
         """A table of predictions as plain values, a row a sample."""
-        probabilities, labels = table.get("probabilities"), self._labels(task)
-        columns = {name: column.tolist() for name, column in table.items() if name != "probabilities"}
-        answers = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-        if probabilities is None:
-            return answers
-        for answer, shares in zip(answers, probabilities.tolist(), strict=True):
-            by_label = sorted(zip(labels, shares, strict=True), key=lambda pair: -pair[1])
-            answer |= {"probability": by_label[0][1], "probabilities": dict(by_label)}
+        plain = {name: column.tolist() for name, column in table.items() if name != "probabilities"}
+        answers = [dict(zip(plain, values, strict=True)) for values in zip(*plain.values(), strict=True)]
+        names = self._names(task)
+        for answer, shares in zip(answers, table.get("probabilities", np.empty((0, 0))).tolist(), strict=False):
+            by_name = sorted(zip(names, shares, strict=True), key=lambda pair: -pair[1])
+            answer |= {"probability": by_name[0][1]} if "label" in answer else {}
+            answer["probabilities"] = dict(by_name)
         return answers
 
-    def _labels(self, task: Task) -> tuple[str, ...]:
-        """The classes of the field that the task tells."""
-        facts = [self._saved.modalities[name].facts() for name in task.targets]
-        return next((tuple(map(str, found["classes"])) for found in facts if "classes" in found), ())
+    def _names(self, task: Task) -> tuple[str, ...]:
+        """The classes or labels of the field that the task tells."""
+        facts = [self.modalities[name].facts() for name in task.targets]
+        found = [each[key] for each in facts for key in ("classes", "labels") if key in each]
+        return tuple(map(str, found[0])) if found else ()

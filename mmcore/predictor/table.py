@@ -26,7 +26,7 @@ class Told:
     """A table with answers."""
 
     rows: Sequence[Mapping[str, Any]]
-    """The given columns, then `TASK:label`, `TASK:probability`, `TASK:probabilities`, and `error` where one failed."""
+    """The given columns, then `TASK:label`, `TASK:probability` or whatever it tells, and `error` where a row failed."""
     missing: Sequence[str]
     """Inputs of the model, or columns of an input that has several, which the table lacks: it answered without."""
     errors: int
@@ -36,7 +36,9 @@ class Told:
 def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = None) -> Told:
     """What the model says of each row of a CSV, JSON lines or Parquet table, read as in training.
 
-    Relative paths in cells start in the table's folder. Columns that are no field of the model are kept as they are.
+    Relative paths in cells start in the table's folder. Columns that are no field of the model are kept as they are,
+    and so are texts that it writes from other fields: they are what is true, where they are conversations to be
+    answered, or where there is nothing else to look at, they are prompts.
     Raises DataError where the table cannot be read, has no row, or lacks a column that a misspelt one seems to be.
     """
     if not path.is_file():
@@ -48,7 +50,7 @@ def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = 
     rows = list(source.rows())
     if not rows:
         raise DataError("the table has no rows.", path=path)
-    known = predictor.columns
+    known = {column: field for column, field in predictor.columns.items() if _asked(predictor, field)}
     asked = [{name: cell for name, cell in row.items() if name in known} for row in rows]
     told, errors = list[Mapping[str, Any]](), 0
     for row, answers in zip(rows, predictor.predict_each(asked, source.base), strict=True):
@@ -57,6 +59,11 @@ def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = 
         said = {"error": str(answers)} if isinstance(answers, DataError) else _flat(answers)
         told.append({**row, **said})
     return Told(told, missing, errors)
+
+
+def _asked(predictor: Predictor, field: str) -> bool:
+    """Whether a column of `field` is something to look at."""
+    return field not in predictor.written or not predictor.inputs or predictor.modalities[field].talks
 
 
 def write_table(told: Told, path: Path) -> None:
@@ -73,7 +80,7 @@ def write_table(told: Told, path: Path) -> None:
 
 
 def as_csv(told: Told) -> str:
-    """One line a row; probabilities of single labels are left out (JSON lines has them)."""
+    """One line a row; probabilities of single labels and vectors are left out (JSON lines has them)."""
     rows = _without_mappings(told.rows)
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, _names(rows), restval="", lineterminator="\n")
@@ -98,7 +105,7 @@ def _missing(predictor: Predictor, columns: Sequence[str], path: Path) -> list[s
                 f"the column {column!r} is no field of the model.{hint} It looks at: {listing(predictor.inputs)}.",
                 path=path,
             )
-    if set(missing) >= set(predictor.inputs):
+    if predictor.inputs and set(missing) >= set(predictor.inputs):
         raise DataError(
             f"no column is a field that the model looks at ({listing(missing)}). Columns: {listing(columns)}.",
             path=path,
@@ -111,7 +118,7 @@ def _flat(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _without_mappings(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if not isinstance(value, Mapping)} for row in rows]
+    return [{name: value for name, value in row.items() if not isinstance(value, Mapping | list)} for row in rows]
 
 
 def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -60,6 +60,11 @@ def test_an_answer_that_is_no_label_is_told_with_its_names():
     assert list(predict.in_words("price", {"value": 12.5})) == ["price: value 12.5"]
 
 
+def test_a_text_is_told_with_its_score_and_a_vector_by_its_length():
+    assert list(predict.in_words("say", {"text": "a cat", "score": -1.23456789})) == ["say: a cat, score -1.23457"]
+    assert list(predict.in_words("near", {"image": [0.1] * 128})) == ["near: image (128 numbers)"]
+
+
 def test_a_value_may_hold_an_equals_sign(folder):
     with pytest.raises(DataError, match="1=2"):
         predict.ask_row(folder, ["vector=1=2"], as_json=False)

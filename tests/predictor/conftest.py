@@ -30,3 +30,25 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def predictor(folder):
     return Predictor.load(folder, toy_plugins())
+
+
+WRITING_PLAN = ModelPlan(
+    modalities={"vector": Part("vector", {}), "sequence": Part("sequence", {})},
+    encoders={"vector": EncoderPlan(Part("mlp", {})), "sequence": EncoderPlan(Part("causal_gru", {}))},
+    fusion=Part("toy_prefix", {}),
+    tasks={
+        "say": Part("toy_generation", {"target": "sequence"}),
+        "near": Part("toy_alignment", {"first": "sequence", "second": "vector"}),
+    },
+)
+
+
+@pytest.fixture(scope="session")
+def writer(tmp_path_factory):
+    """An untrained toy model that writes `sequence` from `vector`, and aligns both."""
+    made = tmp_path_factory.mktemp("writer") / "model"
+    modalities = {name: toy_modalities()[name] for name in WRITING_PLAN.modalities}
+    model = assemble(WRITING_PLAN, modalities, seed=3, plugins=toy_plugins())
+    columns = {"vector": "numbers", "sequence": "words"}
+    save_model(made, model, plan=WRITING_PLAN, modalities=modalities, columns=columns, plugins=toy_plugins())
+    return Predictor.load(made, toy_plugins())
