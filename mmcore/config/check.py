@@ -1,6 +1,7 @@
 """What is wrong with a params.yaml: types and ranges, and whether its parts agree. Imports the plugins it names."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def faults_of(values: Mapping[str, Any], plugins: Plugins) -> Iterator[str]:
             yield from _name_faults(part, settings_of(found), where=where, fields=fields)
             yield from _name_faults_within(part, kind, where=where, fields=fields, plugins=plugins)
             if kind == "encoder":
-                yield from _consumer_fault(found.consumes, part, where=where, fields=fields)
+                yield from _consumer_fault(found.consumes, part, where=where, fields=fields, plugins=plugins)
 
 
 def _fault(step: Callable[..., object], *args: Any, **settings: Any) -> Iterator[str]:
@@ -88,11 +89,16 @@ def _parts(sections: Mapping[str, Any]) -> Iterator[tuple[Part, str, str]]:
         yield Part(part.name, settings), "task", f"tasks.{name}"
 
 
-def _consumer_fault(consumes: str, part: Part, *, where: str, fields: Mapping[str, FieldSettings]) -> Iterator[str]:
+def _consumer_fault(
+    consumes: str, part: Part, *, where: str, fields: Mapping[str, FieldSettings], plugins: Plugins
+) -> Iterator[str]:
     """An encoder of another modality than the field's."""
     modality = fields[where.split(".")[1]].modality.name
-    if consumes != modality:
-        yield f"{where}: {part.name!r} reads {consumes!r}, but the field's modality is {modality!r}."
+    if consumes == modality:
+        return
+    with suppress(MmcoreError):  # a modality that is not there has been told of
+        if consumes != getattr(plugins.modality.load(modality), "passes_for", None):
+            yield f"{where}: {part.name!r} reads {consumes!r}, but the field's modality is {modality!r}."
 
 
 def _name_faults_within(

@@ -66,3 +66,8 @@ class Encoder(nn.Module, ABC):
 
     def warm_start(self) -> None:
         """Fetch pretrained weights. Called when a training starts, never when a saved model is rebuilt."""
+
+    def rebuilt_with(self) -> Mapping[str, Any]:
+        """Settings that a saved model holds in place of those given, so that rebuilding it needs nothing else: the
+        architecture, say, that the name of a pretrained model stands for. Plain values, as YAML has them."""
+        return {}

@@ -51,7 +51,7 @@ def build_encoder(plan: ModelPlan, modality: Modality, *, name: str, seed: int, 
     """The encoder of one field, as it is in the whole model. Raises BuildError where it reads another modality."""
     part, reads = plan.encoders[name].part, plan.modalities[name].name
     found = plugins.encoder.load(part.name)
-    if found.consumes != reads:
+    if found.consumes not in (reads, modality.passes_for):
         raise BuildError(
             f"fields.{name}: the encoder {part.name!r} reads {found.consumes!r}, but the field's modality is "
             f"{reads!r}. Choose another encoder or another modality."

@@ -5,7 +5,7 @@
 # fields/FIELD/       what each modality's fit learned
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ def save_model(
     plugins: Plugins | None = None,
 ) -> None:
     """Write the folder, whose parent exists. Equal models give equal bytes."""
+    plan = _rebuildable(plan, model)
     folder.mkdir(exist_ok=True)
     save_tensors(state_of(model), folder / "model.safetensors")
     for name in sorted(modalities):
@@ -140,6 +141,16 @@ def plan_of_yaml(raw: Mapping[str, Any]) -> ModelPlan:
         weights=raw["weights"],
         settings=ModelSettings(**raw["settings"]),
     )
+
+
+def _rebuildable(plan: ModelPlan, model: MultimodalModel) -> ModelPlan:
+    """The plan, with what its encoders need in order to be built anew without their pretrained weights."""
+
+    def rebuilt(name: str, encoder: EncoderPlan) -> EncoderPlan:
+        settings = {**encoder.part.settings, **model.encoder(name).rebuilt_with()}
+        return replace(encoder, part=Part(encoder.part.name, settings))
+
+    return replace(plan, encoders={name: rebuilt(name, encoder) for name, encoder in plan.encoders.items()})
 
 
 def _read(path: Path) -> dict[str, Any]:

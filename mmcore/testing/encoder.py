@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
+import yaml
 from torch import Tensor, nn
 
 from mmcore.interfaces.encoder import Encoder
 from mmcore.interfaces.field import Field
 from mmcore.interfaces.run import Run
 from mmcore.interfaces.tokens import Tokens
+from mmcore.registry.settings import Part
 from mmcore.testing.decoding import DecodingContract
 from mmcore.testing.module import generator
 from mmcore.testing.perturb import (
@@ -110,6 +112,15 @@ class EncoderContract(DecodingContract):
         before, after = walk(self.ready(), field), walk(self.ready(), zero)
         assert torch.equal(before.mask, after.mask), (
             "the mask changes when a field's values are all zero. Take the mask from field.mask: a zero is a value."
+        )
+
+    def test_what_a_saved_model_holds_rebuilds_it(self) -> None:
+        kept = yaml.safe_load(yaml.safe_dump(dict(self.build().rebuilt_with())))
+        part = Part(self.name, {**self.settings, **kept})
+        rebuilt: Encoder = self.plugins().encoder.build(part, self.facts, where="encoder")
+        shapes = [{name: item.shape for name, item in made.state_dict().items()} for made in (self.build(), rebuilt)]
+        assert shapes[0] == shapes[1], (
+            "with the settings of `rebuilt_with` another encoder is built: the weights of a saved model would not fit."
         )
 
     def test_finite_with_everything_absent(self) -> None:

@@ -101,6 +101,14 @@ def test_a_fault_is_told(working, steps, value, message):
     assert any(message in fault for fault in faults), faults
 
 
+def test_an_encoder_reads_a_modality_that_passes_for_its_own(working):
+    module = next((working.site).rglob("image.py"))
+    module.write_text(module.read_text().replace("class Image:", "class Image:\n    passes_for = 'text'"))
+    working.edit("fields", "image", "encoder", value={"name": "rnn", "width": 8})
+
+    assert check(working.root, plugins=working.plugins).faults == ()
+
+
 def test_all_faults_are_told_at_once(working):
     working.edit("fusion", "guide", value="label")
     working.edit("tasks", "label", "hidden", value="many")
