@@ -2,6 +2,7 @@
 
 # B = samples of a batch, N = tokens of a sample, S = positions of a field, D = width
 
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 import torch
@@ -9,8 +10,10 @@ from torch import Tensor, nn
 
 from mmcore.interfaces.encoder import Encoder, Stage, StageCache
 from mmcore.interfaces.field import Field
-from mmcore.interfaces.fusion import Port
+from mmcore.interfaces.fusion import Fusion, Port
+from mmcore.interfaces.run import Run
 from mmcore.interfaces.tokens import Tokens
+from mmcore.testing.walk import batch_of, model_of
 
 LENGTH = 5
 """Positions of a ragged probe field, the longest row."""
@@ -77,3 +80,26 @@ def probe_field(port: Port, samples: int, generator: torch.Generator) -> Field:
     lengths = torch.randint(2, length + 1, (samples, 1), generator=generator)
     lengths[0] = length
     return Field(values, present, torch.arange(length) < lengths)
+
+
+def probe_runs(
+    fusion: Fusion,
+    ports: Mapping[str, Port],
+    *,
+    without: Collection[str] = (),
+    moved: str | None = None,
+) -> dict[str, Run]:
+    """Runs of four samples through a probe for each port, the same each time, for a fusion to drive.
+
+    without: fields that every sample lacks. moved: a field whose numbers are others.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        model = model_of({name: Probe(ports[name]) for name in sorted(ports)}, fusion).train(fusion.training)
+    draw = torch.Generator().manual_seed(0)
+    fields = {name: probe_field(ports[name], 4, draw) for name in sorted(ports)}
+    for name in without:
+        fields[name] = fields[name].hide(torch.arange(4))
+    if moved is not None:
+        fields[moved] = fields[moved].with_values(fields[moved].values + 1)
+    return model.start(batch_of(fields))

@@ -3,13 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from torch import nn
 
-from mmcore.interfaces.connector import Connector
+from mmcore.errors import BuildError
+from mmcore.interfaces.connector import ConnectorMaker
 from mmcore.interfaces.field import Batch, Field
+from mmcore.interfaces.fusion import Fusion, LateFusion, Port, Streams
 from mmcore.interfaces.modality import Cell, Modality
+from mmcore.interfaces.run import Run
+from mmcore.interfaces.settings import PluginOf
 from mmcore.interfaces.source import Row, Source
 from mmcore.interfaces.tokens import Tokens
 from mmcore.registry.plugins import GROUPS, Plugins
@@ -25,22 +30,24 @@ from mmcore.testing import (
 from mmcore.testing.plugin import PluginContract
 from mmcore.testing.toys import toy_batch, toy_modalities, toy_rows
 from mmcore.testing.toys.alignment import ToyAlignment
+from mmcore.testing.toys.connector import ToyConnector
 from mmcore.testing.toys.encoders import MLP, CausalGRU
-from mmcore.testing.toys.fusion import ToyConcat
+from mmcore.testing.toys.fusion import ToyConcat, ToyPrefix
+from mmcore.testing.toys.kit import toy_entry_points
 from mmcore.testing.toys.modalities import LabelModality, SequenceModality, VectorModality
 from mmcore.testing.toys.task import ToyClassification
 from mmcore.testing.toys.writing import ToyGeneration
 
 
 class Held(PluginContract):
-    """A class that no package registers, held to a contract."""
+    """A class that no package registers, held to a contract; the toys are there for what it is made of."""
 
     name = "toy"
     held: ClassVar[type[Any]]
 
     def plugins(self) -> Plugins:
         point = EntryPoint(self.name, f"{self.held.__module__}:{self.held.__qualname__}", GROUPS[self.kind])
-        return Plugins.of(lambda group: [point] if group == point.group else [])
+        return Plugins.of(lambda group: [*([point] if group == point.group else []), *toy_entry_points(group)])
 
     def shipped(self) -> Mapping[str, Any]:
         """As if the package shipped the constructor's own defaults."""
@@ -69,6 +76,66 @@ class CausalGRUContract(Held, EncoderContract):
 
 class ConcatContract(Held, FusionContract):
     held = ToyConcat
+
+
+class PrefixContract(Held, FusionContract):
+    held = ToyPrefix
+    settings = {"into": "question"}
+
+
+class ToyRiders(Fusion):
+    """One shared token rides behind every elastic field through its last stage, and is averaged over those present."""
+
+    def __init__(self, ports: Mapping[str, Port]) -> None:
+        super().__init__(ports)
+        elastic = [name for name in sorted(ports) if ports[name].elastic]
+        if not elastic:
+            raise BuildError("no field takes tokens.")
+        self.riding = tuple(name for name in elastic if ports[name].widths[-2:] == ports[elastic[0]].widths[-2:])
+        self.token = nn.Parameter(torch.randn(ports[self.riding[0]].widths[-2]))
+        self.taps = {**self.taps, **dict.fromkeys(self.riding, "between")}
+        self.looks_ahead = frozenset(self.riding)
+        self.writes = {name: port.width for name, port in ports.items()} | {"ridden": ports[self.riding[0]].width}
+
+    def forward(self, runs: Mapping[str, Run]) -> Streams:
+        for name in self.riding:
+            run = runs[name]
+            run.advance(run.depth - 1)
+            run.append(Tokens.of(self.token.expand(len(run.own.mask), 1, -1)))
+        ends = {name: runs[name].finish() for name in sorted(runs)}
+        share = self.share([ends[name] for name in self.riding])
+        ridden = torch.stack([runs[name].guests.values for name in self.riding]) * share
+        return {**ends, "ridden": Tokens.of(ridden.sum(0) / share.sum(0).clamp_min(1))}
+
+    def share(self, fields: Sequence[Tokens]) -> torch.Tensor:
+        """[fields,B,1,1]: 1 where a field is present."""
+        return torch.stack([tokens.present for tokens in fields])[..., None, None].float()
+
+
+class RidersContract(Held, FusionContract):
+    held = ToyRiders
+    ports = {"image": Port((4, 6, 5)), "question": Port((5, 5, 5), elastic=True), "text": Port((5, 5), elastic=True)}
+
+
+class ToyConnected(LateFusion):
+    """Each field through a connector: `NAME/connected`."""
+
+    def __init__(
+        self, ports: Mapping[str, Port], *, connector: Annotated[ConnectorMaker, PluginOf("connector")]
+    ) -> None:
+        super().__init__(ports)
+        self.names = tuple(sorted(ports))
+        self.connect = nn.ModuleList(connector(ports[name].width, 4) for name in self.names)
+        self.writes = {**self.writes, **{f"{name}/connected": 4 for name in self.names}}
+
+    def combine(self, streams: Mapping[str, Tokens]) -> Streams:
+        pairs = zip(self.names, self.connect, strict=True)
+        return {f"{name}/connected": layer(streams[name]) for name, layer in pairs}
+
+
+class ConnectedContract(Held, FusionContract):
+    held = ToyConnected
+    settings = {"connector": {"name": "toy_linear"}}
 
 
 class VectorContract(Held, ModalityContract):
@@ -134,17 +201,6 @@ class AlignmentContract(Held, TaskContract):
 
     def batch(self, samples: int, generator: torch.Generator) -> Batch:
         return toy_batch(samples, seed=1)
-
-
-class ToyConnector(Connector):
-    """One linear layer."""
-
-    def __init__(self, width: int, width_out: int) -> None:
-        super().__init__(width, width_out)
-        self.linear = torch.nn.Linear(width, width_out)
-
-    def forward(self, tokens: Tokens) -> Tokens:
-        return tokens.with_values(self.linear(tokens.values))
 
 
 class ToyConnectorContract(Held, ConnectorContract):

@@ -5,10 +5,10 @@ from inspect import signature
 import pytest
 
 from tests.testing.contracts import ToySourceContract
-from tests.testing.mutants import encoders, fusions, modalities, others, tasks, texts
+from tests.testing.mutants import encoders, fusions, modalities, others, streaming, tasks, texts
 from tests.testing.mutation import MUTANTS
 
-PARTS = (encoders, fusions, modalities, others, tasks, texts)  # importing them enters their mutants
+PARTS = (encoders, fusions, modalities, others, streaming, tasks, texts)  # importing them enters their mutants
 
 
 def call(contract, mutant, request):

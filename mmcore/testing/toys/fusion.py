@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import nn
 
-from mmcore.interfaces.fusion import Fusion, LateFusion, Port, Streams
+from mmcore.interfaces.fusion import Fusion, LateFusion, Port, Streams, need_port
 from mmcore.interfaces.run import Run
 from mmcore.interfaces.settings import Range
 from mmcore.interfaces.tokens import Tokens
@@ -37,9 +37,9 @@ class ToyPrefix(Fusion):
     def __init__(self, ports: Mapping[str, Port], *, into: str = "sequence", streaming: bool = True) -> None:
         """into: the field that is written. streaming: false: the same, but the whole text is walked for each token."""
         super().__init__(ports)
-        self.into, self.streaming = into, streaming
+        self.into, self.streaming, width = into, streaming, need_port(ports, into, "into").widths[0]
         self.others = tuple(name for name in sorted(ports) if name != into)
-        self.connect = nn.ModuleList(nn.Linear(ports[name].width, ports[into].widths[0]) for name in self.others)
+        self.connect = nn.ModuleList(nn.Linear(ports[name].width, width) for name in self.others)
         self.taps = {**self.taps, into: "between"}
         self.writes = {name: ports[name].width for name in sorted(ports)}
 

@@ -7,7 +7,8 @@ import torch
 
 from mmcore.interfaces.source import BrokenRow
 from mmcore.interfaces.tokens import Tokens
-from tests.testing.contracts import ToyConnector, ToyConnectorContract, ToySource, ToySourceContract
+from mmcore.testing.toys.connector import ToyConnector
+from tests.testing.contracts import ToyConnectorContract, ToySource, ToySourceContract
 from tests.testing.mutants.noisy import Noisy
 from tests.testing.mutation import mutant
 
