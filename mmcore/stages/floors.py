@@ -21,6 +21,7 @@ from mmcore.stages.fitting import fit_model, launch_for
 from mmcore.stages.inputs import Inputs, load_modalities, open_inputs, plan_of
 from mmcore.stages.paths import Paths
 from mmcore.training.checkpoint import Checkpoints
+from mmcore.training.parts import of_parts_there
 from mmcore.training.settings import TrainingSettings
 
 READS = ("fields", "tasks", "training", "floors", "evaluation")
@@ -47,7 +48,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     if floors.fusion is None:
         raise ConfigError("floors.fusion must name the fusion of a model with one field, for example {name: concat}.")
     plan = replace(plan_of(params), fusion=floors.fusion)
-    settings = replace(params.get("training", TrainingSettings), epochs=floors.epochs, patience=None)
+    settings = replace(params.get("training", TrainingSettings), epochs=floors.epochs, patience=None, keep="last")
     modalities = load_modalities(params.fields(), paths, plugins)
     model = assemble(plan, modalities, seed=settings.seed, plugins=plugins)
     inputs = open_inputs(params.fields(), paths, modalities=modalities, model=model)
@@ -113,6 +114,6 @@ def _train(
 ) -> None:
     with catch_signals() as stop:
         fit_model(
-            alone.model, inputs, plan=alone.plan, settings=settings, fabric=fabric, checkpoints=checkpoints,
+            alone.model, inputs, plan=alone.plan, settings=of_parts_there(settings, alone.model), fabric=fabric, checkpoints=checkpoints,
             stop=lambda: stop.requested, validates=False, title=f"{name} alone",
         )  # fmt: skip

@@ -1,11 +1,13 @@
 """Parts of a model, told by the start of their parameters' names: `encoders.image`, `fusion`."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from torch import nn
 
 from mmcore.errors import ConfigError, listing
+from mmcore.training.settings import TrainingSettings
 
 T = TypeVar("T")
 
@@ -25,6 +27,18 @@ def check_starts(key: str, starts: Iterable[str], names: Iterable[str]) -> None:
             raise ConfigError(
                 f"training.{key} names {start!r}, but no trained parameter starts so. Parts: {listing(parts)}."
             )
+
+
+def of_parts_there(settings: TrainingSettings, model: nn.Module) -> TrainingSettings:
+    """The settings for a model with fewer parts: what is said of others is left out, and every part learns always."""
+    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+    def kept(by_start: Mapping[str, float]) -> dict[str, float]:
+        return {start: value for start, value in by_start.items() if any(name.startswith(start) for name in names)}
+
+    return replace(
+        settings, lr_of=kept(settings.lr_of), layer_decay=kept(settings.layer_decay), thaw={}, freeze={}, modulate=None
+    )
 
 
 class Thawing:

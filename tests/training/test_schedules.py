@@ -11,7 +11,7 @@ from mmcore.model.assemble import assemble
 from mmcore.testing.toys import toy_batch, toy_modalities, toy_plugins
 from mmcore.training.averaging import fold_in
 from mmcore.training.modulation import Probes, modulate
-from mmcore.training.parts import Thawing
+from mmcore.training.parts import Thawing, of_parts_there
 from tests.training import toy
 
 
@@ -114,3 +114,11 @@ def test_a_modulated_training_learns_and_resumes_to_the_same_weights(tmp_path: P
     plain, _ = toy.run(tmp_path / "plain", toy.settings(epochs=2, checkpoint_every_s=1e9))
     assert moved(toy.weights(whole), toy.weights(plain))
     assert not any(name.startswith("probes") for name in toy.weights(whole))
+
+
+def test_a_smaller_model_is_trained_without_what_is_said_of_other_parts() -> None:
+    model = assemble(toy.PLAN, toy_modalities(), seed=0, plugins=toy_plugins())
+    given = toy.settings(lr_of={"encoders.vector": 0.1, "encoders.gone": 0.2}, thaw={"encoders.gone": 2}, modulate=0.1)
+    found = of_parts_there(given, model)
+    assert found.lr_of == {"encoders.vector": 0.1}
+    assert (found.thaw, found.modulate, found.lr) == ({}, None, given.lr)
