@@ -56,7 +56,7 @@ def compose(
 def stage(
     name: Annotated[str, typer.Argument(help="As dvc.yaml names it.")],
     field: Annotated[str | None, typer.Option(help="For fit, encode and features, which run once a field.")] = None,
-    run: Annotated[str | None, typer.Option(help="For repeat: one of repeats.runs.")] = None,
+    run: Annotated[str | None, typer.Option(help="For pretrain and repeat: one of their runs.")] = None,
     kind: Annotated[str | None, typer.Option(help="For spread: seeds or folds.")] = None,
 ) -> None:
     """Run one stage of dvc.yaml here and now.
@@ -125,6 +125,45 @@ def predict(
     ask_row(model, field or [], as_json=json) if table is None else ask_table(
         model, table, field or [], out=out, as_json=json
     )
+
+
+WORDS = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""For commands that take fields of the model as options: --image a.png."""
+
+
+@app.command(context_settings=WORDS)
+def ask(
+    context: typer.Context,
+    model: Annotated[Path, typer.Argument(help="A model's folder: artifacts/model.")],
+    temperature: Annotated[float | None, typer.Option(help="0: the likeliest words; above: drawn ones.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="At most so many tokens of answer.")] = None,
+) -> None:
+    """Talk with a model; without a question, line by line.
+
+    Fields are options. For example: mm ask artifacts/model --image a.png "what colour is it?"
+    """
+    from mmcore.cli.ask import talk
+
+    chosen = {"temperature": temperature, "max_tokens": max_tokens}
+    talk(model, context.args, writing={name: value for name, value in chosen.items() if value is not None})
+
+
+@app.command(context_settings=WORDS)
+def find(
+    context: typer.Context,
+    model: Annotated[Path, typer.Argument(help="A model's folder, with a task that aligns two fields.")],
+    within: Annotated[Path, typer.Option("--in", help="A folder of files, or a text file with a line each.")],
+    top: Annotated[int, typer.Option(help="How many to show.")] = 10,
+) -> None:
+    """Search files by a text, or texts by a file.
+
+    For example: mm find artifacts/model "a red cat" --in photos/
+
+    The other way round: mm find artifacts/model --image a.png --in names.txt
+    """
+    from mmcore.cli.ask import search
+
+    search(model, context.args, within=within, top=top)
 
 
 @app.command()

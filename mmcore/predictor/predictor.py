@@ -1,8 +1,10 @@
 """A model folder that answers: raw cells in, what its tasks say out. No DVC, no Prefect, no Hydra, no hub."""
 
+import hashlib
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import torch
 
 from mmcore.data.cells import names_of, packed
+from mmcore.data.writing import json_text
 from mmcore.errors import DataError, listing, near_miss
 from mmcore.evaluation.predict import outputs_of
 from mmcore.interfaces.field import Batch, Field
@@ -20,6 +23,7 @@ from mmcore.model.decode import Told
 from mmcore.model.folder import Saved, load_model
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.prepare import prepare
+from mmcore.model.weights import state_of
 from mmcore.registry.plugins import Plugins
 
 Answer = dict[str, Any]
@@ -68,6 +72,15 @@ class Predictor:
     def written(self) -> tuple[str, ...]:
         """The fields that it writes; a cell of one is a prompt."""
         return tuple(sorted(self._model.generated))
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the weights and of what made them: equal models have equal ones."""
+        digest = hashlib.sha256(json_text(self._saved.about).encode())
+        for name, tensor in sorted(state_of(self._model).items()):
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:24]
 
     def write_with(self, **changed: Any) -> None:
         """Change how texts are written from now on: settings of `Writing`, for every task that writes."""

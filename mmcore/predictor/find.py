@@ -1,0 +1,111 @@
+"""Search: what of a folder, or of a list of texts, is nearest to a text or to a picture."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmcore.errors import ConfigError, DataError, listing
+from mmcore.interfaces.modality import Cell
+from mmcore.predictor.predictor import Predictor
+from mmcore.predictor.vectors import Thing, Vectors, files_in, lines_of
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Found:
+    """One thing, and how near it is: the cosine, at most 1."""
+
+    name: str
+    near: float
+
+
+class Finder:
+    """A model that aligns two fields, and the vectors of what was embedded so far."""
+
+    def __init__(self, predictor: Predictor, *, cache: Path | None = None) -> None:
+        """cache: where vectors are kept; None: in the user's folder for caches.
+
+        Raises ConfigError where no task of the model aligns two fields.
+        """
+        tasks = {name: task for name, task in predictor.model.each_task().items() if task.coupled}
+        if not tasks:
+            raise ConfigError(
+                f"nothing in this model aligns two fields, so that nothing can be found with it. Its tasks: "
+                f"{listing(predictor.model.each_task())}. Train one with `tasks: {{pair: alignment}}`."
+            )
+        self._task, task = next(iter(sorted(tasks.items())))
+        self._predictor, self.fields = predictor, task.targets
+        self._cache = (cache or _user_cache()) / predictor.digest
+        self.broken = 0
+        """Files of the last search that could not be read."""
+
+    def find(self, query: Mapping[str, Cell], within: Path, *, top: int = 10) -> list[Found]:
+        """The `top` nearest things, nearest first.
+
+        query: the cell of one of the two fields. within: a folder of files for a field of files, a text file with a
+        line each for a field of texts. Raises DataError where the query or the place cannot be read.
+        """
+        ((field, cell),) = query.items()
+        field = self._predictor.columns.get(field, field)
+        if field not in self.fields:
+            raise ConfigError(f"{field!r} is not what this model aligns: ask by {listing(self.fields)}.")
+        wanted = next(name for name in self.fields if name != field)
+        asked = Thing("query", cell, "query")
+        vector = self._embed(field, [asked], strict=True)["query"]
+        things = self._things(wanted, within)
+        good, vectors = Vectors(self._cache / wanted).of(things, lambda new: self._embed(wanted, new))
+        self.broken = len(things) - len(good)
+        if not good:
+            raise DataError(f"there is nothing in it that can be read as {wanted!r}.", path=within)
+        near = vectors @ vector
+        best = np.argsort(-near, kind="stable")[:top]
+        return [Found(good[row].name, float(near[row])) for row in best.tolist()]
+
+    def by_text(self) -> str:
+        """The field that a plain text asks by."""
+        texts = [name for name in self.fields if not self._predictor.modalities[name].files]
+        if len(texts) != 1:
+            raise ConfigError(f"say which field the question is of: --{self.fields[0]} ... or --{self.fields[1]} ...")
+        return texts[0]
+
+    def _things(self, field: str, within: Path) -> list[Thing]:
+        if self._predictor.modalities[field].files:
+            if not within.is_dir():
+                raise DataError(f"to find a {field}, name a folder of files.", path=within)
+            return files_in(within)
+        if not within.is_file():
+            raise DataError(f"to find a {field}, name a text file with one on each line.", path=within)
+        return lines_of(within)
+
+    def _embed(self, field: str, things: Sequence[Thing], *, strict: bool = False) -> dict[str, np.ndarray]:
+        """A vector [D] by digest; strict: what cannot be read is an error, else it is left out."""
+        found, modality = dict[str, np.ndarray](), self._predictor.modalities[field]
+        for at in range(0, len(things), BATCH):
+            read = dict[str, np.ndarray]()
+            for thing in things[at : at + BATCH]:
+                try:
+                    read[thing.digest] = modality.read(thing.cell, Path())
+                except DataError:
+                    if strict:
+                        raise
+            if read:
+                vectors = self._vectors(field, list(read.values()))
+                found |= dict(zip(read, vectors, strict=True))
+        return found
+
+    def _vectors(self, field: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """[arrays,D]: what the task says of samples that have this field alone."""
+        batch = self._predictor.batch([{field: array} for array in arrays])
+        with torch.inference_mode():
+            told = self._predictor.model.each_task()[self._task].predict(self._predictor.model(batch)[self._task])
+        vectors: np.ndarray = told[field]
+        return vectors
+
+
+def _user_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mmcore" / "find"

@@ -1,0 +1,160 @@
+"""Search is exact, embeds each content once, and goes both ways."""
+
+import json
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+
+from mmcore.cli import ask
+from mmcore.errors import ConfigError, DataError
+from mmcore.model.assemble import assemble
+from mmcore.model.folder import save_model
+from mmcore.model.plan import EncoderPlan, ModelPlan
+from mmcore.predictor import Finder, Predictor
+from mmcore.registry.plugins import Plugins
+from mmcore.registry.settings import Part
+from mmcore.testing.toys import toy_modalities
+from mmcore.testing.toys.kit import toy_entry_points
+from tests.predictor.files import VectorFile
+
+PLAN = ModelPlan(
+    modalities={"vector": Part("vector", {}), "sequence": Part("sequence", {})},
+    encoders={"vector": EncoderPlan(Part("mlp", {})), "sequence": EncoderPlan(Part("causal_gru", {}))},
+    fusion=Part("toy_concat", {}),
+    tasks={"near": Part("toy_alignment", {"first": "sequence", "second": "vector"})},
+)
+QUERY = {"sequence": "it is not"}
+
+
+def points(group):
+    found = [point for point in toy_entry_points(group) if point.name != "vector"]
+    files = EntryPoint("vector", "tests.predictor.files:VectorFile", group)
+    return [*found, files] if group == "mmcore.modalities" else found
+
+
+@pytest.fixture
+def things(tmp_path):
+    """A folder of twelve files, two of them alike, one broken, one hidden."""
+    folder, draw = tmp_path / "things", np.random.default_rng(0)
+    (folder / "deep").mkdir(parents=True)
+    for number in range(12):
+        place = folder / "deep" if number % 3 == 0 else folder
+        (place / f"{number}.txt").write_text(" ".join(f"{value:.3f}" for value in draw.normal(size=3)))
+    (folder / "copy.txt").write_text((folder / "1.txt").read_text())
+    (folder / "broken.txt").write_bytes(b"\xff no vector")
+    (folder / ".hidden").write_text("1 2 3")
+    return folder
+
+
+@pytest.fixture
+def finder(tmp_path, things):
+    plugins = Plugins.of(points)
+    vector = VectorFile()
+    vector.fit(["1.txt"], things)
+    modalities = {"vector": vector, "sequence": toy_modalities()["sequence"]}
+    model = assemble(PLAN, modalities, seed=0, plugins=plugins)
+    columns = {name: name for name in modalities}
+    save_model(tmp_path / "model", model, plan=PLAN, modalities=modalities, columns=columns, plugins=plugins)
+    return Finder(Predictor.load(tmp_path / "model", plugins), cache=tmp_path / "cache")
+
+
+def test_what_is_found_is_what_comparing_all_by_hand_finds(finder, things):
+    predictor = finder._predictor
+    asked = predictor.predict([QUERY])[0]["near"]["sequence"]
+    near = {
+        path.name: float(np.dot(asked, predictor.predict([{"vector": str(path)}])[0]["near"]["vector"]))
+        for path in things.rglob("*.txt")
+        if path.name != "broken.txt"
+    }
+
+    found = finder.find(QUERY, things, top=5)
+
+    assert [one.near for one in found] == pytest.approx(sorted(near.values(), reverse=True)[:5], abs=1e-5)
+    assert {one.name.split("/")[-1] for one in found} <= set(near)
+    assert finder.broken == 1
+
+
+def test_files_are_named_by_their_place_and_hidden_ones_left_out(finder, things):
+    names = {found.name for found in finder.find(QUERY, things, top=99)}
+
+    assert {"deep/0.txt", "1.txt", "copy.txt"} <= names
+    assert len(names) == 13
+
+
+def test_a_file_finds_texts(finder, things, tmp_path):
+    (tmp_path / "texts.txt").write_text("it is\n\nnot left\nit is\nthe one\n")
+
+    found = finder.find({"vector": str(things / "1.txt")}, tmp_path / "texts.txt")
+
+    assert {one.name for one in found} == {"it is", "not left", "the one"}
+    assert found == sorted(found, key=lambda one: -one.near)
+
+
+def read_in(finder, folder):
+    VectorFile.reads = 0
+    found = finder.find(QUERY, folder, top=99)
+    return VectorFile.reads, {one.name: one.near for one in found}
+
+
+def test_each_content_is_embedded_once_also_after_a_move(finder, things):
+    first, before = read_in(finder, things)
+    again, same = read_in(finder, things)
+    (things / "2.txt").rename(things / "deep" / "moved.txt")
+    moved, after = read_in(finder, things)
+
+    assert (first, again, moved) == (13, 0, 0)  # copies share one, and what is broken stays so
+    assert same == before
+    assert after["deep/moved.txt"] == before["2.txt"]
+    assert "2.txt" not in after
+
+
+def test_a_changed_file_is_embedded_anew(finder, things):
+    _, before = read_in(finder, things)
+    (things / "2.txt").write_text("9 -9 9")
+    count, after = read_in(finder, things)
+
+    assert count == 1
+    assert after["2.txt"] != before["2.txt"]
+    assert {name: near for name, near in after.items() if name != "2.txt"}.items() <= before.items()
+
+
+def test_a_damaged_cache_is_made_anew(finder, things, tmp_path):
+    _, before = read_in(finder, things)
+    (contents,) = (tmp_path / "cache").rglob("contents.json")
+    contents.write_text(json.dumps({"rows": {}, "vectors": 3}))
+
+    count, after = read_in(finder, things)
+
+    assert count == 13
+    assert after == before
+
+
+def test_a_folder_of_nothing_is_told(finder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="nothing in it that can be read as 'vector'"):
+        finder.find(QUERY, tmp_path / "empty")
+
+
+def test_a_place_of_the_wrong_kind_is_told(finder, things):
+    with pytest.raises(DataError, match="to find a vector, name a folder"):
+        finder.find(QUERY, things / "1.txt")
+    with pytest.raises(DataError, match="to find a sequence, name a text file"):
+        finder.find({"vector": str(things / "1.txt")}, things)
+
+
+def test_a_model_that_aligns_nothing_cannot_find(predictor):
+    with pytest.raises(ConfigError, match=r"nothing in this model aligns two fields.*Its tasks: answer"):
+        Finder(predictor)
+
+
+def test_the_command_prints_names_with_how_near_they_are(finder, things, monkeypatch, capsys):
+    monkeypatch.setattr(ask.Predictor, "load", lambda folder: finder._predictor)
+    monkeypatch.setattr(ask, "Finder", lambda predictor: finder)
+
+    ask.search(things, ["it", "is", "not"], within=things, top=2)
+
+    out, err = capsys.readouterr()
+    best = finder.find(QUERY, things, top=2)
+    assert out.splitlines() == [f"{one.near:.3f}  {one.name}" for one in best]
+    assert "1 in" in err
