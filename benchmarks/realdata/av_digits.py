@@ -21,7 +21,9 @@ ASKED = {
     "even": ("is the sum even?", "do they add up to an even number?"),
     "larger": ("which is larger?", "which digit is larger?"),
 }
-ROUNDS = {"train": 3, "test": 1}
+VALIDATION_TAKES = range(10, 13)
+"""Said in the table, not cut by chance: pairs that are dealt anew would tie the sounds of both parts together."""
+ROUNDS = {"train": 3, "validation": 1, "test": 1}
 """How often each pair is dealt anew for `same` and `ask`."""
 
 Pair = dict[str, str]
@@ -48,10 +50,15 @@ def read_pairs(folder: Path) -> list[Pair]:
             "sound": f"sounds/{Path(row['audio']).name}",
             "digit": row["label"],
             "take": f"{row['label']}-{row['speaker']}-{row['take']}",
-            "split": "test" if int(row["take"]) in TEST_TAKES else "train",
+            "split": split_of(int(row["take"])),
         }
         for row in read_csv(folder / "dev" / "pairs.csv")
     ]
+
+
+def split_of(take: int) -> str:
+    """By the number of the take."""
+    return "test" if take in TEST_TAKES else "validation" if take in VALIDATION_TAKES else "train"
 
 
 def degraded(pair: Pair, folder: Path) -> Pair:
@@ -76,10 +83,9 @@ def _noise(name: str, shape: tuple[int, ...]) -> np.ndarray:
 def same(pairs: Sequence[Pair]) -> list[Pair]:
     """Each picture once with a sound of its digit and once with one of another digit; each sound as often in both."""
     rows = list[Pair]()
-    for split, rounds in ROUNDS.items():
-        chosen = [pair for pair in pairs if pair["split"] == split]
+    for split, chosen in _by_split(pairs).items():
         draw = random.Random(f"same {split}")
-        for _ in range(rounds):
+        for _ in range(ROUNDS[split]):
             like, unlike = _dealt(chosen, draw, alike=True), _dealt(chosen, draw, alike=False)
             for pair, friend, stranger in zip(chosen, like, unlike, strict=True):
                 for other, answer in ((friend, "yes"), (stranger, "no")):
@@ -90,10 +96,9 @@ def same(pairs: Sequence[Pair]) -> list[Pair]:
 def ask(pairs: Sequence[Pair]) -> list[Pair]:
     """Pictures and sounds with a question about both digits; half of the pairs that `same?` asks about are the same."""
     rows = list[Pair]()
-    for split, rounds in ROUNDS.items():
-        chosen = [pair for pair in pairs if pair["split"] == split]
+    for split, chosen in _by_split(pairs).items():
         draw = random.Random(f"ask {split}")
-        for _ in range(rounds):
+        for _ in range(ROUNDS[split]):
             for asked, wordings in ASKED.items():
                 halves = (_dealt(chosen, draw, alike=True), _dealt(chosen, draw, alike=False))
                 free = draw.sample(chosen, len(chosen))
@@ -117,6 +122,12 @@ def answer_to(asked: str, *, seen: int, heard: int) -> str:
     if asked == "larger":
         return "neither" if seen == heard else "picture" if seen > heard else "sound"
     return "yes" if (seen == heard if asked == "same" else (seen + heard) % 2 == 0) else "no"
+
+
+def _by_split(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """Split -> its pairs; no split without any."""
+    found = {split: [pair for pair in pairs if pair["split"] == split] for split in ROUNDS}
+    return {split: chosen for split, chosen in found.items() if chosen}
 
 
 def _dealt(pairs: Sequence[Pair], draw: random.Random, *, alike: bool) -> list[Pair]:

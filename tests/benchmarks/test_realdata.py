@@ -77,6 +77,9 @@ def test_neither_picture_nor_sound_alone_tells_whether_they_are_the_same():
 
 def test_pictures_and_sounds_stay_in_their_split_however_they_are_dealt():
     pairs = [{**pair, "sound": f"{pair['split']}-{pair['sound']}"} for pair in some_pairs()]
+    pairs += [
+        {**pair, "image": f"v-{pair['image']}", "sound": "v.wav", "split": "validation"} for pair in some_pairs(20)
+    ]
     split = {pair[name]: pair["split"] for pair in pairs for name in ("image", "sound")}
     for row in [*av_digits.same(pairs), *av_digits.ask(pairs)]:
         assert split[row["image"]] == split[row["sound"]] == row["split"]
