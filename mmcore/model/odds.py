@@ -11,6 +11,9 @@ from torch import Tensor
 
 from mmcore.interfaces.writing import Writing
 
+FEW = 512
+"""Tokens among which a drawn one is looked for at first."""
+
 
 @dataclass(frozen=True)
 class Signs:
@@ -41,17 +44,32 @@ def weigh(logits: Tensor, written: Tensor, *, writing: Writing, signs: Signs) ->
 
 
 def draw(weighed: Tensor, noise: Tensor, writing: Writing) -> Tensor:
-    """[R] tokens, each where `noise` [R] between 0 and 1 falls among the summed probabilities of the likeliest ones."""
-    shares, tokens = (weighed / writing.temperature).softmax(1).sort(stable=True, dim=1, descending=True)
-    before = shares.cumsum(1) - shares
-    kept = before < (1.0 if writing.top_p is None else writing.top_p)
-    kept[:, 0] = True
-    if writing.top_k is not None:
-        kept[:, writing.top_k :] = False
-    summed = torch.where(kept, shares, 0).cumsum(1)
+    """[R] tokens, each where `noise` [R] between 0 and 1 falls among the summed probabilities of what may come."""
+    shares, tokens = _likeliest((weighed / writing.temperature).softmax(1), writing)
+    if writing.top_p is not None:
+        before = shares.cumsum(1) - shares
+        shares = torch.where(before < writing.top_p, shares, 0)
+        shares[:, 0] = shares[:, 0].clamp_min(torch.finfo(shares.dtype).tiny)  # a share of 0 still takes the likeliest
+    summed = shares.cumsum(1)
     place = (summed <= noise.unsqueeze(1) * summed[:, -1:]).sum(1)
-    place = torch.minimum(place, kept.sum(1) - 1)  # rounding must not lead beyond the last
-    return tokens.gather(1, place.unsqueeze(1)).squeeze(1)
+    last = (shares > 0).long().cumsum(1).argmax(1)  # rounding must not lead beyond it
+    return tokens.gather(1, torch.minimum(place, last).unsqueeze(1)).squeeze(1)
+
+
+def _likeliest(shares: Tensor, writing: Writing) -> tuple[Tensor, Tensor]:
+    """Probabilities [R,some] and their tokens, the likeliest first where that matters.
+
+    To sort 64 x 6,000 numbers takes 36 ms on one core, to find the 512 largest 7: a text is a hundred times that.
+    """
+    most = min(writing.top_k or shares.shape[1], shares.shape[1])
+    if writing.top_p is not None and most > FEW:
+        found = shares.topk(FEW, 1)
+        if bool((found.values.sum(1) > writing.top_p).all()):
+            return found.values, found.indices
+    if writing.top_p is None and writing.top_k is None:
+        return shares, torch.arange(most, device=shares.device).expand_as(shares)
+    found = shares.topk(most, 1)
+    return found.values, found.indices
 
 
 def told_of(logits: Tensor, chosen: Tensor) -> Tensor:

@@ -8,11 +8,13 @@ import torch
 
 from mmcore.interfaces.field import Field
 from mmcore.interfaces.writing import Writing
+from mmcore.model import odds
 from mmcore.model.assemble import assemble
+from mmcore.model.beams import Search
 from mmcore.model.decode import generate
 from mmcore.model.odds import Signs, draw, weigh
 from mmcore.model.plan import EncoderPlan, ModelPlan
-from mmcore.model.texts import prompt_of
+from mmcore.model.texts import begin, prompt_of
 from mmcore.registry.settings import Part
 from mmcore.testing.toys import toy_batch, toy_modalities, toy_plugins
 
@@ -121,9 +123,6 @@ def test_more_beams_find_likelier_texts():
 
 
 def test_the_search_with_one_beam_is_greedy():
-    from mmcore.model.beams import Search
-    from mmcore.model.texts import begin
-
     model, batch = build(), prompts()
     given = batch.with_fields({"sequence": prompt_of(batch.fields["sequence"], bos=BOS)})
     with torch.inference_mode():
@@ -134,7 +133,7 @@ def test_the_search_with_one_beam_is_greedy():
 
 def test_writing_stops_at_the_end_symbol():
     model = build()
-    ids, _ = write(model, prompts(12), max_tokens=20, temperature=1.0)
+    ids, _ = write(model, prompts(12), max_tokens=40, temperature=3.0)
     ended = 0
     for row in ids.tolist():
         if END in row:
@@ -174,6 +173,17 @@ def test_only_the_likeliest_tokens_are_drawn():
     assert draw(logits, noise, Writing(temperature=1.0, top_p=0.81)).unique().tolist() == [0, 1, 2]
     counts = draw(logits, noise, Writing(temperature=1.0)).bincount() / 1000
     torch.testing.assert_close(counts, torch.tensor([0.5, 0.3, 0.15, 0.05]), atol=0.002, rtol=0)
+
+
+@pytest.mark.parametrize("top_p", [0.3, 0.999])
+def test_looking_among_a_few_tokens_first_changes_nothing(monkeypatch, top_p):
+    logits = 3 * torch.randn(50, 200, generator=torch.Generator().manual_seed(0))
+    noise, writing = torch.linspace(0, 1, 51)[:-1], Writing(temperature=1.0, top_p=top_p)
+    found = list[list[int]]()
+    for few in (16, 1000):
+        monkeypatch.setattr(odds, "FEW", few)
+        found.append(odds.draw(logits, noise, writing).tolist())
+    assert found[0] == found[1]
 
 
 def test_a_share_of_nothing_still_draws_the_likeliest():
