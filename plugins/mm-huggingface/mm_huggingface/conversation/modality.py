@@ -30,6 +30,7 @@ class Conversation(Modality):
     """
 
     passes_for = "text"
+    talks = True
 
     def __init__(
         self,
