@@ -114,6 +114,6 @@ def _train(
 ) -> None:
     with catch_signals() as stop:
         fit_model(
-            alone.model, inputs, plan=alone.plan, settings=of_parts_there(settings, alone.model), fabric=fabric, checkpoints=checkpoints,
-            stop=lambda: stop.requested, validates=False, title=f"{name} alone",
+            alone.model, inputs, plan=alone.plan, settings=of_parts_there(settings, alone.model), fabric=fabric,
+            checkpoints=checkpoints, stop=lambda: stop.requested, validates=False, title=f"{name} alone",
         )  # fmt: skip
