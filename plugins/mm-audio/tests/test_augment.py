@@ -6,6 +6,7 @@ import torch
 from mm_audio.modality import AudioModality
 
 RATE = 8000
+PLAIN = {"store": "float32", "level": "as_is", "standardise": "band"}
 
 
 def changed(modality: AudioModality, field, seed: int = 0):
@@ -13,7 +14,7 @@ def changed(modality: AudioModality, field, seed: int = 0):
 
 
 def made(**settings) -> AudioModality:
-    return AudioModality(**{"rate_hz": RATE, "store": "float32", "level": "as_is", "standardise": "band", **settings})
+    return AudioModality(**{"rate_hz": RATE, "mels": 40, **PLAIN, **settings})
 
 
 def sounds(modality: AudioModality, samples: int = 8, seconds: float = 0.4, hz: float = 500):
@@ -158,3 +159,28 @@ def test_every_change_at_once_is_finite_for_one_sample_silence_and_absence():
 
     assert after.values.isfinite().all()
     assert after.mask.any(1).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(("strength", "snr_db"), [(0.25, 20), (0.75, 0), (1.0, -10)])
+def test_damage_by_noise_is_as_loud_as_is_said(strength, snr_db):
+    modality = made()
+    field = sounds(modality)
+    noisy = modality.corrupt(field, "noise", strength=strength, generator=torch.Generator().manual_seed(0))
+
+    for row in range(1, len(field)):
+        before, after = (part.values[row][field.mask[row]] for part in (field, noisy))
+        sound = before * (before @ after) / (before @ before)  # as loud as it still is
+        ratio = 10 * (sound.square().sum() / (after - sound).square().sum()).log10()
+        assert ratio.item() == pytest.approx(snr_db, abs=1)
+    assert (noisy.values[~field.mask] == 0).all()
+    assert noisy.values.abs().max() <= 1
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.5, 1.0])
+def test_damage_by_a_hole_silences_its_share(strength):
+    modality = made()
+    field = sounds(modality)
+    silenced = modality.corrupt(field, "hole", strength=strength, generator=torch.Generator().manual_seed(0)).values
+
+    share = ((silenced == 0) & field.mask).sum(1)[1:] / field.mask.sum(1)[1:]
+    torch.testing.assert_close(share, torch.full_like(share, strength), atol=2e-2, rtol=0)

@@ -11,6 +11,7 @@ from mm_audio.modality import AudioModality
 from mmcore.errors import ArtifactError, DataError
 
 RATE = 8000
+PLAIN = {"store": "float32", "level": "as_is", "standardise": "band"}
 HERE = Path()
 
 
@@ -20,7 +21,7 @@ def noise(seconds: float, *, seed: int = 0, size: float = 0.1) -> np.ndarray:
 
 def ready(**settings) -> AudioModality:
     """Nothing was learned: levels in dB come out as they are."""
-    return AudioModality(**{"rate_hz": RATE, "store": "float32", "level": "as_is", "standardise": "band", **settings})
+    return AudioModality(**{"rate_hz": RATE, "mels": 40, **PLAIN, **settings})
 
 
 def prepared(modality: AudioModality, *waves: np.ndarray):
@@ -92,7 +93,7 @@ def test_the_colour_of_a_microphone_is_taken_off_with_the_mean_of_each_sound():
 
 @pytest.mark.parametrize("standardise", ["band", "all", "sound"])
 def test_training_sounds_have_mean_zero_and_deviation_one(folder, standardise):
-    modality = AudioModality(standardise=standardise)
+    modality = AudioModality(standardise=standardise, mels=40)
     modality.fit(CELLS, folder)
 
     field = modality.prepare(modality.collate([modality.read(cell, folder) for cell in CELLS]))
@@ -104,7 +105,7 @@ def test_training_sounds_have_mean_zero_and_deviation_one(folder, standardise):
         torch.testing.assert_close(real.std(0), torch.ones(40), atol=2e-2, rtol=0)
 
 
-@pytest.mark.parametrize(("rates", "learned", "mels"), [([8000, 8000, 44100], 8000, 40), ([44100, 44100], 16000, 64)])
+@pytest.mark.parametrize(("rates", "learned", "mels"), [([8000, 8000, 44100], 8000, 24), ([44100, 44100], 16000, 40)])
 def test_the_rate_is_that_of_most_sounds_up_to_what_speech_needs(tmp_path, rates, learned, mels):
     for n, rate in enumerate(rates):
         soundfile.write(tmp_path / f"{n}.wav", noise(0.3), rate)

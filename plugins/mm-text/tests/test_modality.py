@@ -252,4 +252,19 @@ def test_settings_that_contradict_each_other_are_refused(given):
         TextModality(**given)
 
 
+@pytest.mark.parametrize("strength", [0.3, 1.0])
+def test_masking_takes_its_share_of_the_words_and_leaves_the_ends(strength):
+    modality = fitted(max_tokens=300)
+    facts = modality.facts()
+    field = modality.collate([modality.read("what color " * 90, HERE), modality.read("", HERE)])
+
+    inside = len(modality.read("what color " * 90, HERE)) - 2
+
+    masked = modality.corrupt(field, "masked", strength=strength, generator=torch.Generator().manual_seed(0)).values
+
+    assert (masked[0] == facts["unknown"]).sum() == pytest.approx(strength * inside, rel=0.2)
+    assert masked[1].tolist() == field.values[1].tolist()
+    assert (masked[0, 0], masked[0, inside + 1]) == (facts["bos"], facts["eos"])
+
+
 MODALITY = fitted()

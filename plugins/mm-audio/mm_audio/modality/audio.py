@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mm_audio.modality.augment import SpectrumChanges, WaveChanges
+from mm_audio.modality.damage import KINDS, damaged
 from mm_audio.modality.sound import Filter, SoundReader
 from mm_audio.modality.spectrum import Spectrum
 from mmcore.errors import ArtifactError, DataError
@@ -24,6 +25,9 @@ from mmcore.interfaces.settings import Range
 FILE = "audio.json"
 FIT_SOUNDS = 1000  # as for pictures: more would not move mean and deviation by a hundredth
 HIGHEST_RATE_HZ = 16_000  # what a null rate goes up to: speech has little above 8 kHz, and every step costs with it
+BANDS = ((8000, 24), (16_000, 40), (384_000, 64))
+"""Up to a rate so many bands: broad enough that the harmonics of a voice melt into its formants. Spoken digits of
+speakers never heard (George, Lucas, Nicolas of FSDD; means of 3): 40 bands at 8 kHz 69.4 %, 24 bands 73.5 %."""
 LARGEST = 32767
 SMALLEST_DEVIATION_DB = 1.0  # a band that is always silent must not blow its rounding errors up
 Found = TypeVar("Found")
@@ -37,6 +41,7 @@ class AudioModality(Modality):
     """
 
     files = True
+    corruptions = KINDS
 
     def __init__(
         self,
@@ -173,6 +178,14 @@ class AudioModality(Modality):
         holes = changes.holes(field.mask, self.spectrum.mels, generator)
         return field.with_values(torch.where(holes, 0, field.values))
 
+    def corrupt(self, field: Field, kind: str, *, strength: float, generator: torch.Generator) -> Field:
+        """White noise or a stretch of silence; see damage.py."""
+        if strength == 0:
+            return field
+        wave, mask = _wave(field)
+        wave = damaged(wave, mask, kind, strength=strength, generator=generator)
+        return field.with_values(wave if self.store == "float32" else (wave * LARGEST).round().to(torch.int16))
+
     def prepare(self, field: Field) -> Field:
         """Waves -> standardised log-mel spectrograms [B,F,M] with the frames' mask, zero where it is False."""
         return field if field.values.ndim == 3 else self._spectrogram(field)
@@ -205,7 +218,7 @@ class AudioModality(Modality):
     def _take(self, rate_hz: int) -> None:
         """Everything that follows from the rate. Raises ConfigError where a setting does not go with it."""
         self.sounds.filter.check(rate_hz)
-        bands = 40 if rate_hz <= 8000 else 64 if rate_hz <= 16_000 else 80
+        bands = next(count for rate, count in BANDS if rate_hz <= rate)
         highest = rate_hz / 2 if self.highest_hz is None else self.highest_hz
         self.spectrum = Spectrum(
             rate_hz,

@@ -3,7 +3,6 @@
 # B = samples of a batch, S = tokens of a text
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from mm_text.modality.cells import readable, text_of
 from mm_text.modality.tokenizer import SMALLEST, Kind, Specials, cut, parse, readings, ready, train
 from mm_text.modality.words import Segment, Tagged, Words
 from mmcore.errors import ArtifactError, ConfigError, DataError
@@ -32,6 +32,8 @@ class TextModality(Modality):
     tags, a token of tag t stands there as token + t * vocabulary. `collate` makes `Field.scored` of the first; the
     encoders of this package take the second apart, and a text that some task writes has no tags.
     """
+
+    corruptions = ("masked",)
 
     def __init__(
         self,
@@ -78,7 +80,7 @@ class TextModality(Modality):
         Raises SetupError where what cuts or tags words is not installed.
         """
         self.words.versions()
-        texts = list(_readable(cells))
+        texts = list(readable(cells))
         if self.tokenizer_file is not None:
             self._copy(self.tokenizer_file)
         elif not texts:
@@ -169,6 +171,14 @@ class TextModality(Modality):
         scored = None if self.prompt_ends is None else mask & torch.from_numpy(stored >= 0)
         return Field(values, lengths > 0, None if mask.all() else mask, scored)
 
+    def corrupt(self, field: Field, kind: str, *, strength: float, generator: torch.Generator) -> Field:
+        """masked: of the tokens between beginning and end such a share, chosen at random, becomes unknown."""
+        assert kind == "masked", f"there is no damage {kind!r}"
+        values, special = field.values, self.specials
+        inside = (values != special.bos) & (values != special.eos) & (values != special.pad)
+        chosen = torch.rand(values.shape, generator=generator).to(values.device) < strength
+        return field.with_values(torch.where(inside & chosen, special.unknown, values))
+
     def decode(self, values: Tensor) -> list[str]:
         """[B,S] -> texts, each from its beginning to its first end."""
         rows = (values % len(self._readings)).tolist()
@@ -209,7 +219,7 @@ class TextModality(Modality):
     def _begun(self, cell: Cell) -> list[int]:
         """A beginning and every token, those of the prompt and the beginning before it below 0."""
         bos = self.specials.bos
-        return [bos if self.prompt_ends is None else -1 - bos, *self._tokens(_text(cell))]
+        return [bos if self.prompt_ends is None else -1 - bos, *self._tokens(text_of(cell))]
 
     def _tokens(self, text: str) -> list[int]:
         """The tokens of a text, those of its prompt below 0; no token reaches from the prompt into the rest."""
@@ -238,24 +248,3 @@ class TextModality(Modality):
 def _tokens_of(stored: np.ndarray) -> np.ndarray:
     """Tokens as `read` stores them -> tokens as encoders take them."""
     return np.where(stored < 0, -1 - stored, stored)
-
-
-def _text(cell: Cell) -> str:
-    """The cell as a text. Raises DataError where it is none, or holds half of a character."""
-    readable = isinstance(cell, str | int) or (isinstance(cell, float) and math.isfinite(cell))
-    if not readable or isinstance(cell, bool):
-        raise DataError(f"a text must be a string or a number, but the cell holds {str(cell)[:80]!r}.")
-    text = str(cell)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise DataError(f"the text {text[:80]!r} holds half of a character: {error}.") from error
-    return text
-
-
-def _readable(cells: Iterable[Cell]) -> Iterable[str]:
-    for cell in cells:
-        try:
-            yield _text(cell)
-        except DataError:
-            continue  # the encode stage puts it into quarantine
