@@ -1,9 +1,12 @@
-"""Where a token stands among the real ones of its sample, and the rotation that tells attention of it."""
+"""Where a token stands among the real ones of its sample, and the waves and rotations that tell attention of it."""
 
 # B = samples of a batch, H = heads, N = tokens of a sample, D = width of a head
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
+
+from mmcore.interfaces.tokens import Tokens
 
 
 def positions(mask: Tensor, start: Tensor | int = 0) -> Tensor:
@@ -28,3 +31,21 @@ def rotate(values: Tensor, places: Tensor) -> Tensor:
     cos, sin = angles.cos().to(values.dtype), angles.sin().to(values.dtype)
     one, other = values[..., :half], values[..., half:]
     return torch.cat([one * cos - other * sin, other * cos + one * sin], -1)
+
+
+def waves(tokens: Tokens, width: int) -> Tensor:
+    """[B or 1,N,width]: sines and cosines of where each token stands, an equal share of numbers for each axis.
+
+    On a grid a token stands in its cell, else in the row of real ones ("Attention is all you need", section 3.5).
+    """
+    device = tokens.values.device
+    if tokens.grid is None:
+        steps = [positions(tokens.mask[:1] if tokens.dense else tokens.mask)]
+    else:
+        axes = torch.meshgrid(*(torch.arange(size, device=device) for size in tokens.grid), indexing="ij")
+        steps = [axis.flatten().unsqueeze(0) for axis in axes]
+    share = max(1, width // (2 * len(steps)))
+    speeds = 10000.0 ** (-torch.arange(share, device=device) / share)
+    angles = torch.cat([step.unsqueeze(-1) * speeds for step in steps], -1)
+    found = torch.cat([angles.sin(), angles.cos()], -1)[..., :width]
+    return pad(found, [0, width - found.shape[-1]]).to(tokens.values.dtype)

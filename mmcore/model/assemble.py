@@ -34,7 +34,7 @@ def assemble(
     with seeded(seed, "fusion"):
         fusion: Fusion = plugins.fusion.build(plan.fusion, ports, where="fusion", seeded=partial(seeded, seed))
     causal = {name for name, owner in owners.items() if encoders[owner].causal}
-    writers = {name for name in causal if name in fusion.writes and name not in fusion.looks_ahead}
+    writers = {name for name in causal if name in fusion.writes}
     writes = {**fusion.writes, **{logits_of(name): _vocabulary(modalities[name]) for name in sorted(writers)}}
     tasks = dict[str, Task]()
     for name in sorted(plan.tasks):

@@ -5,13 +5,13 @@
 from typing import Annotated
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mmcore.interfaces.connector import Connector
 from mmcore.interfaces.settings import Range
 from mmcore.interfaces.tokens import Tokens, join
 from mmcore.layers.attention import Attention
-from mmcore.layers.positions import positions
+from mmcore.layers.positions import waves
 
 
 class ResamplerConnector(Connector):
@@ -50,7 +50,7 @@ class ResamplerConnector(Connector):
         """[B,N,width] -> [B,R,width_out], each seen by all."""
         values = self.into(tokens.values)
         if self.place:
-            values = values + _places(tokens, values.shape[-1]).to(values.dtype)
+            values = values + waves(tokens, values.shape[-1])
         seen = tokens.with_values(values).zeroed()
         mask = tokens.present.unsqueeze(1).expand(-1, len(self.latents))
         start = self.latents.to(values.dtype).expand(len(values), -1, -1)
@@ -79,18 +79,3 @@ class ResamplerLayer(nn.Module):
         asked = join([tokens.with_values(self.norm_tokens(tokens.values)), asking])
         values = latents.values + self.dropout(self.attention(asking, asked))
         return latents.with_values(values + self.dropout(self.network(self.norm_network(values))))
-
-
-def _places(tokens: Tokens, width: int) -> Tensor:
-    """[B or 1,N,width]: sines and cosines of where each token stands, an equal share of numbers for each axis."""
-    device = tokens.values.device
-    if tokens.grid is None:
-        steps = [positions(tokens.mask)]
-    else:
-        axes = torch.meshgrid(*(torch.arange(size, device=device) for size in tokens.grid), indexing="ij")
-        steps = [axis.flatten().unsqueeze(0) for axis in axes]
-    share = max(1, width // (2 * len(steps)))
-    speeds = 10000.0 ** (-torch.arange(share, device=device) / share)
-    angles = torch.cat([step.unsqueeze(-1) * speeds for step in steps], -1)
-    found = torch.cat([angles.sin(), angles.cos()], -1)[..., :width]
-    return nn.functional.pad(found, [0, width - found.shape[-1]])

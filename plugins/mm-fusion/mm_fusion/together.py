@@ -1,4 +1,4 @@
-"""Tokens of several fields brought to one width, each with a vector that says whose it is."""
+"""Tokens of several fields brought to one width, told where they stand and whose they are."""
 
 # B = samples of a batch, N = tokens of a sample, D = width
 
@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from mmcore.interfaces.tokens import Tokens, join
-from mmcore.layers.positions import positions
+from mmcore.layers.positions import positions, waves
 
 
 class Together(nn.Module):
-    """A layer for each field, and a learned vector for each where there are several."""
+    """y = P_m x + place + whose_m: a layer for each field, waves for each place, a learned vector for each field."""
 
     def __init__(self, widths: Sequence[int], width: int) -> None:
         """widths: D of each field. width: D of all afterwards."""
@@ -26,6 +26,7 @@ class Together(nn.Module):
         parts = list[Tokens]()
         for number, (layer, tokens) in enumerate(zip(self.project, fields, strict=True)):
             values = layer(tokens.values)
+            values = values + waves(tokens, values.shape[-1]).to(values.dtype)
             values = values if self.whose is None else values + self.whose[number]
             parts.append(replace(tokens, values=values, grid=None).zeroed())
         return parts

@@ -111,14 +111,16 @@ def test_convsum_refuses_a_kernel_without_a_middle():
         ConvSum(PORTS, kernel=4)
 
 
-def test_latents_look_at_the_tokens_and_not_at_their_number():
-    fusion = Perceiver(PORTS, width=8, latents=3, heads=2).eval()
-    image, question = torch.randn(1, 6, 5), torch.randn(1, 2, 5)
-    once = fusion.combine({"image": Tokens.of(image), "question": Tokens.of(question)})["joint"]
-    turned = fusion.combine({"image": Tokens.of(image.flip(1)), "question": Tokens.of(question)})["joint"]
+def test_latents_know_where_tokens_stand_and_not_how_far_a_batch_is_padded():
+    fusion = Perceiver({"question": PORTS["question"]}, width=8, latents=3, heads=2).eval()
+    values, mask = torch.randn(1, 6, 5), torch.arange(6).unsqueeze(0) < 4
+    whole, padded, turned = (
+        fusion.combine({"question": tokens})["joint"].values
+        for tokens in (Tokens.of(values[:, :4]), Tokens.of(values, mask), Tokens.of(values[:, :4].flip(1)))
+    )
 
-    assert once.length == 3
-    torch.testing.assert_close(once.values, turned.values)
+    torch.testing.assert_close(whole, padded)
+    assert not torch.allclose(whole, turned, atol=1e-3)
 
 
 def test_latents_know_whose_tokens_they_look_at():
