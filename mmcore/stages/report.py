@@ -17,10 +17,12 @@ from mmcore.data.quarantine import read_broken
 from mmcore.data.split import SPLITS
 from mmcore.data.store import Store
 from mmcore.data.writing import whole_file
+from mmcore.evaluation.predict import pick
 from mmcore.interfaces.metric import Table
 from mmcore.interfaces.modality import Modality, Shown
 from mmcore.interfaces.task import Task
 from mmcore.model.folder import Saved, load_model
+from mmcore.model.texts import prompt_of
 from mmcore.registry.plugins import Plugins, installed
 from mmcore.report.confusion import Confusion
 from mmcore.report.examples import Choice, Example, Gallery, choose
@@ -82,6 +84,14 @@ def galleries(name: str, task: Task, predictions: Any, *, saved: Saved, paths: P
     said, true = table_of(known, f"{name}:", but=f"{name}:true:"), table_of(known, f"{name}:true:")
     metric = next(iter(task.metrics().values()))
     scores = metric.rows(said, true)
+    if scores is not None and np.isnan(scores).any():  # rows that do not count are nothing to look at
+        counts = ~np.isnan(scores)
+        known, scores, said, true = (
+            known.filter(pa.array(counts)),
+            scores[counts],
+            pick(said, counts),
+            pick(true, counts),
+        )
     confidence = said["probabilities"].max(1) if said.get("probabilities", np.empty(0)).ndim == 2 else None
     ids = known["id"].to_pylist()
     choices = choose(
@@ -110,11 +120,20 @@ class _Inputs:
     def __init__(self, saved: Saved, paths: Paths) -> None:
         self._modalities: Mapping[str, Modality] = {name: saved.modalities[name] for name in saved.model.owners}
         self._stores = {name: Store(paths.store(name)) for name in self._modalities}
+        self._written = saved.model.generated
 
     def show(self, row: int) -> dict[str, Shown | None]:
-        """Every input field, None where the row lacks it."""
+        """Every input field, None where the row lacks it; of what is written the prompt, if there is one."""
         arrays = {name: store.take(np.array([row]))[0] for name, store in self._stores.items()}
-        return {n: None if array is None else self._modalities[n].show(array) for n, array in arrays.items()}
+        shown = {n: None if array is None else self._shown(n, array) for n, array in arrays.items()}
+        return {name: one for name, one in shown.items() if one != ("text", "") or name not in self._written}
+
+    def _shown(self, name: str, array: np.ndarray) -> Shown:
+        modality = self._modalities[name]
+        if name not in self._written:
+            return modality.show(array)
+        prompt = prompt_of(modality.collate([array]), bos=int(modality.facts()["bos"]))
+        return "text", str(modality.decode(prompt.values)[0])
 
 
 def table_of(table: Any, start: str, *, but: str | None = None) -> Table:

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mmcore.config.params import Params
+from mmcore.model.folder import load_model
 from mmcore.stages import encode, evaluate, features, fit, floors, ingest, join, report, train
 from mmcore.stages.paths import Paths
 
@@ -39,6 +40,7 @@ def prepare(folder, fields, **sections):
         },
         "fields": fields,
         "evaluation": {"resamples": 50},
+        "pretrain": {},
         "report": {"title": "Animals"},
         **sections,
     }  # fmt: skip
@@ -132,6 +134,13 @@ def test_the_report_shows_texts(written):
     page = paths.report.read_text()
     assert "quack quack quack quack" in page
     assert "symbol_error" in page
+
+
+def test_the_report_shows_no_input_that_is_the_answer(written):
+    paths, _ = written
+    inputs = report._Inputs(load_model(paths.model), paths)
+    shown = inputs.show(0)
+    assert set(shown) == {"animal"}
 
 
 def test_where_the_fusion_shows_the_text_nothing_a_field_alone_is_no_floor(tmp_path):
