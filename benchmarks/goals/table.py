@@ -113,8 +113,8 @@ BENCHMARKS: dict[str, Benchmark] = {
         goals=(Goal("answer/accuracy", 0.90),),
         beside={
             "image and sound": ("~fields.question",),
-            "image and question": ("~fields.sound",),
-            "sound and question": ("~fields.image",),
+            "image and question": ("~fields.sound", "~tasks.heard"),
+            "sound and question": ("~fields.image", "~tasks.seen"),
         },
     ),
     "emoji": Benchmark(

@@ -89,7 +89,7 @@ def same(pairs: Sequence[Pair]) -> list[Pair]:
             like, unlike = _dealt(chosen, draw, alike=True), _dealt(chosen, draw, alike=False)
             for pair, friend, stranger in zip(chosen, like, unlike, strict=True):
                 for other, answer in ((friend, "yes"), (stranger, "no")):
-                    rows.append({"image": pair["image"], "sound": other["sound"], "same": answer, "split": split})
+                    rows.append({**_put_beside(pair, other), "same": answer})
     return rows
 
 
@@ -104,16 +104,9 @@ def ask(pairs: Sequence[Pair]) -> list[Pair]:
                 free = draw.sample(chosen, len(chosen))
                 for number, pair in enumerate(chosen):
                     other = draw.choice(halves)[number] if asked == "same" else free[number]
-                    rows.append(
-                        {
-                            "image": pair["image"],
-                            "sound": other["sound"],
-                            "question": draw.choice(wordings),
-                            "answer": answer_to(asked, seen=int(pair["digit"]), heard=int(other["digit"])),
-                            "asked": asked,
-                            "split": split,
-                        }
-                    )
+                    answer = answer_to(asked, seen=int(pair["digit"]), heard=int(other["digit"]))
+                    question = draw.choice(wordings)
+                    rows.append({**_put_beside(pair, other), "question": question, "answer": answer, "asked": asked})
     return rows
 
 
@@ -122,6 +115,17 @@ def answer_to(asked: str, *, seen: int, heard: int) -> str:
     if asked == "larger":
         return "neither" if seen == heard else "picture" if seen > heard else "sound"
     return "yes" if (seen == heard if asked == "same" else (seen + heard) % 2 == 0) else "no"
+
+
+def _put_beside(pair: Pair, other: Pair) -> Pair:
+    """The picture of one pair and the sound of another, with their digits: more targets, if one wants them."""
+    return {
+        "image": pair["image"],
+        "sound": other["sound"],
+        "seen": pair["digit"],
+        "heard": other["digit"],
+        "split": pair["split"],
+    }
 
 
 def _by_split(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
