@@ -14,13 +14,15 @@ from mmcore.runtime.signals import ASKED_TO_STOP, raise_interrupted
 from mmcore.stages.paths import Paths
 
 STAGES = (
-    "ingest", "fit", "encode", "features", "join", "train", "floors", "evaluate", "repeat", "spread", "report",
+    "ingest", "fit", "encode", "features", "join", "pretrain", "train", "floors", "evaluate", "repeat", "spread",
+    "report",
 )  # fmt: skip
 """In the order of dvc.yaml; each is a module of mmcore.stages with `READS` and `run`."""
 FOR_EACH = {
     "fit": ("field", "fields"),
     "encode": ("field", "fields"),
     "features": ("field", "fields"),
+    "pretrain": ("run", "pretrain.runs"),
     "repeat": ("run", "repeats.runs"),
     "spread": ("kind", "repeats.summary"),
 }

@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+from mmcore.config.pretrain import planned_pretrain
 from mmcore.config.repeats import RepeatsSettings, planned
 from mmcore.config.sections import plain
 from mmcore.errors import ConfigError, listing, near_miss
@@ -38,13 +39,16 @@ def derive(tree: Mapping[str, Any], *, root: Path, plugins: Plugins) -> dict[str
     repeats = coerce(tree["repeats"], RepeatsSettings, "repeats")
     seed = coerce(tree["training"]["seed"], int, "training.seed")
     runs = planned(repeats.seeds, repeats.folds, stratify=repeats.stratify, seed=seed)
+    training = {**tree["training"], "packages": _model_packages(tree, root=root, plugins=plugins)}
+    others = coerce(tree["pretrain"]["training"], Mapping[str, Any], "pretrain.training")
     return {
         **tree,
+        "pretrain": {**tree["pretrain"], **planned_pretrain(others, training)},
         "repeats": {**tree["repeats"], **runs},
         "fields": fields,
         "data": {**tree["data"], "code": code, "package": package, "watch": watch},
         "floors": {**tree["floors"], "fusion": tree["floors"].get("fusion") or tree["fusion"]},
-        "training": {**tree["training"], "packages": _model_packages(tree, root=root, plugins=plugins)},
+        "training": training,
     }
 
 

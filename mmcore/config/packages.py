@@ -38,6 +38,9 @@ def _records(params: Params) -> Iterator[tuple[str, PackageSettings]]:
             yield "the fusion or a task", record
     for key in params.keys:
         steps = key.split(".")
+        if steps[:2] == ["pretrain", "runs"]:
+            for record in params.get(f"{key}.packages", tuple[PackageSettings, ...]):
+                yield "the fusion or a task", record
         if key == "fields":
             for name, field in params.fields().items():
                 yield from _of_field(f"fields.{name}", field)

@@ -5,6 +5,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from mmcore.config.fields import FieldSettings
+from mmcore.config.pretrain import PretrainSettings
 from mmcore.config.repeats import RepeatsSettings
 from mmcore.data.settings import DataSettings
 from mmcore.errors import ConfigError, listing, near_miss
@@ -21,6 +22,7 @@ SECTIONS: Mapping[str, Any] = {
     "tasks": Mapping[str, Part],
     "model": ModelSettings,
     "training": TrainingSettings,
+    "pretrain": PretrainSettings,
     "floors": FloorSettings,
     "evaluation": EvaluationSettings,
     "repeats": RepeatsSettings,

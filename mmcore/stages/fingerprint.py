@@ -15,12 +15,14 @@ from mmcore.registry.plugins import Plugins
 from mmcore.stages.paths import Paths
 
 
-def fingerprint(params: Params, plan: ModelPlan, *, paths: Paths, plugins: Plugins) -> str:
+def fingerprint(params: Params, plan: ModelPlan, *, paths: Paths, plugins: Plugins, start: Path | None = None) -> str:
     """Hex digest over the declared settings, the inputs' content, the code of mmcore and of the plan's plugins.
 
-    Raises ArtifactError where the inputs are not there.
+    start: the weights that the training starts from, where they are in a file. Raises ArtifactError where the inputs
+    are not there.
     """
     parts = [json_text({key: look_up(params.values, key) for key in params.keys})]
+    parts += [] if start is None else [sha256_of(start)]
     for path in (paths.manifest, paths.quarantine, paths.inputs):
         if not path.exists():
             raise ArtifactError(f"{path} is not there. Run `dvc repro`, or `mm stage join`, which writes it.")

@@ -1,21 +1,33 @@
-"""One training on prepared inputs: what train and floors have in common."""
+"""One training on prepared inputs: what pretrain, train and floors have in common."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
+from mmcore.config.params import Params
 from mmcore.data.balance import even_shares
 from mmcore.data.loader import Loader
-from mmcore.errors import ConfigError, listing
+from mmcore.data.writing import write_json
+from mmcore.errors import ArtifactError, ConfigError, listing
 from mmcore.evaluation.predict import predict
 from mmcore.evaluation.score import better_of, needs_text, score
 from mmcore.interfaces.encoder import Encoder
 from mmcore.interfaces.field import Batch
+from mmcore.model.assemble import assemble
+from mmcore.model.folder import save_model
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.plan import ModelPlan
+from mmcore.model.weights import load_state, load_tensors
+from mmcore.registry.plugins import Plugins
 from mmcore.runtime.fabric import Fabric, launch
-from mmcore.stages.inputs import Inputs
+from mmcore.runtime.signals import catch_signals
+from mmcore.stages.fingerprint import fingerprint
+from mmcore.stages.inputs import Inputs, load_modalities, open_inputs, plan_of
+from mmcore.stages.paths import Paths
 from mmcore.training.checkpoint import Checkpoints
+from mmcore.training.curves import write_curves
 from mmcore.training.loop import Data, Goal, train
 from mmcore.training.settings import TrainingSettings
 
@@ -41,11 +53,18 @@ def fit_model(
     stop: Callable[[], int | None],
     validates: bool,
     title: str,
+    start: Path | None = None,
 ) -> list[dict[str, float]]:
-    """Train a fresh model on the inputs' training split; its curves, one row an epoch."""
-    for encoder in model.encoders.values():
-        assert isinstance(encoder, Encoder)
-        encoder.warm_start()
+    """Train a fresh model on the inputs' training split; its curves, one row an epoch.
+
+    start: a file with the weights to start from; None: those that its encoders start from by themselves.
+    """
+    if start is None:
+        for encoder in model.encoders.values():
+            assert isinstance(encoder, Encoder)
+            encoder.warm_start()
+    else:
+        load_state(model, load_tensors(start), what=str(start))
     model.cached = inputs.cached
     rows = inputs.dataset.rows("train")
     shares = None if settings.balance is None else _shares(inputs, rows, settings.balance)
@@ -71,6 +90,47 @@ def fit_model(
     return train(
         model, data, goal=goal, settings=settings, fabric=fabric, checkpoints=checkpoints, stop=stop, title=title
     )
+
+
+def fit_and_save(
+    params: Params,
+    paths: Paths,
+    settings: TrainingSettings,
+    *,
+    plugins: Plugins,
+    start: Path | None,
+    model: Path,
+    learning: Path,
+    timings: Path | None,
+    title: str,
+) -> None:
+    """Train the model that `params` describe and write its folder, curves and timings.
+
+    Killed and started again, it ends with the same bytes. start: as of `fit_model`. Raises ArtifactError where it is
+    named and not there.
+    """
+    if start is not None and not start.exists():
+        raise ArtifactError(f"{start} is not there. Run `dvc repro`, or `mm stage pretrain`, which writes it.")
+    plan, fields = plan_of(params), params.fields()
+    fabric = launch_for(settings)
+    modalities = load_modalities(fields, paths, plugins)
+    made = assemble(plan, modalities, seed=settings.seed, plugins=plugins)
+    inputs = open_inputs(fields, paths, modalities=modalities, model=made)
+    mark = fingerprint(params, plan, paths=paths, plugins=plugins, start=start)
+    checkpoints = Checkpoints(paths.state / "training" / mark)
+    started = time.perf_counter()
+    with catch_signals() as stop:
+        curves = fit_model(
+            made, inputs, plan=plan, settings=settings, fabric=fabric, checkpoints=checkpoints,
+            stop=lambda: stop.requested, validates=True, title=title, start=start,
+        )  # fmt: skip
+    columns = {name: field.column for name, field in fields.items()}
+    save_model(model, made.cpu(), plan=plan, modalities=modalities, columns=columns, plugins=plugins)
+    write_curves(learning, curves)
+    if timings is not None:
+        about = {"train_s": round(time.perf_counter() - started, 1), "device": str(fabric.device)}
+        write_json(timings, {**about, "parameters": sum(p.numel() for p in made.parameters())})
+    checkpoints.clear()
 
 
 def _shares(inputs: Inputs, rows: np.ndarray, field: str) -> np.ndarray:

@@ -61,6 +61,10 @@ class Paths:
         """All that prediction needs."""
         return self.root / self.results / "model"
 
+    def pretrain(self, name: str) -> Path:
+        """What a training before the training made: a model folder and curves."""
+        return self.root / self.results / "pretrain" / name
+
     @property
     def timings(self) -> Path:
         """How long the training took."""

@@ -6,17 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmcore.config.params import Params
+from mmcore.config.pretrain import PretrainSettings
 from mmcore.config.repeats import RepeatSettings
 from mmcore.data.files import digest_of_folder
 from mmcore.data.folds import in_folds
 from mmcore.data.manifest import Manifest
 from mmcore.registry.plugins import Plugins, installed
-from mmcore.stages import encode, evaluate, features, fit, join, train
+from mmcore.stages import encode, evaluate, features, fit, join, pretrain, train
 from mmcore.stages.paths import Paths
 
 READS = (
-    "data.source", "data.max_broken", "fields", "fusion", "tasks", "model", "training", "evaluation",
-    "repeats.runs.{run}",
+    "data.source", "data.max_broken", "fields", "fusion", "tasks", "model", "training", "pretrain",
+    "evaluation", "repeats.runs.{run}",
 )  # fmt: skip
 
 
@@ -37,6 +38,9 @@ def run(params: Params, paths: Paths, *, run: str, plugins: Plugins | None = Non
         features.run(_under(seeded, features.READS, name), work, field=name, plugins=plugins)
     if settings.fold is not None:
         join.run(seeded, work)
+    for name in seeded.get("pretrain", PretrainSettings).runs:
+        seeded = seeded.with_value(f"pretrain.runs.{name}.seed", settings.seed)
+        pretrain.run(seeded, work, run=name, plugins=plugins)
     train.run(seeded, work, plugins=plugins)
     evaluate.run(_judged_on_test(seeded) if settings.fold is not None else seeded, work, plugins=plugins)
     target = paths.repeat(run)

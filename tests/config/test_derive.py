@@ -36,6 +36,38 @@ def test_a_package_from_outside_is_recorded(project, outside):
     assert values["training"]["packages"] == [field["package"]]
 
 
+def test_without_a_first_training_train_depends_on_a_file_that_is_there(project):
+    assert project.compose()["pretrain"] == {"training": {}, "runs": {}, "start": "mmcore/stages/pretrain.py"}
+
+
+def test_a_first_training_is_the_training_with_what_is_other(project):
+    values = project.compose("+pretrain.training.lr=0.5", "+pretrain.training.freeze={encoders: 1}")
+    first = values["pretrain"]["runs"]["first"]
+
+    assert first == {**values["training"], "lr": 0.5, "freeze": {"encoders": 1}}
+    assert values["pretrain"]["start"] == "artifacts/pretrain/first"
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ("+pretrain.training.lrr=0.5", r"pretrain.training names 'lrr', .* Did you mean 'lr'\?"),
+        ("+pretrain.training.epochs=0", r"pretrain.runs.first.epochs must be between 1"),
+    ],
+)
+def test_a_first_training_with_other_settings_than_there_are_is_refused(project, choice, message):
+    with pytest.raises(ConfigError, match=message):
+        project.compose(choice)
+
+
+def test_the_packages_of_a_first_training_are_looked_after(project, outside):
+    values = project.compose("fusion=gate", "+pretrain.training.lr=0.5")
+    (outside / "gate.py").write_text("changed = True\n")
+
+    with pytest.raises(ConfigError, match=r"the fusion or a task comes from cfg-outside"):
+        check_packages(Params(values, ["pretrain.runs.first"]), project.plugins)
+
+
 def test_a_package_that_is_as_recorded_is_accepted(project, outside):
     values = project.compose("fields.image=radar/dish")
 

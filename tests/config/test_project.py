@@ -78,7 +78,8 @@ def test_dvc_keeps_every_artifact_where_the_stages_write_it():
     files = [
         paths.manifest, paths.refused, paths.inputs, paths.quarantine, paths.model, paths.timings, paths.floors,
         paths.metrics, paths.predictions, paths.learning, paths.confusion, paths.report,
-        paths.fit("${key}"), paths.store("${key}"), paths.features("${key}"), paths.repeat("${key}"),
+        paths.fit("${key}"), paths.store("${key}"), paths.features("${key}"), paths.pretrain("${key}"),
+        paths.repeat("${key}"),
         f"{paths.spread('${key}')}.json", f"{paths.spread('${key}')}.html",
     ]  # fmt: skip
     outs = [path for name in STAGES for path in paths_in(body(name).get("outs", []) + body(name).get("metrics", []))]
@@ -99,11 +100,11 @@ def test_the_shipped_training_lists_every_setting():
     assert set(shipped) == set(settings_of(SECTIONS["training"])) - {"packages"}
 
 
-@pytest.mark.parametrize("section", ["model", "floors", "evaluation", "repeats", "report"])
+@pytest.mark.parametrize("section", ["model", "pretrain", "floors", "evaluation", "repeats", "report"])
 def test_the_shipped_config_lists_every_setting(section):
     shipped = yaml.safe_load((ROOT / "conf/config.yaml").read_text(encoding="utf-8"))
 
-    assert set(shipped[section]) == set(settings_of(SECTIONS[section])) - {"runs", "summary"}
+    assert set(shipped[section]) == set(settings_of(SECTIONS[section])) - {"runs", "summary", "start"}
 
 
 def test_shipped_values_are_the_defaults():

@@ -1,0 +1,20 @@
+"""pretrain@RUN: a first training, which the training proper goes on from."""
+
+from mmcore.config.params import Params
+from mmcore.registry.plugins import Plugins, installed
+from mmcore.stages.fitting import fit_and_save
+from mmcore.stages.paths import Paths
+from mmcore.training.settings import TrainingSettings
+
+READS = ("fields", "fusion", "tasks", "model", "pretrain.runs.{run}")
+
+
+def run(params: Params, paths: Paths, *, run: str, plugins: Plugins | None = None) -> None:
+    """Write pretrain/RUN/model/ and pretrain/RUN/learning.csv."""
+    settings = params.get(f"pretrain.runs.{run}", TrainingSettings)
+    folder = paths.pretrain(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    fit_and_save(
+        params, paths, settings, plugins=plugins or installed(), start=None, model=folder / "model",
+        learning=folder / "learning.csv", timings=None, title="pretrain",
+    )  # fmt: skip
