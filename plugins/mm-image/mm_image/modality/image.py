@@ -23,6 +23,7 @@ FIT_PICTURES = 1000  # their mean is off by less than a hundredth of the deviati
 KNOWN = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "clip": ((0.481455, 0.457828, 0.408211), (0.268630, 0.261303, 0.275777)),
 }
 
 
@@ -38,7 +39,7 @@ class ImageModality(Modality):
         size_px: Annotated[int, Range(1, 4096, log=True, soft_high=512)] = 64,
         resize: Resize = "crop",
         background: Annotated[tuple[int, int, int], Range(0, 255)] = (255, 255, 255),
-        standardise: Literal["fit", "imagenet", "half"] = "half",
+        standardise: Literal["fit", "imagenet", "half", "clip"] = "half",
         rotation_deg: Annotated[float, Range(0, 180)] = 0.0,
         flip_horizontal: Annotated[float, Range(0, 1)] = 0.0,
         flip_vertical: Annotated[float, Range(0, 1)] = 0.0,
