@@ -41,14 +41,16 @@ def measure(name: str, benchmark: Benchmark, *, data: Path, work: Path, quick: b
         for label, choices in (() if quick else benchmark.beside.items())
     }
     floors = benchmark.floors(table) if benchmark.floors and not quick else {}
-    return lines(name, benchmark, outcomes, others=others, floors=floors)
+    found = lines(name, benchmark, outcomes, others=others, floors=floors)
+    return [{**line, "met": None} for line in found] if quick else found
 
 
 def show(row: Mapping[str, Any]) -> str:
     """One line for people."""
     value = f"{row['ours']:.4g}" + (" ({:.4g} to {:.4g})".format(*row["spread"]) if row["spread"] else "")
     sign = "at least" if row["better"] == "up" else "at most"
-    goal = "shown" if row["goal"] is None else f"{sign} {row['goal']:.4g}: {'reached' if row['met'] else 'NOT reached'}"
+    verdict = {True: "reached", False: "NOT reached", None: "not judged"}[row["met"]]
+    goal = "shown" if row["goal"] is None else f"{sign} {row['goal']:.4g}: {verdict}"
     beside = ", ".join(f"{name} {value:.4g}" for name, value in row["floors"].items())
     cost = f"{row['parameters']:,} parameters, {row['seconds']:.0f} s"
     return f"{row['name']:16} {row['metric']:30} {value:26} {goal:28} [{beside}] {cost}"

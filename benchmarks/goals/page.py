@@ -29,8 +29,9 @@ bootstrap over groups where there is one run, over runs where there are several.
 <td class="number"><strong>{{ "%.4g"|format(row.ours) }}</strong>
 {% if row.spread %}<br><small>{{ "%.4g to %.4g"|format(*row.spread) }}</small>{% endif %}</td>
 <td class="number">{% if row.goal is none %}<span class="faint">shown</span>
-{% else %}<span class="{{ 'good' if row.met else 'bad' }}">{{ 'reached' if row.met else 'not reached' }}</span>
-<br><small>{{ '≥' if row.better == 'up' else '≤' }} {{ "%.4g"|format(row.goal) }}</small>{% endif %}</td>
+{% else %}{% if row.met is not none %}<span class="{{ 'good' if row.met else 'bad' }}">
+{{ 'reached' if row.met else 'not reached' }}</span><br>{% endif %}
+<small>{{ '≥' if row.better == 'up' else '≤' }} {{ "%.4g"|format(row.goal) }}</small>{% endif %}</td>
 <td><small>{% for name, value in row.floors.items() %}{{ name }} {{ "%.4g"|format(value) }}<br>{% endfor %}</small></td>
 <td><small>{% for name, value in row.runs.items() %}{{ name }} {{ "%.4g"|format(value) }}<br>{% endfor %}</small></td>
 <td class="number">{{ "{:,}".format(row.parameters) }}</td>

@@ -167,12 +167,12 @@ BENCHMARKS: dict[str, Benchmark] = {
         table="vqa_rad/rows.csv",
         choices=("experiment=vqa_rad",),
         goals=(
-            Goal("answer/accuracy/slice/kind=closed", 0.60),
-            Goal("answer/accuracy/slice/kind=open", 0.12),
-            Goal("answer/accuracy"),
+            Goal("answer/exact_match/slice/kind=closed", 0.60),
+            Goal("answer/exact_match/slice/kind=open", 0.12),
+            Goal("answer/exact_match"),
         ),
         runs=RAD_FOLDS,
-        beside={"question alone": ("~fields.image", "floors.alone=false")},
+        beside={"question alone": ("~fields.image",)},
     ),
     "emoji_captions": Benchmark(
         "names for pictures; prefix",

@@ -2,6 +2,7 @@
 
 import fusions
 import pytest
+from goals.page import write_page
 from goals.project import ROOT, Outcome
 from goals.rows import Benchmark, Goal
 from goals.score import lines
@@ -84,3 +85,12 @@ def test_the_table_of_fusions_marks_the_best_of_each_column():
     ]
     assert "**95.0** ± 1.0" in fusions.markdown(cells)
     assert "**90.0**" not in fusions.markdown(cells)
+
+
+def test_the_page_tells_each_row_its_goal_and_how_to_make_it_again(tmp_path):
+    ran = {"": outcome(tmp_path, t__m=0.9, t__m__low=0.8, t__m__high=0.95, t__m__floor__majority=0.5)}
+    rows = lines("pairs & names", row_of(Goal("t/m", 0.85), Goal("t/m")), ran, others={}, floors={})
+    write_page(tmp_path / "page.html", rows, quick=False)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    for told in ("pairs &amp; names", "reached", "≥ 0.85", "0.8 to 0.95", "majority 0.5", "mm compose experiment=x"):
+        assert told in page
