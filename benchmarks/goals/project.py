@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from mmcore.cli.compose import compose_params
 from mmcore.cli.stage import run_stage
 
@@ -53,8 +55,6 @@ def run_project(folder: Path, choices: Sequence[str], *, report: bool = True) ->
 
 
 def _stages(*, report: bool) -> None:
-    import yaml
-
     fields = sorted(yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["fields"])
     run_stage("ingest", field=None)
     for name in BY_FIELD:

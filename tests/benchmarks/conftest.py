@@ -22,4 +22,4 @@ def archives() -> Path:
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory) -> Path:
     """Where they are unpacked."""
-    return tmp_path_factory.mktemp("real")
+    return tmp_path_factory.mktemp("real") / "data"
