@@ -76,10 +76,10 @@ class Finder:
     def _things(self, field: str, within: Path) -> list[Thing]:
         if self._predictor.modalities[field].files:
             if not within.is_dir():
-                raise DataError(f"to find a {field}, name a folder of files.", path=within)
+                raise DataError(f"to look for {field!r}, name a folder of files.", path=within)
             return files_in(within)
         if not within.is_file():
-            raise DataError(f"to find a {field}, name a text file with one on each line.", path=within)
+            raise DataError(f"to look for {field!r}, name a text file with one on each line.", path=within)
         return lines_of(within)
 
     def _embed(self, field: str, things: Sequence[Thing], *, strict: bool = False) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -67,7 +68,8 @@ def _taken_away(model: MultimodalModel, inputs: Inputs, settings: EvaluationSett
         lacking = predict(
             model, _batches(inputs, settings), modalities=inputs.raw, without=[name], write=settings.write
         )
-        found |= {f"{key}/without/{name}": value for key, value in score(model, lacking).items()}
+        scores = score(model, lacking).items()  # a task whose target is gone has no rows to be scored on
+        found |= {f"{key}/without/{name}": value for key, value in scores if not math.isnan(value)}
     return found
 
 

@@ -137,9 +137,9 @@ def test_a_folder_of_nothing_is_told(finder, tmp_path):
 
 
 def test_a_place_of_the_wrong_kind_is_told(finder, things):
-    with pytest.raises(DataError, match="to find a vector, name a folder"):
+    with pytest.raises(DataError, match="to look for 'vector', name a folder"):
         finder.find(QUERY, things / "1.txt")
-    with pytest.raises(DataError, match="to find a sequence, name a text file"):
+    with pytest.raises(DataError, match="to look for 'sequence', name a text file"):
         finder.find({"vector": str(things / "1.txt")}, things)
 
 

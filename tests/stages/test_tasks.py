@@ -183,3 +183,4 @@ def test_aligned_fields_find_each_other_and_chance_is_their_floor(tmp_path):
     assert metrics["pair/says_to_animal_r1/floor/majority"] == pytest.approx(0.25)
     assert metrics["pair/animal_to_says_median_rank"] == 1
     assert json.loads(paths.floors.read_text()).keys() == {"majority"}
+    assert not [key for key in metrics if "/without/" in key]
