@@ -122,6 +122,24 @@ def test_seeds_and_folds_run_beside_the_model_that_is_kept(clone: Clone) -> None
     assert not list((clone.root / ".mm" / "repeats").iterdir())
 
 
+@pytest.mark.timeout(900)
+def test_a_first_training_is_a_stage_that_the_training_goes_on_from(clone: Clone) -> None:
+    params, floors = clone.root / "params.yaml", clone.root / "artifacts" / "floors.json"
+    before, judged = params.read_text(), floors.read_bytes()
+    choices = ["experiment=easy_vqa", *SMALL, "pretrain.training={lr: 0.01, freeze: {encoders: 1}}"]
+    clone.mm("compose", *choices)
+    ran, again = clone.repro(), clone.repro()
+    clone.mm("compose", *choices, "training.lr=0.003")
+    changed = clone.changed()
+    params.write_text(before)
+    assert ran.index("Running stage 'pretrain@first'") < ran.index("Running stage 'train'")
+    assert "Running stage" not in again
+    assert floors.read_bytes() == judged
+    assert "train" in changed
+    assert "pretrain@first" not in changed  # it has a learning rate of its own
+    assert "Running stage 'train'" not in clone.repro()  # the model without a first training comes back
+
+
 def test_a_learning_rate_runs_the_training_and_nothing_before_it(clone: Clone) -> None:
     before = (clone.root / "params.yaml").read_text()
     clone.mm("compose", "experiment=easy_vqa", *SMALL, "training.lr=0.001")
