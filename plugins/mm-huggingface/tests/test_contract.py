@@ -5,6 +5,7 @@ transformers itself computes.
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import yaml
 from torch import Tensor
@@ -38,6 +39,11 @@ TEXT = {
     "distilbert": {
         "model_type": "distilbert", "vocab_size": VOCABULARY, "dim": 8, "hidden_dim": 12, "n_layers": 2, "n_heads": 2,
         "max_position_embeddings": 32, "dropout": 0.0, "attention_dropout": 0.0,
+    },
+    "clip": {
+        "model_type": "clip_text_model", "vocab_size": VOCABULARY, "hidden_size": 8, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "intermediate_size": 12, "max_position_embeddings": 32, "bos_token_id": 1,
+        "eos_token_id": 2, "pad_token_id": 0,
     },
 }  # fmt: skip
 """Layer by layer."""
@@ -207,24 +213,16 @@ class TestRoberta(TestBert):
     settings = {"model": None, "architecture": TEXT["roberta"]}
 
 
-class TestElectra(TestBert):
-    settings = {"model": None, "architecture": TEXT["electra"]}
-
-
-class TestDistilBert(TestBert):
-    settings = {"model": None, "architecture": TEXT["distilbert"]}
-
-
 class TestBertWithAdapters(TestBert):
     settings = {"model": None, "architecture": TEXT["bert"], "lora": {"rank": 2, "dropout": 0.0}}
 
 
+class TestClipText(TestBert):
+    settings = {"model": None, "architecture": TEXT["clip"]}
+
+
 class TestT5AsOneStage(TestBert):
     settings = {"model": None, "architecture": WHOLE_TEXT["t5"]}
-
-
-class TestAlbertAsOneStage(TestBert):
-    settings = {"model": None, "architecture": WHOLE_TEXT["albert"]}
 
 
 class TestClip(OfPictures):
@@ -238,27 +236,12 @@ class TestClipAsInLlava(OfPictures):
     settings = {"model": None, "architecture": VISION["clip"], "drop_layers": 1, "output": "patches"}
 
 
-class TestClipLargerPictures(OfPictures):
-    def chosen(self, values: Tensor) -> Tensor:
-        return values[:, :1]
-
-    facts = {"channels": 3, "height": 12, "width": 12}
-    settings = {"model": None, "architecture": VISION["clip"], "output": "class"}
-
-
 class TestSiglip(OfPictures):
     settings = {"model": None, "architecture": VISION["siglip"], "output": "patches"}
 
 
 class TestViT(OfPictures):
     settings = {"model": None, "architecture": VISION["vit"], "lora": {"rank": 2, "targets": ["q_proj"]}}
-
-
-class TestDinov2(OfPictures):
-    def chosen(self, values: Tensor) -> Tensor:
-        return values[:, 1:]
-
-    settings = {"model": None, "architecture": VISION["dinov2"], "output": "patches"}
 
 
 class TestConvNextAsOneStage(OfPictures):
@@ -286,10 +269,6 @@ class TestLlama(OfWriters):
     settings = {"model": None, "architecture": CAUSAL["llama"]}
 
 
-class TestLlamaTied(TestLlama):
-    settings = {"model": None, "architecture": CAUSAL["llama-tied"]}
-
-
 class TestLlamaWithAdapters(TestLlama):
     settings = {"model": None, "architecture": CAUSAL["llama"], "lora": {"rank": 2}}
 
@@ -298,21 +277,39 @@ class TestQwen2WithRoomToSpare(TestLlama):
     settings = {"model": None, "architecture": {**CAUSAL["qwen2"], "vocab_size": VOCABULARY + 8}}
 
 
-class TestQwen3(TestLlama):
-    settings = {"model": None, "architecture": CAUSAL["qwen3"]}
-
-
-class TestMistral(TestLlama):
-    settings = {"model": None, "architecture": CAUSAL["mistral"]}
-
-
 class TestGPT2AsOneStage(TestLlama):
     settings = {"model": None, "architecture": WHOLE_CAUSAL["gpt2"]}
 
 
-class TestGPT2WithAdapters(TestLlama):
-    settings = {"model": None, "architecture": WHOLE_CAUSAL["gpt2"], "lora": {"rank": 2}}
+ALIKE = {
+    "distilbert": (OfTexts, "hf-text", TEXT["distilbert"]),
+    "electra": (OfTexts, "hf-text", TEXT["electra"]),
+    "albert": (OfTexts, "hf-text", WHOLE_TEXT["albert"]),
+    "dinov2": (OfPictures, "hf-vision", VISION["dinov2"]),
+    "llama with one table": (OfWriters, "hf-causal", CAUSAL["llama-tied"]),
+    "mistral": (OfWriters, "hf-causal", CAUSAL["mistral"]),
+    "qwen3": (OfWriters, "hf-causal", CAUSAL["qwen3"]),
+    "opt": (OfWriters, "hf-causal", WHOLE_CAUSAL["opt"]),
+}
+"""Families that differ from one with a class of its own in names alone."""
 
 
-class TestOPTAsOneStage(TestLlama):
-    settings = {"model": None, "architecture": WHOLE_CAUSAL["opt"]}
+@pytest.mark.parametrize("kind", ALIKE)
+def test_others_compute_what_transformers_computes(kind, tmp_path):
+    base, name, architecture = ALIKE[kind]
+    case = type("Case", (base,), {"name": name, "settings": {"model": None, "architecture": architecture}})()
+
+    case.test_it_computes_what_transformers_computes(tmp_path)
+    case.test_every_parameter_gets_a_gradient()
+    if name == "hf-causal":
+        case.test_decoding_word_by_word_gives_the_same()
+        case.test_decoding_goes_on_after_picking_rows()
+
+
+def test_larger_pictures_than_it_was_trained_with(tmp_path):
+    settings = {"model": None, "architecture": VISION["clip"]}
+    facts = {"channels": 3, "height": 12, "width": 12}
+
+    type("Case", (OfPictures,), {"settings": settings, "facts": facts})().test_it_computes_what_transformers_computes(
+        tmp_path
+    )
