@@ -135,20 +135,16 @@ def _by_split(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
 
 
 def _dealt(pairs: Sequence[Pair], draw: random.Random, *, alike: bool) -> list[Pair]:
-    """A permutation of the pairs in which each stands where the digit is the same (or is another one)."""
-    by_digit = dict[str, list[int]]()
-    for number in draw.sample(range(len(pairs)), len(pairs)):
-        by_digit.setdefault(pairs[number]["digit"], []).append(number)
+    """A random permutation of the pairs in which each stands where the digit is the same (or is another one)."""
+    digits = [pair["digit"] for pair in pairs]
+    others = draw.sample(range(len(pairs)), len(pairs))
     if alike:
-        places = [number for numbers in by_digit.values() for number in numbers]
-        others = [number for numbers in by_digit.values() for number in draw.sample(numbers, len(numbers))]
-    else:
-        # Sorted by digit and turned by at least the largest class, nothing meets its own digit.
-        places = [number for digit in sorted(by_digit) for number in by_digit[digit]]
-        largest = max(map(len, by_digit.values()))
-        turn = draw.randint(largest, len(places) - largest)
-        others = places[turn:] + places[:turn]
-    found = list(pairs)
-    for place, other in zip(places, others, strict=True):
-        found[place] = pairs[other]
-    return found
+        by_digit = {digit: iter([n for n in others if digits[n] == digit]) for digit in set(digits)}
+        return [pairs[next(by_digit[digit])] for digit in digits]
+    # Not a turn of the sorted pairs: each digit would meet one or two others only, and those could be learned by heart.
+    for place in range(len(pairs)):
+        while digits[others[place]] == digits[place]:
+            partner = draw.randrange(len(pairs))
+            if digits[place] not in (digits[partner], digits[others[partner]]):
+                others[place], others[partner] = others[partner], others[place]
+    return [pairs[other] for other in others]

@@ -75,6 +75,12 @@ def test_neither_picture_nor_sound_alone_tells_whether_they_are_the_same():
         assert all(both[name, "yes", split] == both[name, "no", split] for name, _, split in both)
 
 
+def test_each_digit_meets_each_other_one_as_a_stranger():
+    pairs = some_pairs(1500)
+    met = {(row["seen"], row["heard"]) for row in av_digits.same(pairs) if row["same"] == "no"}
+    assert len(met) == 10 * 9
+
+
 def test_pictures_and_sounds_stay_in_their_split_however_they_are_dealt():
     pairs = [{**pair, "sound": f"{pair['split']}-{pair['sound']}"} for pair in some_pairs()]
     pairs += [
