@@ -85,20 +85,20 @@ class TextModality(Modality):
             self._copy(self.tokenizer_file)
         elif not texts:
             raise DataError("there is no text to learn from: the training split has none that can be read.")
-        pieces = [self.words(text) for text in texts] if self.words.cuts else []
+        parted = [self._parted(text) for text in texts]
+        pieces = [piece for parts in parted for part in parts for piece in part]
         if self.words.taggers:
-            self.tags = ("", *sorted({tag for text in pieces for _, tag in text if tag}))
+            self.tags = ("", *sorted({tag for _, tag in pieces if tag}))
         if self.tokenizer_file is None:
-            learnable = (piece for text in pieces for piece, _ in text) if self.words.cuts else texts
             trained = train(
                 self.kind,
-                learnable,
+                (piece for piece, _ in pieces),
                 vocabulary_size=self.vocabulary_size,
                 lowercase=self.lowercase,
                 pieces=self.words.cuts or self.prompt_ends is not None,
             )
             self._take(trained.to_str(pretty=True), "the trained tokenizer")
-        long = sum(len(self._tokens(text)) > self.max_tokens - 2 for text in texts)
+        long = sum(sum(len(self._encode(part)) for part in parts) > self.max_tokens - 2 for parts in parted)
         self.truncated = round(long / max(1, len(texts)), 6)
 
     def save(self, folder: Path) -> None:
@@ -219,23 +219,22 @@ class TextModality(Modality):
     def _begun(self, cell: Cell) -> list[int]:
         """A beginning and every token, those of the prompt and the beginning before it below 0."""
         bos = self.specials.bos
-        return [bos if self.prompt_ends is None else -1 - bos, *self._tokens(text_of(cell))]
+        prompt, rest = (self._encode(part) for part in self._parted(text_of(cell), longest=self._enough))
+        return [bos if self.prompt_ends is None else -1 - bos, *(-1 - number for number in prompt), *rest]
 
-    def _tokens(self, text: str) -> list[int]:
-        """The tokens of a text, those of its prompt below 0; no token reaches from the prompt into the rest."""
-        if self.prompt_ends is None or self.prompt_ends not in text:
-            return self._encode(text)
-        before, ends, after = text.partition(self.prompt_ends)
-        return [*(-1 - number for number in self._encode(before + ends)), *self._encode(after)]
+    def _parted(self, text: str, *, longest: int | None = None) -> tuple[Tagged, Tagged]:
+        """The pieces of the prompt and of the rest: no token reaches from the one into the other.
 
-    def _encode(self, text: str) -> list[int]:
-        text = text[: self._enough]
-        if not self.words.cuts:
-            ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
-            return ids
-        return self._encode_pieces(self.words(text))
+        longest: characters of each that are looked at.
+        """
+        prompt, rest = "", text
+        if self.prompt_ends is not None and self.prompt_ends in text:
+            before, ends, rest = text.partition(self.prompt_ends)
+            prompt = before + ends
+        cut_up = self.words if self.words.cuts else _whole
+        return cut_up(prompt[:longest]), cut_up(rest[:longest])
 
-    def _encode_pieces(self, pieces: Tagged) -> list[int]:
+    def _encode(self, pieces: Tagged) -> list[int]:
         words = [piece for piece, _ in pieces]
         found = self.tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False)
         if not self.tags:
@@ -243,6 +242,10 @@ class TextModality(Modality):
         numbers = {tag: number * len(self._readings) for number, tag in enumerate(self.tags)}
         tags = [numbers.get(tag, 0) for _, tag in pieces]
         return [token + tags[word] for token, word in zip(found.ids, found.word_ids, strict=True)]
+
+
+def _whole(text: str) -> Tagged:
+    return [(text, "")] if text else []
 
 
 def _tokens_of(stored: np.ndarray) -> np.ndarray:
