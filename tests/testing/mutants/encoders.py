@@ -55,6 +55,14 @@ class RowsLeak(MLP):
         return tokens.with_values(tokens.values - tokens.values.mean(0))
 
 
+@mutant(MLPContract, "test_what_a_saved_model_holds_rebuilds_it", saying="would not fit")
+class RebuiltAsAnother(MLP):
+    """It remembers another width than it has."""
+
+    def rebuilt_with(self):
+        return {"width": self.widths[-1] + 1}
+
+
 class NormStage(DenseStage):
     """Batch norm behind a dense layer."""
 
