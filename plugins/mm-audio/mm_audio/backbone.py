@@ -1,4 +1,4 @@
-"""The encoder `audio_timm`: any model of PyTorch Image Models over the spectrogram as a picture of one channel."""
+"""The encoder `audio-timm`: any model of PyTorch Image Models over the spectrogram as a picture of one channel."""
 
 # B = samples of a batch, F = frames, M = mel bands, N = tokens of a sample, D = width
 

@@ -1,4 +1,4 @@
-"""The encoder `audio_cnn`: convolutions over the spectrogram, stage by stage."""
+"""The encoder `audio-cnn`: convolutions over the spectrogram, stage by stage."""
 
 # B = samples of a batch, F = frames, M = mel bands, N = tokens of a sample, D = width
 
@@ -80,7 +80,7 @@ def _check(
 ) -> None:
     if not widths or not len(widths) == len(time_strides) == len(frequency_strides):
         raise ConfigError(
-            "the encoder audio_cnn needs a stride in time and one in frequency for each width, at least one: widths "
+            "the encoder audio-cnn needs a stride in time and one in frequency for each width, at least one: widths "
             f"has {len(widths)}, time_strides {len(time_strides)}, frequency_strides {len(frequency_strides)}."
         )
-    check_kernel("audio_cnn", kernel)
+    check_kernel("audio-cnn", kernel)

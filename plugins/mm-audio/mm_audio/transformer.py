@@ -1,4 +1,4 @@
-"""The encoder `audio_transformer`: convolutions over time, then blocks of attention with rotary positions."""
+"""The encoder `audio-transformer`: convolutions over time, then blocks of attention with rotary positions."""
 
 # B = samples of a batch, F = frames, M = mel bands, N = tokens of a sample, D = width
 
@@ -43,7 +43,7 @@ class AudioTransformer(Encoder):
     ) -> None:
         """facts: mels. Raises ConfigError where the width cannot be dealt to the heads, or the kernel is even."""
         super().__init__(facts)
-        check_kernel("audio_transformer", kernel)
+        check_kernel("audio-transformer", kernel)
         self.time_strides = time_strides
         sizes = pairwise([facts["mels"], *[width] * len(time_strides)])
         self.stem = nn.ModuleList(

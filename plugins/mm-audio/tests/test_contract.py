@@ -93,7 +93,7 @@ class TestAudioChangedAsBoth(TestAudio):
 
 
 class TestAudioCNN(EncoderContract):
-    name = "audio_cnn"
+    name = "audio-cnn"
     facts = FACTS
     settings = {"stem_width": 4, "widths": [4, 8], "time_strides": [1, 2], "frequency_strides": [2, 1], "groups": 2}
 
@@ -115,32 +115,32 @@ class TestAudioCNNCells(TestAudioCNN):
 
 
 class TestAudioTransformer(TestAudioCNN):
-    name = "audio_transformer"
+    name = "audio-transformer"
     settings = {"width": 8, "heads": 2, "layers": 2, "dropout": 0.0}
 
 
 class TestAudioTransformerWithoutStem(TestAudioCNN):
-    name = "audio_transformer"
+    name = "audio-transformer"
     settings = {"width": 12, "heads": 2, "layers": 2, "time_strides": []}
 
 
 class TestAudioTimm(TestAudioCNN):
     """Batch norm."""
 
-    name = "audio_timm"
+    name = "audio-timm"
     settings = {"model": "test_efficientnet", "multiple": 64}
 
 
 class TestAudioTimmGlobal(TestAudioCNN):
-    name = "audio_timm"
+    name = "audio-timm"
     settings = {"model": "test_convnext", "output": "global", "multiple": 32}
 
 
 class TestAudioTimmTransformer(TestAudioCNN):
-    name = "audio_timm"
+    name = "audio-timm"
     settings = {"model": "test_vit"}
 
 
 class TestAudioTimmTransformerGlobal(TestAudioCNN):
-    name = "audio_timm"
+    name = "audio-timm"
     settings = {"model": "test_vit", "output": "global"}

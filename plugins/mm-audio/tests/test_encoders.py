@@ -88,7 +88,7 @@ def test_masked_group_norm_is_group_norm_where_all_is_real():
     [
         ({"widths": (32,)}, "widths has 1, time_strides 3, frequency_strides 3"),
         ({"widths": (32, 20, 32)}, r"multiple of groups \(8\), but 20 is not"),
-        ({"kernel": 4}, "the kernel of audio_cnn must be odd"),
+        ({"kernel": 4}, "the kernel of audio-cnn must be odd"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused_when_built(given_settings, message):
