@@ -1,6 +1,7 @@
 """Small projects of shell commands to run flows on, and one Prefect server for the whole session."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -79,6 +80,13 @@ class Project:
         )
         self._processes.append(process)
         return process
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard():
+    """Who runs the tests in the background of a shell hands down that ctrl-c is ignored, to what they start as well."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
