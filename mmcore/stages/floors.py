@@ -53,15 +53,15 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     model = assemble(plan, modalities, seed=settings.seed, plugins=plugins)
     inputs = open_inputs(params.fields(), paths, modalities=modalities, model=model)
     found: dict[str, Scores | None] = {"majority": _majority(model, inputs, params)}
-    tasks = {name: plan.tasks[name] for name, task in model.each_task().items() if not task.coupled}
     fabric, done = launch_for(settings), list[Checkpoints]()
-    for name in sorted(plan.encoders) if floors.alone and len(plan.encoders) > 1 and tasks else ():
+    for name in sorted(plan.encoders) if floors.alone and len(plan.encoders) > 1 else ():
+        asked = replace(plan, tasks={task: plan.tasks[task] for task in _tasks_of(model, name)})
+        if not asked.tasks:
+            continue
         if not _reaches(model, name):
             found[name] = None
             continue
-        alone = _alone(
-            replace(plan, tasks=tasks), name, of=model, modalities=modalities, seed=settings.seed, plugins=plugins
-        )
+        alone = _alone(asked, name, of=model, modalities=modalities, seed=settings.seed, plugins=plugins)
         some = open_inputs(params.fields(), paths, modalities=modalities, model=alone.model)
         some = replace(some, dataset=some.dataset.without(alone.hidden))
         mark = fingerprint(params, alone.plan, paths=paths, plugins=plugins)
@@ -71,6 +71,12 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     write_json(paths.floors, found)
     for checkpoints in done:
         checkpoints.clear()
+
+
+def _tasks_of(model: MultimodalModel, name: str) -> list[str]:
+    """The tasks that a field alone can be asked for: none that ties fields together or reads another field's stream."""
+    others = set(model.owners) - {name} - model.generated
+    return [task for task, found in model.each_task().items() if not found.coupled and not others & set(found.reads)]
 
 
 def _reaches(model: MultimodalModel, name: str) -> bool:

@@ -184,3 +184,23 @@ def test_aligned_fields_find_each_other_and_chance_is_their_floor(tmp_path):
     assert metrics["pair/animal_to_says_median_rank"] == 1
     assert json.loads(paths.floors.read_text()).keys() == {"majority"}
     assert not [key for key in metrics if "/without/" in key]
+
+
+def test_a_task_that_reads_one_fields_own_stream_has_no_floor_of_the_others(tmp_path):
+    fields = {
+        "animal": field("animal", TEXT, encoder=READER),
+        "says": field("says", TEXT, encoder=READER),
+        "weight": field("weight", {"name": "number"}),
+    }
+    regression = {"name": "regression", "target": "weight"}
+    params, paths = prepare(
+        tmp_path, fields, fusion={"name": "concat", "width": 8},
+        tasks={"both": {**regression, "stream": "joint"}, "heard": {**regression, "stream": "says"}},
+        model={}, training={"monitor": "both/mae", "epochs": 1, "threads": 1},
+        floors={"fusion": {"name": "concat", "width": 8}, "epochs": 1},
+    )  # fmt: skip
+    floors.run(params, paths)
+    found = json.loads(paths.floors.read_text())
+
+    assert {key.split("/")[0] for key in found["animal"]} == {"both"}
+    assert {key.split("/")[0] for key in found["says"]} == {"both", "heard"}
