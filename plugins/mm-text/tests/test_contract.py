@@ -92,3 +92,13 @@ class TestTagged(TestRNN):
 class TestTaggedTransformer(TestTagged):
     name = "transformer"
     settings = {"width": 8, "heads": 2, "dropout": 0.0}
+
+
+class TestNgrams(TestRNN):
+    name = "ngrams"
+    settings = {"width": 8, "longest": 3, "buckets": 50}
+
+
+class TestTaggedNgrams(TestTagged):
+    name = "ngrams"
+    settings = {"width": 8, "buckets": 10, "skip": 0.2}
