@@ -38,7 +38,7 @@ def run_project(folder: Path, choices: Sequence[str], *, report: bool = True) ->
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(ROOT / "conf", folder / "conf", dirs_exist_ok=True)
     done = folder / "done.json"
-    with contextlib.chdir(folder), contextlib.redirect_stdout(open(os.devnull, "w")):
+    with contextlib.chdir(folder), open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         compose_params(choices, force=True)
         params = (folder / "params.yaml").read_text(encoding="utf-8")
         about = json.loads(done.read_text(encoding="utf-8")) if done.exists() else {}
