@@ -127,7 +127,7 @@ def _keeps_keys(choice: Choice) -> bool:
 
 
 def _merged(former: Any, given: Any) -> Any:
-    if not isinstance(former, Mapping) or not isinstance(given, Mapping):
+    if not isinstance(former, Mapping) or not isinstance(given, Mapping) or "name" in given:
         return given
     return {**former, **{name: _merged(former.get(name), value) for name, value in given.items()}}
 

@@ -62,6 +62,7 @@ def test_groups_of_a_defaults_list_give_the_same_as_words(project):
         ("fields.text.encoder=null", ("fields", "text", "encoder"), None),
         ("encoder@fields.image.encoder=rnn", ("fields", "image", "encoder"), {"name": "rnn", "width": 128}),
         ("fields.image.encoder={name: rnn, width: 4}", ("fields", "image", "encoder"), {"name": "rnn", "width": 4}),
+        ("fields.image={encoder: {name: rnn, width: 4}}", ("fields", "image", "encoder"), {"name": "rnn", "width": 4}),
         ("fusion={pool: mean}", ("fusion",), {"name": "film", "guide": "text", "pool": "mean"}),
         ("training.lr_of={encoders.image: 0.1}", ("training", "lr_of"), {"encoders.image": 0.1}),
         ("training.lr=1e-2", ("training", "lr"), 0.01),
