@@ -139,6 +139,15 @@ def test_bleu_is_that_of_sacrebleu_over_all_texts_and_references():
     assert Bleu("en")({"text": column(*said, *said)}, true) == pytest.approx(corpus / 100)
 
 
+def test_bleu_of_texts_that_are_all_short_goes_by_the_n_grams_there_are():
+    pytest.importorskip("sacrebleu")
+    true = {"text": column("red circle", "blue"), "source": np.array([0, 1])}
+
+    assert Bleu("en")({"text": column("red circle", "blue")}, true) == pytest.approx(1)
+    assert 0 < Bleu("en")({"text": column("red square", "blue")}, true) < 1
+    assert Bleu("en")({"text": column("green square", "red")}, true) == 0
+
+
 def test_bleu_of_chinese_counts_characters():
     true = {"text": column("床前明月光疑是地上霜"), "source": np.arange(1)}
     assert Bleu("zh")({"text": column("床前明月光疑是地上霜")}, true) == pytest.approx(1)

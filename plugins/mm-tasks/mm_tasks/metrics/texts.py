@@ -121,7 +121,9 @@ class Bleu(Digested):
         if not len(digest["length"]):
             return float("nan")
         right, total, (said, true) = (digest[name].sum(0).tolist() for name in ("right", "all", "length"))
-        return float(BLEU.compute_bleu(right, total, said, true, smooth_method="exp").score) / 100
+        # effective_order: where no text has four words, the longest n-grams there are; else right ones would score 0.
+        bleu = BLEU.compute_bleu(right, total, said, true, smooth_method="exp", effective_order=True)
+        return float(bleu.score) / 100
 
 
 class CiderD(RowMean):
