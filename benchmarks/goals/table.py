@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from floors import linear, retrieval, trigram
-from realdata import av_digits, clothing_reviews, coco_cc, easy_vqa, emoji, fsdd, poems_zh, vqa_rad
+from realdata import av_digits, clothing_reviews, coco_cc, easy_vqa, emoji, fsdd, poems_zh, verses, vqa_rad
 
 from goals.rows import Benchmark, Goal
 
@@ -180,6 +180,13 @@ BENCHMARKS: dict[str, Benchmark] = {
         table="emoji/captions.csv",
         choices=("experiment=captions", "data.group=code", "fields.caption.column=name"),
         goals=(Goal("caption/cider_d"), Goal("caption/bleu")),
+    ),
+    "verses": Benchmark(
+        "a line of verse for a picture and its Chinese name; a demonstration",
+        data=verses,
+        table="emoji/verses.csv",
+        choices=("experiment=verses",),
+        goals=(Goal("verse/bits_per_character", better="down"),),
     ),
     "coco_captions": Benchmark(
         "captions for photographs, 26 to learn from; prefix",

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 import soundfile
-from realdata import av_digits, clothing_reviews, coco_cc, easy_vqa, emoji, fsdd, poems_zh, vqa_rad
+from realdata import av_digits, clothing_reviews, coco_cc, easy_vqa, emoji, fsdd, poems_zh, verses, vqa_rad
 from realdata.tables import fold_of, held_out, read_csv
 
 
@@ -179,3 +179,20 @@ def test_all_captions_of_a_photograph_stay_together(archives, cache):
     rows = read_csv(cache / "coco_cc" / "captions.csv")
     assert len(rows) == 160
     assert all(len(its) == 1 for its in splits_of(rows, "image_id").values())
+
+
+def test_a_line_of_verse_shares_its_character_with_the_name_and_is_of_a_poem_of_its_split():
+    names = [
+        {"image": "h.png", "code": "1", "chinese": "马脸", "split": "train"},
+        {"image": "r.png", "code": "2", "chinese": "雨", "split": "test"},
+        {"image": "x.png", "code": "3", "chinese": "电梯", "split": "train"},
+    ]
+    many = [f"春{chr(0x4E00 + n)}江南" for n in range(300)]
+    lines = {"train": [*many, "人间瘦马", "听雨歌楼"], "test": ["夜雨江湖", "白马西风"]}
+    rows = verses.verses(names, lines)
+    assert {row["code"]: row["verse"] for row in rows} == {"1": "人间瘦马", "2": "夜雨江湖"}
+    assert all(row["shared"] in row["name"] and row["shared"] in row["verse"] for row in rows)
+
+
+def test_lines_of_verse_are_cut_at_their_marks_and_stand_once():
+    assert verses.lines_of(["春江潮水，海上明月共潮生。短，春江潮水"]) == ["春江潮水", "海上明月共潮生"]
