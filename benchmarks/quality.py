@@ -29,11 +29,12 @@ def measure(name: str, benchmark: Benchmark, *, data: Path, work: Path, quick: b
     where = work / ("quick" if quick else "runs") / name
     short = (f"data.limit={benchmark.rows}", *QUICK, *benchmark.quick) if quick else ()
     runs = dict(list(benchmark.runs.items())[:1]) if quick else benchmark.runs
+    weights = benchmark.weights(cache) if benchmark.weights and not quick else ()
 
     def outcome(label: str, choices: tuple[str, ...]) -> Outcome:
         folder = where / (label or "run")
         path = os.path.relpath(table, folder)
-        return run_project(folder, [*benchmark.choices, f"data.source.path={path}", *choices, *short])
+        return run_project(folder, [*benchmark.choices, *weights, f"data.source.path={path}", *choices, *short])
 
     outcomes = {label: outcome(label, choices) for label, choices in runs.items()}
     others = {

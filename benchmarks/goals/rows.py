@@ -53,6 +53,8 @@ class Benchmark:
     """Name of a run -> choices of its own."""
     beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """More trainings, as many of each as there are runs; their means are shown beside it, as floors are."""
+    weights: Callable[[Path], tuple[str, ...]] | None = None
+    """The cache -> choices that take pretrained weights; the shortened form does without."""
     floors: Floors | None = None
     """Floors that no stage computes."""
     quick: tuple[str, ...] = ()

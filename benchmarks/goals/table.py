@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from floors import linear, retrieval, trigram
-from realdata import av_digits, clothing_reviews, coco_cc, easy_vqa, emoji, fsdd, poems_zh, verses, vqa_rad
+from realdata import av_digits, clothing_reviews, coco_cc, easy_vqa, emoji, fsdd, poems_zh, verses, vqa_rad, weights
 
 from goals.rows import Benchmark, Goal
 
@@ -12,6 +12,16 @@ REVIEW_FOLDS = {f"fold {n}": (f"data.split.column=fold_{n}",) for n in range(clo
 RAD_FOLDS = {f"fold {n}": (f"data.split.column=fold_{n}",) for n in range(vqa_rad.FOLDS)}
 SPEAKERS = {name: (f"data.split.column=without_{name}",) for name in fsdd.SPEAKERS}
 VQA = ("data=table", "data.group=image_id", "data.split.column=split")
+EMOJI_GOALS = tuple(
+    Goal(f"pairs/{ends}_r{first}", bound)
+    for first, bound in ((10, 0.55), (1, 0.22))
+    for ends in ("image_to_name", "name_to_image")
+)
+
+
+def emoji_weights(cache: Path) -> tuple[str, ...]:
+    """Picture and name, read by encoders that have seen others."""
+    return (*weights.frozen_images("image", cache, size_px=160), *weights.frozen_texts("name", max_tokens=48))
 
 
 def linear_speakers(table: Path) -> dict[str, float]:
@@ -122,13 +132,19 @@ BENCHMARKS: dict[str, Benchmark] = {
         data=emoji,
         table="emoji/names.csv",
         choices=("experiment=emoji",),
-        goals=tuple(
-            Goal(f"pairs/{ends}_r{first}", bound)
-            for first, bound in ((10, 0.55), (1, 0.22))
-            for ends in ("image_to_name", "name_to_image")
-        ),
+        goals=EMOJI_GOALS,
         runs=SEEDS,
         floors=retrieval.measure,
+    ),
+    "emoji_pretrained": Benchmark(
+        "the same; both read by pretrained encoders, frozen",
+        data=emoji,
+        table="emoji/names.csv",
+        choices=("experiment=emoji", "training.epochs=20", "tasks.pairs.hidden=256", "tasks.pairs.width=256"),
+        goals=EMOJI_GOALS,
+        runs=SEEDS,
+        floors=retrieval.measure,
+        weights=emoji_weights,
     ),
     "emoji_concepts": Benchmark(
         "pictures and names, split by concept",

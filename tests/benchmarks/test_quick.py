@@ -7,7 +7,7 @@ from goals.table import BENCHMARKS
 from quality import measure, show
 
 
-@pytest.mark.slow  # nineteen small trainings
+@pytest.mark.slow  # twenty small trainings
 @pytest.mark.parametrize("name", sorted(BENCHMARKS))
 def test_the_shortened_row_runs_from_archive_to_score(name, archives, cache):
     rows = measure(name, BENCHMARKS[name], data=archives, work=cache.parent, quick=True)
