@@ -1,5 +1,6 @@
 """What rows look like, field by field, in a few numbers: kept with a model, to hold later rows against it."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mmcore.data.cells import Columns
 from mmcore.data.manifest import Manifest
 from mmcore.interfaces.modality import Cell
 
@@ -39,22 +41,38 @@ class Change:
         return self.distance > self.limit
 
 
-def profile_of(manifest: Manifest, rows: np.ndarray, fields: Sequence[str]) -> dict[str, Any]:
-    """Field -> cells, share of missing ones, and shares of labels, or quantiles of numbers or of the texts' lengths."""
-    return {name: _profile([manifest.cells(name)[row] for row in rows], manifest, name) for name in sorted(fields)}
+def profile_of(manifest: Manifest, rows: np.ndarray, fields: Mapping[str, Columns]) -> dict[str, Any]:
+    """Field, or FIELD.COLUMN where it is made of several -> how many rows, the share of missing cells, and the shares
+    of labels or the quantiles of numbers or of the texts' lengths."""
+    found = dict[str, Any]()
+    for name, columns in sorted(fields.items()):
+        cells = manifest.cells(name)
+        chosen = [cells[row] for row in rows]
+        if any(manifest.hashes(name)):  # of files the names say nothing
+            found[name] = _missing(chosen)
+        elif isinstance(columns, str):
+            found[name] = _profile(chosen)
+        else:
+            objects = [{} if cell is None else json.loads(str(cell)) for cell in chosen]
+            found |= {f"{name}.{column}": _profile([one.get(column) for one in objects]) for column in columns}
+    return found
 
 
-def _profile(cells: Sequence[Cell | None], manifest: Manifest, name: str) -> dict[str, Any]:
-    there = [cell for cell in cells if cell is not None]
-    found: dict[str, Any] = {"rows": len(cells), "missing": 1 - len(there) / len(cells) if cells else 0.0}
-    if not there or any(manifest.hashes(name)):  # of files the names say nothing
+def _missing(cells: Sequence[Cell | None]) -> dict[str, Any]:
+    return {"rows": len(cells), "missing": sum(cell is None for cell in cells) / len(cells) if cells else 0.0}
+
+
+def _profile(cells: Sequence[Cell | None]) -> dict[str, Any]:
+    there, found = [cell for cell in cells if cell is not None], _missing(cells)
+    if not there:
         return found
     counts = Counter(map(str, there))
-    if len(counts) <= LABELS and not all(isinstance(cell, float) for cell in there):
+    if len(counts) <= LABELS:
         return found | {"labels": {label: count / len(there) for label, count in sorted(counts.items())}}
-    if all(isinstance(cell, int | float) for cell in there):
+    try:
         return found | {"numbers": _quantiles([float(cell) for cell in there])}
-    return found | {"lengths": _quantiles([float(len(str(cell))) for cell in there])}
+    except ValueError:
+        return found | {"lengths": _quantiles([float(len(str(cell))) for cell in there])}
 
 
 def _quantiles(values: Sequence[float]) -> list[float]:

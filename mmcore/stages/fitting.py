@@ -8,6 +8,7 @@ import numpy as np
 
 from mmcore.config.params import Params
 from mmcore.data.balance import even_shares
+from mmcore.data.cells import Columns
 from mmcore.data.loader import Loader
 from mmcore.data.manifest import Manifest
 from mmcore.data.marks import SEEN, marks_of, write_marks
@@ -129,7 +130,7 @@ def fit_and_save(
         )  # fmt: skip
     columns = {name: field.column for name, field in fields.items()}
     save_model(model, made.cpu(), plan=plan, modalities=modalities, columns=columns, plugins=plugins)
-    record_rows(model, paths, list(plan.encoders), fields=list(fields))
+    record_rows(model, paths, list(plan.encoders), columns=columns)
     write_curves(learning, curves)
     if timings is not None:
         about = {"train_s": round(time.perf_counter() - started, 1), "device": str(fabric.device)}
@@ -137,7 +138,7 @@ def fit_and_save(
     checkpoints.clear()
 
 
-def record_rows(model: Path, paths: Paths, inputs: list[str], *, fields: list[str]) -> None:
+def record_rows(model: Path, paths: Paths, inputs: list[str], *, columns: Mapping[str, Columns]) -> None:
     """Write into a model folder which rows it was trained on, and what they look like.
 
     So that it is never judged on them, and later ones can be held against them.
@@ -145,7 +146,7 @@ def record_rows(model: Path, paths: Paths, inputs: list[str], *, fields: list[st
     manifest = Manifest.read(paths.manifest)
     rows = np.flatnonzero(np.isin(manifest.splits, SEEN))
     write_marks(model, marks_of(manifest, inputs)[rows])
-    write_json(model / FILE, profile_of(manifest, rows, fields))
+    write_json(model / FILE, profile_of(manifest, rows, columns))
 
 
 def _shares(inputs: Inputs, rows: np.ndarray, field: str) -> np.ndarray:
