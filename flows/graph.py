@@ -68,9 +68,7 @@ class Graph:
         self.needs = {
             stage.addressing: tuple(other.addressing for other in graph.successors(stage)) for stage in stages
         }
-        self.wishes: Mapping[str, Wishes] = {
-            name: read_wishes(name, stage.meta) for name, stage in self._stages.items()
-        }
+        self.wishes = {name: read_wishes(name, stage.meta) for name, stage in self._stages.items()}
         self._mutex = threading.RLock()
         self._held: dict[str, ExitStack] = {}
         self._lifeline = Lifeline()
