@@ -1,34 +1,119 @@
-"""`python -m flows.retrain`: bring the model up to date with data, code and parameters, and say how good it is."""
+"""`python -m flows.retrain`: bring the model up to date, hold it against the one in use, release it if it is better."""
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 
-from flows.exits import exit_code, run_to_exit
+from flows.exits import DONE, MENDABLE, exit_code, run_to_exit
+from flows.fresh import update_imports
 from flows.graph import Graph
+from flows.judging import Candidate, champion_of, judge, judged_before, known_verdict
+from flows.locks import only_one
 from flows.options import stage_options
 from flows.outcome import Outcome, Status
 from flows.project import check_project
+from flows.releasing import Releaser, digest_or_none, settle, was_taken_back
+from flows.settings import release_settings
 from flows.summary import REPORT, read_scores, score_line, score_table
+from mmcore.releases.git import Git
+from mmcore.releases.record import PAGE, Record, write_record
+from mmcore.releases.settings import ReleaseSettings
+from mmcore.releases.tags import Version
 
 NAMED = 5  # stages in one line
 
 
-def retrain(root: Path, *, jobs: int, force: bool, as_json: bool) -> int:
-    """The steps, in order. Returns the exit code."""
+@dataclass
+class Result:
+    """What a retraining came to."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    record: Record | None = None
+    """The verdict, where there was something to judge."""
+    release: Version | None = None
+    """What was released just now."""
+    note: str = ""
+    """Why there is no verdict."""
+
+    @property
+    def code(self) -> int:
+        failed = exit_code(self.outcomes)
+        unjudged = self.record is not None and not self.record["judged"]
+        return failed if failed else MENDABLE if unjudged else DONE
+
+
+def retrain(root: Path, *, jobs: int, force: bool, as_json: bool, release: bool | None, wait: bool) -> int:
+    """The steps, in order. release: None: as params.yaml says. Returns the exit code."""
     check_project(root)
-    outcomes = [] if is_up_to_date() and not force else bring_up_to_date(jobs=jobs, force=force)
-    if as_json:
-        tell_as_json(root, outcomes)
-    else:
-        tell(root, outcomes)
-    return exit_code(outcomes)
+    git = Git(root)
+    with only_one(git, "retraining", wait=wait):
+        settings = release_settings(root)
+        releaser = Releaser(root, settings, _tell)
+        releaser.mend()
+        for path in update_imports(root, git):
+            _tell(f"New data: {path}")
+        result = Result([] if is_up_to_date() and not force else bring_up_to_date(jobs=jobs, force=force))
+        if not exit_code(result.outcomes):
+            decide(result, root, releaser, releasing=settings.enabled if release is None else release)
+    tell_as_json(root, result) if as_json else tell(root, result)
+    return result.code
+
+
+def decide(result: Result, root: Path, releaser: Releaser, *, releasing: bool) -> None:
+    """The verdict, and the release where it says PROMOTE; nothing where all of that has been done."""
+    git, branch, settings = releaser.git, releaser.branch, releaser.settings
+    candidate, champion = Candidate(root), champion_of(git, settings)
+    if candidate.digest is None:
+        return
+    if champion is None and not releasing:
+        result.note = "No model is in use yet: `python -m flows.retrain --release` makes this one the first release."
+        return
+    digest = None if champion is None else digest_or_none(git, champion.commit)
+    if champion is not None and digest == candidate.digest:
+        result.note = f"The model in use, {champion.number}, is this one."
+        return
+    result.record = known_verdict(root, candidate, digest)
+    before = None if result.record or digest is None else judged_before(branch, candidate, digest)
+    if before is not None and not (releasing and before.verdict == "PROMOTE"):
+        result.note = f"Compared with the model in use on {before.when[:16].replace('T', ' ')} UTC: {before.verdict}."
+        return
+    if result.record is None:
+        _tell("Comparing the new model with the one in use." if champion else "Looking at the first model.")
+        result.record = judge(root, git, branch, settings, candidate)
+        publish(result)
+    if result.record["verdict"] == "PROMOTE" and releasing and result.record["release"] is None:
+        release_it(result, root, releaser, settings, candidate)
+
+
+def release_it(result: Result, root: Path, releaser: Releaser, settings: ReleaseSettings, candidate: Candidate) -> None:
+    """Unless a person, or its smoke test, has taken these very bytes back before."""
+    record = result.record
+    assert record is not None
+    assert candidate.digest is not None
+    taken_back = was_taken_back(releaser.git, settings, candidate.digest)
+    if taken_back is not None:
+        record["verdict"] = "HOLD"
+        number = taken_back.number
+        mend = f"`python -m flows.release promote {number}` uses it all the same."
+        record["reasons"] = [f"The same model was released as {number} and taken back. {mend}", *record["reasons"]]
+        write_record(root, record)
+        return
+    result.release = releaser.release(record)
+    settle(root, record, settings, result.release)
+
+
+def publish(result: Result) -> None:
+    """The verdict as an artifact of Prefect, where Prefect was started for the stages."""
+    if result.outcomes and result.record is not None:
+        from flows.published import publish_verdict
+
+        publish_verdict(result.record)
 
 
 def is_up_to_date() -> bool:
@@ -37,7 +122,7 @@ def is_up_to_date() -> bool:
         stale = graph.stale()
     if stale:
         named = ", ".join(stale[:NAMED]) + (f" and {len(stale) - NAMED} more" if len(stale) > NAMED else "")
-        print(f"To be brought up to date: {named}, and what follows from it. Starting Prefect.", file=sys.stderr)
+        _tell(f"To be brought up to date: {named}, and what follows from it. Starting Prefect.")
     return not stale
 
 
@@ -48,38 +133,73 @@ def bring_up_to_date(*, jobs: int, force: bool) -> list[Outcome]:
     return run_pipeline(jobs=jobs, force=force)
 
 
-def tell(root: Path, outcomes: Sequence[Outcome]) -> None:
-    """For people: what went wrong, or the score beside its floors and where the page is."""
-    failed = [outcome for outcome in outcomes if outcome.status is Status.FAILED]
+def tell(root: Path, result: Result) -> None:
+    """For people: what went wrong, or the score beside its floors, the verdict, and where the pages are."""
+    failed = [outcome for outcome in result.outcomes if outcome.status is Status.FAILED]
     for outcome in failed:
         print(f"{outcome.stage} failed: {outcome.reason}", file=sys.stderr)
     if failed:
         return
     scores = read_scores(root)
-    if not outcomes:
+    if not result.outcomes:
         print("Nothing to do: data, code and parameters are as the last run found them.", *map(score_line, scores[:1]))
     elif scores:
         Console().print(score_table(scores))
     if (root / REPORT).exists():
         print(f"The report: {REPORT}")
+    tell_of_verdict(result)
 
 
-def tell_as_json(root: Path, outcomes: Sequence[Outcome]) -> None:
+def tell_of_verdict(result: Result) -> None:
+    """One line for each reason, and what came of it."""
+    if result.note:
+        print(result.note)
+    if result.record is None:
+        return
+    reasons: Sequence[str] = result.record["reasons"]
+    print(f"{result.record['verdict']}: {reasons[0] if reasons else ''}")
+    for reason in reasons[1:]:
+        print(f"  {reason}")
+    print(f"The verdict: {PAGE}")
+    released = result.record["release"]
+    if released:
+        print(f"{released['stage']} is {released['version']}: mm predict {released['stage']} ...")
+    elif result.record["verdict"] == "PROMOTE":
+        print("Not released: `python -m flows.retrain --release` does that.")
+
+
+def tell_as_json(root: Path, result: Result) -> None:
     """The same for programs, alone on stdout."""
     report = {
-        "up_to_date": all(outcome.status.good for outcome in outcomes),
-        "stages": [asdict(outcome) for outcome in outcomes],
+        "up_to_date": all(outcome.status.good for outcome in result.outcomes),
+        "stages": [asdict(outcome) for outcome in result.outcomes],
         "scores": [asdict(score) for score in read_scores(root)],
         "report": str(REPORT) if (root / REPORT).exists() else None,
+        "verdict": result.record,
+        "release": None if result.release is None else asdict(result.release),
+        "note": result.note,
     }
     print(json.dumps(report, indent=2))
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser("python -m flows.retrain", description=__doc__, parents=[stage_options()])
     parser.add_argument("--json", action="store_true", help="tell the result as JSON on stdout")
+    parser.add_argument(
+        "--release", action=argparse.BooleanOptionalAction, default=None,
+        help="release a better model, or the first one; without it release.enabled of params.yaml decides",
+    )  # fmt: skip
+    parser.add_argument("--wait", action="store_true", help="wait while another retraining runs; else it is an error")
     given = parser.parse_args()
-    return run_to_exit(lambda: retrain(Path.cwd(), jobs=given.jobs, force=given.force, as_json=given.json))
+    return run_to_exit(
+        lambda: retrain(
+            Path.cwd(), jobs=given.jobs, force=given.force, as_json=given.json, release=given.release, wait=given.wait
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def doctor(json: Json = False) -> None:
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model's folder: artifacts/model.")],
+    model: Annotated[Path, typer.Argument(help="A model's folder, or a release: prod, v1.2.0.")],
     field: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of one input; a value or a file's path.")] = None,
     table: Annotated[Path | None, typer.Option(help="Many rows: a CSV, JSON lines or Parquet table.")] = None,
     out: Annotated[
@@ -120,10 +120,12 @@ def predict(
 
     For example: mm predict artifacts/model --field image=a.png --field question="what colour is it?"
     """
+    from mmcore.cli.found import model_folder
     from mmcore.cli.predict import ask_row, ask_table
 
-    ask_row(model, field or [], as_json=json) if table is None else ask_table(
-        model, table, field or [], out=out, as_json=json
+    folder = model_folder(model)
+    ask_row(folder, field or [], as_json=json) if table is None else ask_table(
+        folder, table, field or [], out=out, as_json=json
     )
 
 
@@ -164,6 +166,32 @@ def find(
     from mmcore.cli.ask import search
 
     search(model, context.args, within=within, top=top)
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="A model's folder, or a release: prod, v1.2.0.")],
+    second: Annotated[str, typer.Argument(help="Another one.")],
+    json: Json = False,
+) -> None:
+    """Two models on the same rows of the test split.
+
+    With the difference of every score and its interval. For example: mm compare prod artifacts/model
+    """
+    from mmcore.cli.compare import compare_models
+
+    compare_models(first, second, as_json=json)
+
+
+@app.command()
+def smoke(model: Annotated[Path, typer.Argument(help="A model's folder.")]) -> None:
+    """Load a model and ask it some rows of the test split.
+
+    What every release has to pass.
+    """
+    from mmcore.cli.smoke import smoke_test
+
+    smoke_test(model)
 
 
 @app.command()

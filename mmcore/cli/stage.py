@@ -18,6 +18,8 @@ STAGES = (
     "report",
 )  # fmt: skip
 """In the order of dvc.yaml; each is a module of mmcore.stages with `READS` and `run`."""
+OF_FLOWS = ("judge", "verdict")
+"""Run by a flow and not by DVC."""
 FOR_EACH = {
     "fit": ("field", "fields"),
     "encode": ("field", "fields"),
@@ -35,7 +37,7 @@ def run_stage(name: str, **entries: str | None) -> None:
 
     Raises ConfigError where there is no such stage or entry.
     """
-    if name not in STAGES:
+    if name not in (*STAGES, *OF_FLOWS):
         raise ConfigError(f"There is no stage {name!r}.{near_miss(name, STAGES)} There is: {listing(STAGES)}.")
     paths = Paths(Path())
     chosen = _entry(name, entries, paths)

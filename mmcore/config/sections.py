@@ -12,6 +12,7 @@ from mmcore.errors import ConfigError, listing, near_miss
 from mmcore.evaluation.settings import EvaluationSettings, FloorSettings
 from mmcore.model.settings import ModelSettings
 from mmcore.registry.settings import MISSING, Part, coerce, settings_of
+from mmcore.releases.settings import ReleaseSettings, VerdictSettings
 from mmcore.report.settings import ReportSettings
 from mmcore.training.settings import TrainingSettings
 
@@ -27,6 +28,8 @@ SECTIONS: Mapping[str, Any] = {
     "evaluation": EvaluationSettings,
     "repeats": RepeatsSettings,
     "report": ReportSettings,
+    "verdict": VerdictSettings,
+    "release": ReleaseSettings,
 }
 """Key -> what it must be, in the order in which they are written. `compose` comes last and is no section."""
 

@@ -43,7 +43,7 @@ def interval(
     if by_row is not None:
         scores = _fast(by_row, member, groups=groups, resamples=resamples, generator=generator)
     else:
-        scores = _slow(metric, predictions, truth, member=member, resamples=resamples, generator=generator)
+        scores = resampled(metric, predictions, truth, member=member, resamples=resamples, generator=generator)
     if np.isnan(scores).all():
         return float("nan"), float("nan")
     tail = (1 - confidence) / 2
@@ -68,7 +68,7 @@ def _fast(
     return means
 
 
-def _slow(
+def resampled(
     metric: Metric,
     predictions: Table,
     truth: Table,
@@ -77,6 +77,7 @@ def _slow(
     resamples: int,
     generator: np.random.Generator,
 ) -> np.ndarray:
+    """The score of so many samples of groups. member: [rows] the number of each row's group, from 0 without a gap."""
     digest = metric.digest(predictions, truth)
     order = np.argsort(member, kind="stable")
     sizes = np.bincount(member)

@@ -1,7 +1,7 @@
 """Scores of parts of the rows: those with one value in a column that was carried along."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -22,14 +22,20 @@ def score_slices(
     settings: EvaluationSettings,
 ) -> Scores:
     """`task/metric/slice/COLUMN=VALUE`, with `/low` and `/high`. columns: by name, one cell a manifest row."""
-    found, row = Scores(), next(iter(judged.values())).row
+    found = Scores()
+    for name, keep in parts_of(columns, next(iter(judged.values())).row):
+        part = {task: _part(one, keep) for task, one in judged.items()}
+        for key, number in with_intervals(model, part, settings).items():
+            found[_key(key, name)] = number
+    return found
+
+
+def parts_of(columns: Mapping[str, Sequence[Cell | None]], row: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """`COLUMN=VALUE` and which of the rows it is. columns: as of `score_slices`. row: [n] index into the manifest."""
     for column, cells in sorted(columns.items()):
         values = np.array(["(none)" if cells[index] is None else str(cells[index]) for index in row], dtype=object)
         for value, _ in sorted(Counter(values.tolist()).most_common(MOST)):
-            part = {task: _part(one, values == value) for task, one in judged.items()}
-            for key, number in with_intervals(model, part, settings).items():
-                found[_key(key, f"{column}={value}")] = number
-    return found
+            yield f"{column}={value}", values == value
 
 
 def _part(judged: Judged, keep: np.ndarray) -> Judged:

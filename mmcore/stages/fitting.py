@@ -9,6 +9,9 @@ import numpy as np
 from mmcore.config.params import Params
 from mmcore.data.balance import even_shares
 from mmcore.data.loader import Loader
+from mmcore.data.manifest import Manifest
+from mmcore.data.marks import SEEN, marks_of, write_marks
+from mmcore.data.profile import FILE, profile_of
 from mmcore.data.writing import write_json
 from mmcore.errors import ArtifactError, ConfigError, listing
 from mmcore.evaluation.predict import predict
@@ -126,11 +129,23 @@ def fit_and_save(
         )  # fmt: skip
     columns = {name: field.column for name, field in fields.items()}
     save_model(model, made.cpu(), plan=plan, modalities=modalities, columns=columns, plugins=plugins)
+    record_rows(model, paths, list(plan.encoders), fields=list(fields))
     write_curves(learning, curves)
     if timings is not None:
         about = {"train_s": round(time.perf_counter() - started, 1), "device": str(fabric.device)}
         write_json(timings, {**about, "parameters": sum(p.numel() for p in made.parameters())})
     checkpoints.clear()
+
+
+def record_rows(model: Path, paths: Paths, inputs: list[str], *, fields: list[str]) -> None:
+    """Write into a model folder which rows it was trained on, and what they look like.
+
+    So that it is never judged on them, and later ones can be held against them.
+    """
+    manifest = Manifest.read(paths.manifest)
+    rows = np.flatnonzero(np.isin(manifest.splits, SEEN))
+    write_marks(model, marks_of(manifest, inputs)[rows])
+    write_json(model / FILE, profile_of(manifest, rows, fields))
 
 
 def _shares(inputs: Inputs, rows: np.ndarray, field: str) -> np.ndarray:

@@ -1,0 +1,104 @@
+"""The branch of releases: what a release needs to be made again, and every look at a test split.
+
+Commits are made of objects (hash-object, write-tree with an index of its own, commit-tree) and put on the branch with
+update-ref, which refuses if somebody else moved it meanwhile. No working tree and no index of a person is touched.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from flows.locks import state_of
+from mmcore.errors import SetupError
+from mmcore.releases.git import Git
+from mmcore.releases.looks import Look, line_of, read_looks
+
+LOOKS = "releases/looks.jsonl"
+CARD = "releases/card.md"
+RECORD = "releases/verdict.json"
+NOTHING = "0" * 40
+
+
+class Branch:
+    """A branch that nobody works on."""
+
+    def __init__(self, git: Git, name: str) -> None:
+        self.git, self.name = git, name
+
+    @property
+    def tip(self) -> str | None:
+        """Its newest commit; None before the first release."""
+        return self.git.commit_of(f"refs/heads/{self.name}")
+
+    def looks(self) -> list[Look]:
+        """Every look at a test split, in order."""
+        return read_looks(self.looks_text())
+
+    def looks_text(self) -> str:
+        """The same as lines of JSON."""
+        text = self.git.file(self.tip, LOOKS) if self.tip else None
+        return f"{text}\n" if text else ""
+
+    def looked(self, look: Look) -> None:
+        """Write one more look down."""
+        tip = self.tip
+        assert tip is not None, "a champion is compared with, so that there was a release"
+        text = "".join(map(line_of, [*self.looks(), look]))
+        message = f"{look.verdict}: {look.metric} {look.gain:+.4f} on {look.n} rows"
+        self.commit({LOOKS: text.encode()}, message, tree=tip, parents=[tip])
+
+    def commit(
+        self,
+        files: Mapping[str, bytes],
+        message: str,
+        *,
+        tree: str,
+        parents: Sequence[str],
+        tracked: Sequence[str] = (),
+    ) -> str:
+        """Put a commit on the branch: the files of commit `tree`, with some replaced. Returns it.
+
+        tracked: paths below which files that git knows are taken as the working tree has them.
+        Raises SetupError where the branch is checked out somewhere, or was moved by another meanwhile.
+        """
+        self._check_free()
+        before = self.tip
+        with tempfile.TemporaryDirectory(dir=state_of(self.git)) as folder:
+            own = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
+            self.git.run("read-tree", tree, environment=own)
+            if tracked:
+                there = [path for path in tracked if self.git.run("ls-files", "--", path, environment=own)]
+                self.git.run("add", "--update", "--", *there, environment=own)
+            for path, content in files.items():
+                blob = self.git.run("hash-object", "-w", "--stdin", given=content)
+                self.git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", environment=own)
+            made = self.git.run("write-tree", environment=own)
+        # Never before its parent: git, and whoever reads the log, would take it for the older one.
+        last = max(int(self.git.run("show", "-s", "--format=%ct", parent)) for parent in parents)
+        named = [part for parent in dict.fromkeys(parents) for part in ("-p", parent)]
+        commit = self.git.run(
+            "commit-tree", made, *named, "-m", message,
+            environment=self.git.identity(when=max(int(time.time()), last)),
+        )  # fmt: skip
+        self.git.run("update-ref", "-m", message.splitlines()[0], f"refs/heads/{self.name}", commit, before or NOTHING)
+        return commit
+
+    def _check_free(self) -> None:
+        listed = self.git.run("worktree", "list", "--porcelain").split("\n\n")
+        for entry in listed:
+            if f"branch refs/heads/{self.name}" in entry.splitlines():
+                place = entry.splitlines()[0].removeprefix("worktree ")
+                raise SetupError(
+                    f"The branch {self.name!r} is checked out in {place}, where moving it would look like edits. "
+                    f"Check out another there, or name another in release.branch of params.yaml."
+                )
+
+
+def uncommitted(git: Git, paths: Sequence[str]) -> list[str]:
+    """Files that git does not know below the paths: code that a release could not be made again with."""
+    there = [path for path in paths if os.path.exists(git.root / path)]
+    if not there:
+        return []
+    return git.run("ls-files", "--others", "--exclude-standard", "--", *there).splitlines()

@@ -1,0 +1,111 @@
+"""The new model beside the one in use: who is compared with whom, and what is known already."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flows.branch import Branch
+from flows.environment import for_stages
+from flows.exits import MENDABLE
+from flows.lifeline import Lifeline
+from mmcore.errors import MmcoreError, SetupError
+from mmcore.releases.contents import outputs_of
+from mmcore.releases.fetch import MODEL, digest_in, fetch
+from mmcore.releases.git import Git
+from mmcore.releases.looks import Look
+from mmcore.releases.record import VERDICT, Record, is_of, read_record
+from mmcore.releases.settings import ReleaseSettings
+from mmcore.releases.tags import Version, read_registry
+
+DATA = "artifacts/manifest.parquet"
+
+
+class Candidate:
+    """The model that the last pipeline run made."""
+
+    def __init__(self, root: Path) -> None:
+        lock = root / "dvc.lock"
+        outputs = outputs_of(lock.read_text(encoding="utf-8")) if lock.exists() else {}
+        self.digest = outputs.get(MODEL)
+        """None where no stage makes a model."""
+        self.data = outputs.get(DATA, "")
+
+
+def champion_of(git: Git, settings: ReleaseSettings) -> Version | None:
+    """The release that the pointer names; None where there is none."""
+    return read_registry(git, settings.name).current(settings.stage)
+
+
+def known_verdict(root: Path, candidate: Candidate, champion: str | None) -> Record | None:
+    """The verdict on these two models and this data, where it was given and still lies in artifacts/."""
+    record = read_record(root)
+    assert candidate.digest is not None
+    if record is None or not is_of(record, champion=champion, challenger=candidate.digest):
+        return None
+    return record if record["data"] == candidate.data else None
+
+
+def judged_before(branch: Branch, candidate: Candidate, champion: str) -> Look | None:
+    """The look at these two models and this data, perhaps from another worktree, whose artifacts/ we do not have."""
+    key = (champion, candidate.digest, candidate.data)
+    return next((look for look in branch.looks() if (look.champion, look.challenger, look.data) == key), None)
+
+
+def judge(root: Path, git: Git, branch: Branch, settings: ReleaseSettings, candidate: Candidate) -> Record:
+    """Run the comparison, write the look down, and give the verdict.
+
+    Raises SetupError where the bytes of the model in use cannot be had.
+    """
+    champion = champion_of(git, settings)
+    about, folder = None, None
+    if champion is not None:
+        folder = str(fetch(git, champion, name=settings.name))
+        digest = digest_in(git, champion.commit)
+        about = {"version": champion.number, "commit": champion.commit, "digest": digest}
+    asked = {
+        "now": datetime.now(UTC).isoformat(timespec="seconds"), "digest": candidate.digest, "data": candidate.data,
+        "champion": about, "folder": folder, "looks": branch.looks_text(),
+    }  # fmt: skip
+    path = root / ".mm" / "judge.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(asked), encoding="utf-8")
+    run_mm("stage", "judge")
+    record = read_record(root)
+    assert record is not None, f"`mm stage judge` wrote no {VERDICT}"
+    if record.get("look") and record["chance"]["new"]:
+        branch.looked(Look(**record["look"]))
+    return record
+
+
+def run_mm(*arguments: str) -> None:
+    """A command of `mm` in the working folder that ends with us; what it says goes to stderr.
+
+    Raises SetupError where it says that the user can mend it, CommandFailed otherwise.
+    """
+    lifeline = Lifeline()
+    try:
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("mm")), *arguments],
+            env={**os.environ, **for_stages(), **lifeline.environment},
+            pass_fds=(lifeline.descriptor,),
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        lifeline.close()
+    if done.returncode == 0:
+        return
+    told = done.stderr.strip()
+    if done.returncode == MENDABLE:
+        raise SetupError(told.removeprefix("mm: "))
+    raise CommandFailed(f"`mm {' '.join(arguments)}` ended with {done.returncode}:\n{told[-2000:]}")
+
+
+class CommandFailed(MmcoreError):
+    """A fault that the user did not cause: exit code 1."""

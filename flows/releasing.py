@@ -1,0 +1,248 @@
+"""A release, step by step; killed between any two, the next run goes on from there.
+
+    push     the bytes, to DVC's remote if there is one: nothing names them yet
+    commit   dvc.lock, parameters, metrics, verdict and model card on a branch of their own
+    register `model@v1.2.0`
+    assign   `model#prod#7`: from here on it is the model in use
+    smoke    the bytes that the pointer gives, fetched and asked as a user would; else the pointer goes back
+    publish  branch and tags, to git's remote if params.yaml names one
+
+What is under way stands in a journal from `commit` on. Each step looks first whether it is done.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from flows.branch import CARD, LOOKS, RECORD, Branch, uncommitted
+from flows.judging import Candidate, run_mm
+from flows.locks import only_one, state_of
+from mmcore.errors import MmcoreError, SetupError
+from mmcore.releases.card import card
+from mmcore.releases.contents import check_contents, inputs_of
+from mmcore.releases.fetch import digest_in, get
+from mmcore.releases.git import Git
+from mmcore.releases.record import Record, write_record
+from mmcore.releases.settings import ReleaseSettings
+from mmcore.releases.tags import Version, point, read_registry, register
+
+FILES = ("dvc.lock", "dvc.yaml", "params.yaml", "artifacts/metrics.json")
+"""What the branch holds of a release beside the code; as they are now, committed or not."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Underway:
+    """The journal: what has been begun and not ended."""
+
+    commit: str
+    number: str
+    reason: str
+    previous: str | None
+    """The version that the pointer named before."""
+
+
+class Releaser:
+    """Makes releases of one repository and moves its pointer."""
+
+    def __init__(self, root: Path, settings: ReleaseSettings, tell: Tell) -> None:
+        self.root, self.settings, self.tell = root, settings, tell
+        self.git = Git(root)
+        self.branch = Branch(self.git, settings.branch)
+        self._journal = state_of(self.git) / f"underway-{settings.name}.json"
+
+    def release(self, record: Record) -> Version:
+        """Make the model in artifacts/ a release, and the one in use.
+
+        Raises SetupError where a step fails; the pointer then names what it named before. Raises SmokeFailed where the
+        released bytes do not answer.
+        """
+        with only_one(self.git, "release", wait=True):
+            self._mend()
+            candidate = Candidate(self.root)
+            assert candidate.digest is not None
+            self._push()
+            commit, number = self._commit(record, candidate.digest)
+            return self._finish(Underway(commit, number, _why(record), self._current()))
+
+    def point_at(self, number: str, *, reason: str) -> Version:
+        """Have the pointer name a release that is there already; its bytes have to answer."""
+        with only_one(self.git, "release", wait=True):
+            self._mend()
+            version = read_registry(self.git, self.settings.name).version(number)
+            return self._finish(Underway(version.commit, version.number, reason, self._current()))
+
+    def mend(self) -> Version | None:
+        """End what an earlier run began; None where nothing is left over."""
+        if not self._journal.exists():
+            return None
+        with only_one(self.git, "release", wait=True):
+            return self._mend()
+
+    def _mend(self) -> Version | None:
+        try:
+            underway = Underway(**json.loads(self._journal.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):  # killed while it was written: nothing had been tagged yet
+            self._journal.unlink()
+            return None
+        self.tell(f"Going on with the release of {self.settings.name} {underway.number}, which was interrupted.")
+        return self._finish(underway)
+
+    def _current(self) -> str | None:
+        current = read_registry(self.git, self.settings.name).current(self.settings.stage)
+        return None if current is None else current.number
+
+    def _finish(self, underway: Underway) -> Version:
+        """From the journal on. Every step may have been taken already."""
+        name, stage = self.settings.name, self.settings.stage
+        part = self._journal.with_suffix(".part")
+        part.write_text(json.dumps(asdict(underway)), encoding="utf-8")
+        part.replace(self._journal)
+        registry = read_registry(self.git, name)
+        if underway.number not in [version.number for version in registry.versions]:
+            message = f"{name} {underway.number}: {underway.reason}"
+            register(self.git, name, underway.number, commit=underway.commit, message=message, now=int(time.time()))
+        if self._current() != underway.number:
+            self._point(underway.commit, f"{stage} is {underway.number}: {underway.reason}")
+        try:
+            self._smoke(underway.commit)
+        except MmcoreError as error:
+            self._back(underway)
+            self._journal.unlink()
+            raise SmokeFailed(_taken_back(underway, stage, error)) from error
+        self._journal.unlink()
+        self._publish()
+        return read_registry(self.git, name).version(underway.number)
+
+    def _point(self, commit: str, message: str) -> None:
+        point(self.git, self.settings.name, self.settings.stage, commit=commit, message=message, now=int(time.time()))
+
+    def _back(self, underway: Underway) -> None:
+        """The pointer names again what it named before, or nothing."""
+        if underway.previous == underway.number:
+            return
+        why = f"{underway.number} failed its smoke test"
+        if underway.previous is None:
+            point(
+                self.git, self.settings.name, self.settings.stage, commit=underway.commit, cancelled=True,
+                message=f"{self.settings.stage} is nothing: {why}", now=int(time.time()),
+            )  # fmt: skip
+            return
+        previous = read_registry(self.git, self.settings.name).version(underway.previous)
+        self._point(previous.commit, f"{self.settings.stage} is {previous.number} again: {why}")
+
+    def _push(self) -> None:
+        """Raises SetupError with what DVC says where the remote cannot be reached or is full."""
+        if not _dvc(self.root, "config", "core.remote").stdout.strip():
+            return
+        self.tell("Pushing the bytes to DVC's remote.")
+        done = _dvc(self.root, "push", "--quiet")
+        if done.returncode:
+            raise SetupError(
+                f"`dvc push` failed, so nothing was released: {' '.join(done.stderr.split()) or done.returncode}. The "
+                "verdict and the new model are kept; the next run tries again."
+            )
+
+    def _commit(self, record: Record, digest: str) -> tuple[str, str]:
+        """The commit and the number of the release; those of an earlier try where it came so far."""
+        registry = read_registry(self.git, self.settings.name)
+        number, tip = registry.next_number(), self.branch.tip
+        title = f"Release {self.settings.name} {number}"
+        if tip and digest_or_none(self.git, tip) == digest and self.git.run("show", "-s", "--format=%s", tip) == title:
+            return tip, number
+        code = self.git.commit_of("HEAD")
+        if code is None:
+            raise SetupError("git has no commit yet, and a release stands on one. `git add -A && git commit` makes it.")
+        files = {path: (self.root / path).read_bytes() for path in FILES if (self.root / path).is_file()}
+        lock = files["dvc.lock"].decode()
+        paths = inputs_of(lock)
+        about = self.root / "artifacts" / "model" / "model.yaml"
+        page = card(
+            name=self.settings.name, number=number, lock=lock, params=files["params.yaml"].decode(),
+            metrics=files["artifacts/metrics.json"].decode() if "artifacts/metrics.json" in files else None,
+            about=about.read_text(encoding="utf-8") if about.is_file() else None, record=record, code=code,
+            unknown=uncommitted(self.git, paths),
+        )  # fmt: skip
+        files |= {CARD: page.encode(), RECORD: json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"}
+        files |= {LOOKS: self.branch.looks_text().encode()}
+        message = f"{title}\n\n{_why(record)}"
+        parents = [*([tip] if tip else []), code]
+        return self.branch.commit(files, message, tree=code, parents=parents, tracked=paths), number
+
+    def _smoke(self, commit: str) -> None:
+        """Get the pointer's bytes as a user would, hold them against dvc.lock, and ask them something."""
+        self.tell("Smoke test: fetching what the pointer gives, and asking it.")
+        folder = self.root / ".mm"
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix="smoke-") as place:
+            got = Path(place) / "model"
+            get(self.git, got, name=self.settings.name, stage=self.settings.stage)
+            check_contents(got, digest_in(self.git, commit), what=f"What {self.settings.stage} gives")
+            run_mm("smoke", str(got))
+
+    def _publish(self) -> None:
+        remote = self.settings.git_remote
+        if remote is None:
+            return
+        name = self.settings.name
+        tags = self.git.run("tag", "--list", f"{name}@*", f"{name}#*").splitlines()
+        try:
+            self.git.run("push", remote, f"refs/heads/{self.settings.branch}", *(f"refs/tags/{tag}" for tag in tags))
+        except SetupError as error:
+            # The release is made, here; others hear of it with the next one.
+            self.tell(f"Could not be told to {remote}; `git push` it, or the next release will: {error}")
+
+
+class SmokeFailed(SetupError):
+    """What was released does not answer, and the pointer went back."""
+
+
+def digest_or_none(git: Git, commit: str) -> str | None:
+    """The digest of the model in a commit's dvc.lock."""
+    try:
+        return digest_in(git, commit)
+    except MmcoreError:
+        return None
+
+
+def was_taken_back(git: Git, settings: ReleaseSettings, digest: str) -> Version | None:
+    """A release with these bytes that the pointer has named and no longer names: by a roll back, or its smoke test."""
+    registry = read_registry(git, settings.name)
+    current = registry.current(settings.stage)
+    named = [version for version in registry.history(settings.stage) if version != current]
+    return next((version for version in named if digest_or_none(git, version.commit) == digest), None)
+
+
+def settle(root: Path, record: Record, settings: ReleaseSettings, version: Version) -> None:
+    """Write into verdict.json and its page what came of it."""
+    record["release"] = {"version": version.number, "commit": version.commit, "stage": settings.stage}
+    write_record(root, record)
+    run_mm("stage", "verdict")
+
+
+def _why(record: Record) -> str:
+    if record["forced"]:
+        by, reason = record["forced"]["by"], record["forced"]["reason"]
+        return f"released against the verdict {record['verdict']} by {by}: {reason}"
+    return str(record["reasons"][0]) if record["reasons"] else str(record["verdict"])
+
+
+def _taken_back(underway: Underway, stage: str, error: MmcoreError) -> str:
+    if underway.previous == underway.number:
+        return f"{underway.number}, which {stage} names, failed its smoke test: {error}"
+    return f"{underway.number} failed its smoke test, and {stage} names {underway.previous or 'nothing'} again: {error}"
+
+
+def _dvc(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=root, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip

@@ -1,0 +1,32 @@
+"""What params.yaml says to flows: the sections that no stage reads."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+
+from mmcore.config.params import Params
+from mmcore.errors import ConfigError
+from mmcore.releases.settings import ReleaseSettings
+
+T = TypeVar("T")
+
+
+def release_settings(root: Path) -> ReleaseSettings:
+    """`release`; its defaults in a project whose params.yaml has none."""
+    values = _values(root)
+    return Params(values, ["release"]).get("release", ReleaseSettings) if "release" in values else ReleaseSettings()
+
+
+def starts_from_champion(root: Path) -> bool:
+    """Whether the training goes on from the model in use."""
+    training = _values(root).get("training")
+    return isinstance(training, dict) and training.get("start_from") == "champion"
+
+
+def _values(root: Path) -> dict[str, object]:
+    try:
+        values = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"params.yaml cannot be read: {error}") from error
+    return values if isinstance(values, dict) else {}

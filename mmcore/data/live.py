@@ -1,0 +1,41 @@
+"""A field's arrays, read from its cells when they are asked for: a store for the modality of another model."""
+
+from collections.abc import Sequence
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+import numpy as np
+
+from mmcore.errors import DataError
+from mmcore.interfaces.modality import Cell, Modality
+
+THREADS = 4
+
+
+class LiveArrays:
+    """The cells of every manifest row through one modality; equal cells of one batch are read once."""
+
+    def __init__(self, modality: Modality, cells: Sequence[Cell | None], base: Path) -> None:
+        """base: where relative paths start."""
+        self._modality, self._cells, self._base = modality, cells, base
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def take(self, rows: np.ndarray) -> list[np.ndarray | None]:
+        """The arrays of these rows, None where a row has none or it cannot be read: a class that was not trained on."""
+        cells = [self._cells[row] for row in rows.tolist()]
+        wanted = list(dict.fromkeys(cell for cell in cells if cell is not None))
+        if self._modality.files and len(wanted) > 1:
+            with ThreadPool(THREADS) as pool:
+                read = pool.map(self._read, wanted)
+        else:
+            read = [self._read(cell) for cell in wanted]
+        found = dict(zip(wanted, read, strict=True))
+        return [None if cell is None else found[cell] for cell in cells]
+
+    def _read(self, cell: Cell) -> np.ndarray | None:
+        try:
+            return self._modality.read(cell, self._base)
+        except DataError:
+            return None

@@ -1,0 +1,121 @@
+"""What rows look like, field by field, in a few numbers: kept with a model, to hold later rows against it."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmcore.data.manifest import Manifest
+from mmcore.interfaces.modality import Cell
+
+FILE = "profile.json"
+LABELS = 50
+"""Distinct values up to which a field is taken for labels."""
+STEPS = 20
+"""Quantiles kept of numbers and of lengths: STEPS + 1."""
+REST = "(other)"
+
+
+@dataclass(frozen=True)
+class Change:
+    """How far a field of new rows lies from that of old ones."""
+
+    field: str
+    what: str
+    """`missing`, `labels`, `numbers` or `lengths`."""
+    then: str
+    now: str
+    distance: float
+    """Between the two distributions, 0 to 1: total variation of shares, else Kolmogorov's distance."""
+    limit: float
+    """What is remarkable: more than 0.1, and more than chance gives in one of a thousand comparisons."""
+
+    @property
+    def drifted(self) -> bool:
+        """Whether it is remarkable."""
+        return self.distance > self.limit
+
+
+def profile_of(manifest: Manifest, rows: np.ndarray, fields: Sequence[str]) -> dict[str, Any]:
+    """Field -> cells, share of missing ones, and shares of labels, or quantiles of numbers or of the texts' lengths."""
+    return {name: _profile([manifest.cells(name)[row] for row in rows], manifest, name) for name in sorted(fields)}
+
+
+def _profile(cells: Sequence[Cell | None], manifest: Manifest, name: str) -> dict[str, Any]:
+    there = [cell for cell in cells if cell is not None]
+    found: dict[str, Any] = {"rows": len(cells), "missing": 1 - len(there) / len(cells) if cells else 0.0}
+    if not there or any(manifest.hashes(name)):  # of files the names say nothing
+        return found
+    counts = Counter(map(str, there))
+    if len(counts) <= LABELS and not all(isinstance(cell, float) for cell in there):
+        return found | {"labels": {label: count / len(there) for label, count in sorted(counts.items())}}
+    if all(isinstance(cell, int | float) for cell in there):
+        return found | {"numbers": _quantiles([float(cell) for cell in there])}
+    return found | {"lengths": _quantiles([float(len(str(cell))) for cell in there])}
+
+
+def _quantiles(values: Sequence[float]) -> list[float]:
+    finite = [value for value in values if math.isfinite(value)] or [0.0]
+    return [float(value) for value in np.quantile(finite, np.linspace(0, 1, STEPS + 1))]
+
+
+def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
+    """Every field that both have, the most changed first."""
+    found = list[Change]()
+    for name in sorted(set(then) & set(now)):
+        old, new = then[name], now[name]
+        sizes = (old["rows"], new["rows"])
+        gone = (old["missing"], new["missing"])
+        told = [f"{share:.1%}" for share in gone]
+        found.append(_change(name, "missing", told[0], told[1], abs(gone[1] - gone[0]), sizes, kinds=2))
+        if "labels" in old and ("labels" in new or "lengths" in new):
+            found.append(_labels(name, old["labels"], new.get("labels", {REST: 1.0}), sizes))
+        for what in ("numbers", "lengths"):
+            if what in old and what in new:
+                distance = kolmogorov(old[what], new[what])
+                told = [f"median {one[what][STEPS // 2]:.4g}" for one in (old, new)]
+                found.append(_change(name, what, told[0], told[1], distance, sizes, kinds=2))
+    return sorted(found, key=lambda change: (change.limit - change.distance, change.field))
+
+
+def _labels(name: str, then: Mapping[str, float], now: Mapping[str, float], sizes: tuple[int, int]) -> Change:
+    labels = sorted(set(then) | set(now))
+    steps = {label: now.get(label, 0.0) - then.get(label, 0.0) for label in labels}
+    most = max(labels, key=lambda label: (abs(steps[label]), label))
+    distance = sum(abs(step) for step in steps.values()) / 2
+    told = (f"{most}: {then.get(most, 0.0):.1%}", f"{most}: {now.get(most, 0.0):.1%}")
+    return _change(name, "labels", *told, distance, sizes, kinds=len(labels))
+
+
+def _change(
+    name: str, what: str, then: str, now: str, distance: float, sizes: tuple[int, int], *, kinds: int
+) -> Change:
+    """With what chance gives in one of a thousand samples of the smaller size.
+
+    Bretagnolle, Huber and Carol's inequality for the shares of `kinds`; for two it bounds Kolmogorov's distance as well
+    (Dvoretzky, Kiefer and Wolfowitz).
+    """
+    least = min(sizes)
+    chance = math.sqrt((kinds * math.log(2) + math.log(1000)) / (2 * least)) if least else math.inf
+    return Change(name, what, then, now, distance, limit=max(0.1, chance))
+
+
+def kolmogorov(then: Sequence[float], now: Sequence[float]) -> float:
+    """The largest distance of two cumulative distributions, each known at STEPS + 1 quantiles."""
+    points = np.unique(np.concatenate([then, now]))
+    return float(np.abs(_below(then, points) - _below(now, points)).max())
+
+
+def _below(quantiles: Sequence[float], points: np.ndarray) -> np.ndarray:
+    """The share of values up to each point."""
+    shares = np.linspace(0, 1, len(quantiles))
+    values = np.asarray(quantiles)
+    last = np.searchsorted(values, points, side="right") - 1  # of equal quantiles the highest share
+    inside = np.clip(last, 0, len(values) - 2)
+    width = np.maximum(values[inside + 1] - values[inside], 1e-12)
+    share = shares[inside] + (points - values[inside]) / width * (shares[1] - shares[0])
+    found: np.ndarray = np.where(last < 0, 0.0, np.where(last >= len(values) - 1, 1.0, np.minimum(share, 1.0)))
+    return found

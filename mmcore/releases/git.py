@@ -1,0 +1,77 @@
+"""git as a program, for reading and for writing objects and refs; nothing here touches a working tree or its index."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mmcore.errors import SetupError
+
+NOBODY = {"NAME": "mmcore", "EMAIL": "mmcore@localhost"}
+"""Who commits where git was not told who its user is: a release must not fail for that at night."""
+
+
+class Git:
+    """The repository that `root` lies in."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def run(self, *arguments: str, given: bytes | None = None, environment: Mapping[str, str] | None = None) -> str:
+        """What git prints, without the newline at its end. given: its stdin. Raises SetupError with what git says."""
+        return self.raw(*arguments, given=given, environment=environment).decode(errors="replace").rstrip("\n")
+
+    def raw(self, *arguments: str, given: bytes | None = None, environment: Mapping[str, str] | None = None) -> bytes:
+        """As `run`, byte for byte."""
+        done = self._start(arguments, given, environment)
+        if done.returncode:
+            told = done.stderr.decode(errors="replace").strip() or f"it ended with {done.returncode}"
+            raise SetupError(f"`git {' '.join(arguments)}` failed in {self.root}: {told}")
+        return done.stdout
+
+    def ask(self, *arguments: str) -> str | None:
+        """As `run`, None where git says no."""
+        done = self._start(arguments, None, None)
+        return None if done.returncode else done.stdout.decode(errors="replace").rstrip("\n")
+
+    def file(self, commit: str, path: str) -> str | None:
+        """A text file of a commit; None where it has none."""
+        return self.ask("cat-file", "blob", f"{commit}:{path}")
+
+    def commit_of(self, name: str) -> str | None:
+        """The commit that a branch, tag or short name means."""
+        return self.ask("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+
+    @property
+    def shared(self) -> Path:
+        """The folder that all worktrees of the repository have in common."""
+        return (self.root / self.run("rev-parse", "--git-common-dir")).resolve()
+
+    def identity(self, *, when: int | None = None) -> dict[str, str]:
+        """Environment for commits and tags: whoever git knows, else NOBODY. when: seconds since 1970."""
+        found = dict[str, str]()
+        for role in ("AUTHOR", "COMMITTER"):
+            if self.ask("var", f"GIT_{role}_IDENT") is None or self._guessed():
+                found |= {
+                    f"GIT_{role}_{key}": os.environ.get(f"GIT_{role}_{key}", value) for key, value in NOBODY.items()
+                }
+            if when is not None:
+                found[f"GIT_{role}_DATE"] = f"{when} +0000"
+        return found
+
+    def _guessed(self) -> bool:
+        """Whether git would make up a name from the machine's: it warns then, or refuses."""
+        return not self.ask("config", "user.email") and "EMAIL" not in os.environ
+
+    def _start(
+        self, arguments: Sequence[str], given: bytes | None, environment: Mapping[str, str] | None
+    ) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=self.root,
+            input=given,
+            stdin=subprocess.DEVNULL if given is None else None,
+            capture_output=True,
+            env={**os.environ, "LC_ALL": "C", **(environment or {})},
+            check=False,
+        )

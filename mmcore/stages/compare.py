@@ -1,0 +1,169 @@
+"""Two model folders on the same rows of today's test split; what `mm compare` and every retraining look at."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmcore.config.params import Params
+from mmcore.data.dataset import Arrays, Dataset, Missing
+from mmcore.data.live import LiveArrays
+from mmcore.data.loader import Loader
+from mmcore.data.manifest import Manifest
+from mmcore.data.marks import marks_of, read_marks, seen
+from mmcore.data.quarantine import broken_rows, read_broken
+from mmcore.errors import ArtifactError, DataError, PluginError, listing
+from mmcore.evaluation.compare import Bootstrap, Paired, compare
+from mmcore.evaluation.predict import Judged, predict
+from mmcore.evaluation.settings import EvaluationSettings
+from mmcore.evaluation.slices import parts_of
+from mmcore.interfaces.metric import Metric
+from mmcore.interfaces.source import Source
+from mmcore.model.folder import Saved, load_model
+from mmcore.registry.plugins import Plugins, installed
+from mmcore.registry.settings import Part
+from mmcore.stages.paths import Paths
+
+READS = ("data.source", "evaluation", "training.monitor")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Every score of both models on the rows that neither has an advantage on."""
+
+    metric: str
+    """`training.monitor`."""
+    scores: Mapping[str, Paired]
+    """By `task/metric`."""
+    slices: Mapping[str, Paired]
+    """The watched score by `COLUMN=VALUE`."""
+    split: str
+    n: int
+    rows: str
+    """Digest of the ids and contents that were compared."""
+    left_out: Mapping[str, int]
+    """Rows of the split that do not count, by why."""
+    notes: list[str] = field(default_factory=list)
+
+
+def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugins: Plugins | None = None) -> Compared:
+    """Compare two model folders.
+
+    Raises ArtifactError where one cannot be loaded (its plugin is gone, another version), DataError where no row is
+    left, ArtifactError where the models have no score in common.
+    """
+    plugins = plugins or installed()
+    settings, metric = params.get("evaluation", EvaluationSettings), params.get("training.monitor", str)
+    torch.set_num_threads(settings.threads)
+    source: Source = plugins.source.build(params.get("data.source", Part), where="data.source")
+    manifest = Manifest.read(paths.manifest)
+    folders, saved = (champion, challenger), [open_model(champion, plugins), open_model(challenger, plugins)]
+    rows, left_out = fair_rows(manifest, paths, folders, saved, split=settings.split)
+    notes = [
+        f"{folder} does not say which rows it was trained on: the split is trusted."
+        for folder in folders
+        if read_marks(folder) is None
+    ]
+    judged = [_judge(one, manifest, source.base, rows, settings, notes) for one in saved]
+    pairs = _metrics(saved[0], saved[1])
+    if metric not in pairs:
+        raise ArtifactError(f"The models have no {metric} in common. They have: {listing(pairs)}.")
+    bootstrap = Bootstrap(settings.confidence, settings.resamples, settings.seed)
+    scores = dict[str, Paired]()
+    for name, metrics in pairs.items():
+        task = name.partition("/")[0]
+        found = _of(judged[0][task], judged[1][task], metrics, np.ones(len(rows), dtype=bool), bootstrap)
+        if found is not None:
+            scores[name] = found
+    if metric not in scores:
+        raise DataError(f"{metric} is not defined on the {len(rows)} rows that both models can be judged on.")
+    task = metric.partition("/")[0]
+    slices = {
+        name: found
+        for name, keep in parts_of(manifest.slices, rows)
+        if (found := _of(judged[0][task], judged[1][task], pairs[metric], keep, bootstrap)) is not None
+    }
+    marks = marks_of(manifest, _inputs(saved[1], manifest))[rows]
+    digest = hashlib.sha256(np.ascontiguousarray(marks).tobytes()).hexdigest()[:24]
+    return Compared(metric, scores, slices, settings.split, len(rows), digest, left_out, notes)
+
+
+def open_model(folder: Path, plugins: Plugins) -> Saved:
+    """A model folder. Raises ArtifactError that names the folder, whatever is wrong with it or its plugins."""
+    try:
+        return load_model(folder, plugins=plugins)
+    except PluginError as error:
+        raise ArtifactError(
+            f"{folder} cannot be loaded: {error} Install what made it, or promote the new model by hand."
+        ) from error
+
+
+def fair_rows(
+    manifest: Manifest, paths: Paths, folders: tuple[Path, Path], saved: list[Saved], *, split: str
+) -> tuple[np.ndarray, dict[str, int]]:
+    """The rows of the split that count, and how many do not, by why.
+
+    A row that one model was trained on, by content or by group, and the other was not, is no test of either. Where both
+    were (the same content stands on both sides of a split that the data itself names), neither has an advantage.
+    Raises DataError where none is left.
+    """
+    rows = manifest.rows(split)
+    broken = np.array(sorted(broken_rows(read_broken(paths.quarantine))), dtype=np.int64)
+    kept = rows[~np.isin(rows, broken)]
+    trained_on = [
+        seen(marks_of(manifest, _inputs(one, manifest))[kept], read_marks(folder))
+        for folder, one in zip(folders, saved, strict=True)
+    ]
+    only_one = trained_on[0] != trained_on[1]
+    left_out = {
+        "in quarantine": len(rows) - len(kept),
+        "trained on by the model in use": int((trained_on[0] & only_one).sum()),
+        "trained on by the new model": int((trained_on[1] & only_one).sum()),
+    }
+    if only_one.all():
+        why = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count)
+        raise DataError(f"no row of the {split} split is left to compare on ({why or 'it is empty'}).")
+    return kept[~only_one], {reason: count for reason, count in left_out.items() if count}
+
+
+def _inputs(saved: Saved, manifest: Manifest) -> list[str]:
+    """The fields that a model looks at, as far as today's data has them."""
+    return [name for name in sorted(saved.plan.encoders) if name in manifest.table.column_names]
+
+
+def _judge(
+    saved: Saved, manifest: Manifest, base: Path, rows: np.ndarray, settings: EvaluationSettings, notes: list[str]
+) -> dict[str, Judged]:
+    """What a model says of the rows, its own modalities reading them: tokenizers and classes are those it came with."""
+    arrays = dict[str, Arrays]()
+    for name, modality in saved.modalities.items():
+        there = name in manifest.table.column_names
+        arrays[name] = LiveArrays(modality, manifest.cells(name), base) if there else Missing(len(manifest))
+        if not there:
+            notes.append(f"Today's data has no field {name!r}: a model that looks at it is judged without.")
+    dataset = Dataset(saved.modalities, arrays, splits=manifest.splits, groups=manifest.group_numbers())
+    batches = Loader(dataset, rows, batch_size=settings.batch_size)
+    return predict(saved.model, batches, modalities=saved.modalities, write=settings.write)
+
+
+def _metrics(first: Saved, second: Saved) -> dict[str, tuple[Metric, Metric]]:
+    """The scores that both models have, by `task/metric`."""
+    named = [
+        {f"{name}/{key}": one for name, task in saved.model.each_task().items() for key, one in task.metrics().items()}
+        for saved in (first, second)
+    ]  # fmt: skip
+    return {name: (named[0][name], named[1][name]) for name in named[1] if name in named[0]}
+
+
+def _of(
+    first: Judged, second: Judged, metrics: tuple[Metric, Metric], keep: np.ndarray, bootstrap: Bootstrap
+) -> Paired | None:
+    able = all(
+        set(metric.needs) <= set(judged.predictions) for metric, judged in zip(metrics, (first, second), strict=True)
+    )
+    if not able:
+        return None
+    return compare(first, second, metrics, keep=keep, bootstrap=bootstrap)

@@ -1,0 +1,83 @@
+"""Rows that the model in use was not trained on, beside those that it was: do they still look alike to it?"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcore.config.params import Params
+from mmcore.data.dataset import Arrays, Dataset, Missing
+from mmcore.data.live import LiveArrays
+from mmcore.data.loader import Loader
+from mmcore.data.manifest import Manifest
+from mmcore.data.marks import SEEN, marks_of, read_marks
+from mmcore.data.profile import FILE, changes, profile_of
+from mmcore.evaluation.shift import Shift, embeddings, shift
+from mmcore.interfaces.source import Source
+from mmcore.model.folder import Saved, load_model
+from mmcore.registry.plugins import Plugins, installed
+from mmcore.registry.settings import Part
+from mmcore.stages.paths import Paths
+
+READS = ("data.source",)
+
+LEAST = 20
+"""New rows below which nothing is said: so few differ by chance."""
+MOST = 400
+"""Rows of each side that are embedded."""
+
+
+def drift_of(params: Params, paths: Paths, champion: Path, *, plugins: Plugins | None = None) -> dict[str, Any] | None:
+    """{"rows", "asks", "fields", "embedding"}; None where the model does not say what it was trained on.
+
+    Only rows of the training and validation split count: those of the test split are new to every model. What it finds
+    asks for a candidate, and never promotes one.
+    """
+    marks = read_marks(champion)
+    if marks is None or not (champion / FILE).exists():
+        return None
+    plugins = plugins or installed()
+    manifest = Manifest.read(paths.manifest)
+    saved = load_model(champion, plugins=plugins)
+    inputs = [name for name in sorted(saved.plan.encoders) if name in manifest.table.column_names]
+    known = np.isin(marks_of(manifest, inputs)[:, 1], marks)  # by content: a new row of an old group is new
+    trained = np.isin(manifest.splits, SEEN)
+    new, old = np.flatnonzero(trained & ~known), np.flatnonzero(trained & known)
+    if len(new) < LEAST:
+        return {"rows": len(new), "asks": [], "fields": [], "embedding": None}
+    then = json.loads((champion / FILE).read_text(encoding="utf-8"))
+    fields = [name for name in saved.modalities if name in manifest.table.column_names]
+    found = changes(then, profile_of(manifest, new, fields))
+    asks = [f"{one.what} of {one.field} went from {one.then} to {one.now}" for one in found if one.drifted]
+    held_out = old[manifest.splits[old] == "validation"]  # a model sees rows that it learned from more clearly
+    old = held_out if len(held_out) >= LEAST else old
+    moved = _embedded(saved, manifest, params, plugins, old=old, new=new) if len(old) >= LEAST else None
+    if moved is not None and moved.drifted:
+        asks.append(
+            f"what the model sees in the new rows lies {moved.distance:.2f} deviations from what it was trained on"
+        )
+    told = [{**asdict(one), "drifted": one.drifted} for one in found]
+    embedding = None if moved is None else {**asdict(moved), "drifted": moved.drifted}
+    return {"rows": len(new), "asks": asks, "fields": told, "embedding": embedding}
+
+
+def _embedded(
+    saved: Saved, manifest: Manifest, params: Params, plugins: Plugins, *, old: np.ndarray, new: np.ndarray
+) -> Shift:
+    """The distance between both sides in the model's own eyes, on a sample of each."""
+    source: Source = plugins.source.build(params.get("data.source", Part), where="data.source")
+    draw = np.random.default_rng(0)
+    arrays = dict[str, Arrays]()
+    for name in saved.model.owners:
+        there = name in manifest.table.column_names
+        modality = saved.modalities[name]
+        arrays[name] = LiveArrays(modality, manifest.cells(name), source.base) if there else Missing(len(manifest))
+    modalities = {name: saved.modalities[name] for name in arrays}
+    dataset = Dataset(modalities, arrays, splits=manifest.splits, groups=manifest.group_numbers())
+    sides = [
+        embeddings(saved.model, Loader(dataset, np.sort(draw.permutation(rows)[:MOST]), batch_size=64), modalities)
+        for rows in (old, new)
+    ]
+    return shift(*sides, seed=0)
