@@ -7,10 +7,12 @@ neither a person's working tree nor a fault of the run can get into the way of t
 import json
 import logging
 import os
+import shutil
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,14 +27,16 @@ from flows.changes import signature
 from flows.command import Ended, run_command
 from flows.environment import for_stages, served_clone
 from flows.lifeline import Lifeline
+from flows.prune import keep_use, prune
 from flows.record import one_at_a_time, read_record, write_record
 from flows.signals import noted
 from flows.stop import Stop
 from flows.timetable import Timetable, read_timetable
-from flows.worktree import add_worktree, clear_worktrees, code_of, git
-from mmcore.errors import MmcoreError
+from flows.worktree import add_worktree, code_of, git
+from mmcore.errors import MmcoreError, SetupError
 
 TAIL_LINES = 12
+LEAST_FREE = 500 * 2**20  # bytes: a run that fills the disk takes the server's database with it
 RESULT = Path(".mm", "retrain.json")
 MENDABLE = 2
 
@@ -68,7 +72,7 @@ def _run(clone: Path, timetable: Timetable, *, only_if_changed: bool, force: boo
     mark = signature(clone, commit, timetable)
     if only_if_changed and mark == read_record(clone).get("signature"):
         return Completed(name="Nothing new", message=f"Data and code are as the last run found them ({commit[:9]}).")
-    clear_worktrees(clone, keep=max(0, timetable.keep.worktrees - 1))
+    _make_room(clone, timetable)
     name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{commit[:9]}"
     worktree = add_worktree(clone, commit, name=name, share=timetable.share)
     last: deque[str] = deque(maxlen=TAIL_LINES)
@@ -76,9 +80,25 @@ def _run(clone: Path, timetable: Timetable, *, only_if_changed: bool, force: boo
     told = _told(worktree)
     # Also of a run that failed: the same would fail again every few minutes. The next one by the clock tries again.
     write_record(clone, {"signature": mark, "commit": commit, "worktree": name, "code": ended.code})
+    keep_use(clone, worktree)
     message = _message(ended, told, last, timetable)
     create_markdown_artifact(_page(message, told, worktree, commit), key="nightly", description=message.splitlines()[0])
     return Failed(message=message) if ended.code or ended.timed_out else Completed(message=message)
+
+
+def _make_room(clone: Path, timetable: Timetable) -> None:
+    """Before the run, which needs the room. What cannot be cleared away must not keep the run from happening."""
+    keep = replace(timetable.keep, worktrees=max(0, timetable.keep.worktrees - 1))  # and the one that comes
+    try:
+        get_run_logger().info("Cleared away: %s", prune(clone, keep))
+    except (MmcoreError, OSError) as error:
+        get_run_logger().warning("Not all could be cleared away: %s", error)
+    free = shutil.disk_usage(clone).free
+    if free < LEAST_FREE:
+        raise SetupError(
+            f"Only {free / 2**30:.2f} GiB are free where {clone} lies, too little to begin. Lower `keep` in "
+            "conf/schedule.yaml, or make room."
+        )
 
 
 def _wanted_commit(clone: Path, timetable: Timetable) -> str:
@@ -89,7 +109,8 @@ def _wanted_commit(clone: Path, timetable: Timetable) -> str:
 
 def _flags(timetable: Timetable, *, force: bool, release: bool | None) -> list[str]:
     released = timetable.release if release is None else release
-    return ["--jobs", str(timetable.jobs), *(["--force"] if force else []), *(["--release"] if released else [])]
+    said = [] if released is None else ["--release" if released else "--no-release"]
+    return ["--wait", "--jobs", str(timetable.jobs), *(["--force"] if force else []), *said]
 
 
 def _retrain(worktree: Path, timetable: Timetable, last: deque[str], *, flags: Sequence[str]) -> Ended:
@@ -134,10 +155,11 @@ def _message(ended: Ended, told: Mapping[str, Any], last: Sequence[str], timetab
         whose = "for the user to mend" if ended.code == MENDABLE else "a fault"
         return "\n".join([f"Retraining ended with exit code {ended.code} ({whose}).", *last])
     scores = [f"{score['name']} {score['value']:.4f}" for score in told.get("scores", [])[:1]]
-    verdict = told.get("verdict")
-    decision = verdict.get("decision") if isinstance(verdict, dict) else verdict
+    record, release = told.get("verdict") or {}, told.get("release") or {}
+    verdict = [f"{record['verdict']}: {' '.join(record['reasons'][:1])}"] if "verdict" in record else []
+    released = [f"Released as {release['number']}."] if "number" in release else []
     done = "Retrained." if told.get("stages") else "Nothing to do."
-    return " ".join([*([f"{decision}."] if decision else []), done, *scores])
+    return " ".join([done, *scores, *verdict, *released, told.get("note") or ""]).strip()
 
 
 def _page(message: str, told: Mapping[str, Any], worktree: Path, commit: str) -> str:

@@ -54,7 +54,7 @@ class Timetable:
     ref: str = "HEAD"
     fetch: str | None = None
     share: tuple[str, ...] = ()
-    release: bool = False
+    release: bool | None = None
     jobs: int = 2
     timeout_h: float = 12
     remote: str | None = None

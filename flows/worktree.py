@@ -50,14 +50,6 @@ def list_worktrees(clone: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
-def clear_worktrees(clone: Path, *, keep: int) -> list[Path]:
-    """Remove all but the last few. Returns those that went."""
-    old = list_worktrees(clone)[keep:]
-    for path in old:
-        remove_worktree(clone, path)
-    return old
-
-
 def remove_worktree(clone: Path, path: Path) -> None:
     """Also one that is half there."""
     with suppress(SetupError):
