@@ -91,15 +91,17 @@ def _read(kind: type[Any], given: Any, *, where: str) -> Any:
 
 def _value(hint: Any, value: Any, *, where: str) -> Any:
     if isinstance(hint, type) and hint.__module__ == __name__:
-        return _read(hint, value or {}, where=f"{where}.")
-    if hint == tuple[str, ...] and isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return tuple(value)
+        return _read(hint, {} if value is None else value, where=f"{where}.")
+    if hint == tuple[str, ...]:
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        raise ConfigError(f"{where} in {FILE} is {value!r}. It takes a list.")
     kinds = get_args(hint) or (hint,)
     allowed = (*kinds, int) if float in kinds else kinds
-    if hint != tuple[str, ...] and isinstance(value, allowed) and (bool in kinds or not isinstance(value, bool)):
+    if isinstance(value, allowed) and (bool in kinds or not isinstance(value, bool)):
         return value
     names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
-    raise ConfigError(f"{where} in {FILE} is {value!r}. It takes {'a list' if hint == tuple[str, ...] else names}.")
+    raise ConfigError(f"{where} in {FILE} is {value!r}. It takes {names}.")
 
 
 def _check(timetable: Timetable) -> None:

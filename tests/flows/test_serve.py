@@ -96,7 +96,7 @@ def wait(service, what):
                 return found
         except (httpx.HTTPError, ObjectNotFound, PrefectHTTPStatusError, RuntimeError):  # the server is not there yet
             pass
-        time.sleep(1)
+        time.sleep(2)
     raise AssertionError(f"It did not come to that. What it said:\n{service.said.read_text()}")
 
 
@@ -105,11 +105,12 @@ def served(project, prefect_database, tmp_path):
     """Start it with a timetable; the tables of its own database are made already."""
     made = tmp_path / "prefect.db"
     shutil.copy(prefect_database["PREFECT_SERVER_DATABASE_CONNECTION_URL"].partition("///")[2], made)
-    project.stages(copy={"cmd": "cp in.txt out.txt", "deps": ["in.txt"], "outs": ["out.txt"]})
-    project.write(".gitignore", "/.mm\n/out.txt\n/news\n")
+    project.write(".gitignore", "/.mm\n/out.txt\n/news\n/pid\n")
     services = []
 
-    def start(**timetable):
+    def start(*, stages=True, **timetable):
+        if stages:
+            project.stages(copy={"cmd": "cp in.txt out.txt", "deps": ["in.txt"], "outs": ["out.txt"]})
         project.write("conf/schedule.yaml", yaml.safe_dump(timetable))
         git(project.root, "add", "-A")
         git(project.root, "commit", "-q", "-m", "a commit")
@@ -146,7 +147,7 @@ def test_it_tells_prefect_where_the_pages_find_it_and_how_long_to_keep_things():
 @pytest.mark.slow  # the real server and a cron
 def test_a_cron_run_is_scheduled_and_completes_and_ctrl_c_ends_everything(served):
     service = served(
-        cron="* * * * * */20", check=None, notify={"about": ["done"], "command": "cat >> news; echo >> news"}
+        cron="* * * * * */30", check=None, notify={"about": ["done"], "command": "cat >> news; echo >> news"}
     )
     (run, *_) = wait(service, service.completed)
     assert service.states(run)[0] == "Scheduled"
@@ -162,3 +163,54 @@ def test_a_cron_run_is_scheduled_and_completes_and_ctrl_c_ends_everything(served
     assert service.process.wait(timeout=60) == 130
     assert f"Prefect's pages: {service.address.removesuffix('/api')}" in service.said.read_text()
     assert not any(process.is_running() for process in everything)
+
+
+@pytest.mark.slow  # the real server, killed along with everything else
+def test_what_is_killed_is_started_again_and_leaves_nothing_behind(served, long_project):
+    """In the order of a run, from the inside out: the flow, the worker, the server, and at last all of it."""
+    service = served(cron=None, check=None, stages=False)
+
+    def begin():
+        """Start a run. Gives its id, and its stage once that is at work."""
+        run = wait(service, service.start_by_hand)
+        return run, wait(service, stage_at_work)
+
+    def stage_at_work():
+        found = [
+            psutil.Process(int(path.read_text()))
+            for path in service.root.glob(".mm/worktrees/*/pid")
+            if path.read_text()
+        ]
+        return next((process for process in found if process.is_running()), None) if found else None
+
+    def crashed(run):
+        return service.state(run).type is StateType.CRASHED
+
+    run, stage = begin()
+    kill(service.processes("prefect.engine"))
+    wait(service, lambda: not stage.is_running())
+    wait(service, lambda: crashed(run))
+
+    run, stage = begin()
+    kill(service.processes("prefect", "worker", "start"))
+    wait(service, lambda: not stage.is_running())
+    wait(service, lambda: crashed(run))
+
+    run, stage = begin()
+    (before,) = service.processes("-m prefect server start")[-1:]
+    kill([before])
+    wait(service, lambda: [process for process in service.processes("-m prefect server start") if process != before])
+    wait(service, lambda: service.state(run).type is StateType.RUNNING)
+    assert stage.is_running()  # what runs needs no server to go on
+
+    everything = psutil.Process(service.process.pid).children(recursive=True)
+    assert stage in everything
+    service.process.kill()
+    _, alive = psutil.wait_procs(everything, timeout=60)
+    assert not [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+def kill(processes):
+    assert processes, "there was nothing to kill"
+    for process in processes:
+        process.kill()
