@@ -44,7 +44,9 @@ def _post(url: str, body: str) -> list[str]:
         request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"}, method="POST")
         with urllib.request.urlopen(request, timeout=ANSWER_S):
             return []
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except ValueError:
+        return ["The webhook's address is none."]
+    except (urllib.error.URLError, OSError) as error:
         return [f"The webhook did not take it: {error}"]
 
 
