@@ -15,12 +15,14 @@ python := $(bin)/python
 plugins := $(wildcard plugins/*/pyproject.toml)
 pip := $(python) -m pip install --quiet --constraint constraints.txt --no-build-isolation
 
-.PHONY: help install run test check bench bench-quality clean
+.PHONY: help install run serve prune test check bench bench-quality clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
 help:
 	@echo "make run       set up what is needed, then bring the model up to date (params.yaml says which)"
+	@echo "make serve     set up what is needed, then retrain by the clock, with Prefect's pages (conf/schedule.yaml)"
+	@echo "make prune     remove what has not been used for long, never what was released     PRUNE_ARGS=--dry"
 	@echo "make test      set up, then every test              PYTEST_ARGS='-m \"not slow\"' for the quick ones"
 	@echo "make check     set up, then style, types and architecture"
 	@echo "make bench     set up, then every benchmark of speed"
@@ -51,6 +53,12 @@ install: .venv/.installed
 
 run: install
 	@$(python) -m flows.retrain
+
+serve: install
+	@$(python) -m flows.serve $(SERVE_ARGS)
+
+prune: install
+	@$(python) -m flows.prune $(PRUNE_ARGS)
 
 test: install
 	@$(python) -m pytest $(PYTEST_ARGS)

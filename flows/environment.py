@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 CLONE = Path(__file__).resolve().parent.parent
+SERVED = "MM_SERVED_CLONE"
 
 
 def settle() -> None:
@@ -27,6 +28,11 @@ def _defaults(clone: Path) -> dict[str, str]:
     }
 
 
+def served_clone() -> Path:
+    """The clone that the schedule retrains: where `make serve` was called."""
+    return Path(os.environ.get(SERVED, CLONE))
+
+
 def for_stages() -> dict[str, str]:
     """What the commands of stages get on top: the programs of this interpreter's environment first, output at once."""
     # Not resolved: in a virtual environment the interpreter is a link to one that has none of its programs.
@@ -37,3 +43,8 @@ def for_stages() -> dict[str, str]:
         # What a stage prints goes through a pipe, where programs take a line to be 80 characters long and break it.
         "COLUMNS": os.environ.get("COLUMNS", "160"),
     }
+
+
+def python_module(name: str) -> list[str]:
+    """The command that runs a module with this interpreter."""
+    return [sys.executable, "-m", name]

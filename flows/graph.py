@@ -12,8 +12,9 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from flows.environment import for_stages
 from flows.lifeline import Lifeline
 from flows.outcome import Outcome, Status
 from flows.stop import Stop
+from flows.wishes import read_wishes
 from mmcore.errors import MmcoreError, SetupError
 
 TAIL_LINES = 20  # of a failed command, kept for the summary
@@ -66,6 +68,7 @@ class Graph:
         self.needs = {
             stage.addressing: tuple(other.addressing for other in graph.successors(stage)) for stage in stages
         }
+        self.wishes = {name: read_wishes(name, stage.meta) for name, stage in self._stages.items()}
         self._mutex = threading.RLock()
         self._held: dict[str, ExitStack] = {}
         self._lifeline = Lifeline()
@@ -80,24 +83,32 @@ class Graph:
         with self._bookkeeping(Stop()):
             return [name for name, stage in self._stages.items() if _changed(stage)]
 
-    def run(self, name: str, show: Show, *, stop: Stop, force: bool = False) -> Outcome:
+    def run(
+        self,
+        name: str,
+        show: Show,
+        *,
+        stop: Stop,
+        force: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> Outcome:
         """Bring one stage up to date; those it needs are. Never raises for what a stage or DVC can get wrong.
 
-        show: gets each line of output, from another thread.
+        show: gets each line of output, from another thread. environment: variables for its commands, on top.
         """
-        began = time.monotonic()
+        began, at, extra = time.monotonic(), datetime.now(UTC), environment or {}
         try:
             with self._files_of(name, show, stop=stop):
-                status, reason, mendable = self._bring_up_to_date(name, show, stop=stop, force=force), "", True
+                status, reason, mendable = self._bring_up_to_date(name, show, stop, force=force, extra=extra), "", True
         except _Stopped:
             status, reason, mendable = Status.STOPPED, "", True
         except _StageFailed as error:
             status, reason, mendable = Status.FAILED, str(error), error.mendable
         except (DvcException, OSError) as error:
             status, reason, mendable = Status.FAILED, _message(error), True
-        return Outcome(name, status, time.monotonic() - began, reason, mendable)
+        return Outcome(name, status, time.monotonic() - began, reason, mendable, began=f"{at:%F %T}")
 
-    def _bring_up_to_date(self, name: str, show: Show, *, stop: Stop, force: bool) -> Status:
+    def _bring_up_to_date(self, name: str, show: Show, stop: Stop, *, force: bool, extra: Mapping[str, str]) -> Status:
         stage = self._stages[name]
         with self._bookkeeping(stop):
             has_command = stage.cmd and not stage.frozen
@@ -114,7 +125,7 @@ class Graph:
                 return Status.RESTORED
             stage.save_deps()
         before = _inputs(stage)
-        self._run_commands(stage, show, stop=stop)
+        self._run_commands(stage, show, stop, extra=extra)
         with self._bookkeeping(stop):
             stage.save_deps()
             if changed := [path for path, content in _inputs(stage).items() if content != before[path]]:
@@ -123,7 +134,7 @@ class Graph:
             self._record(stage)
         return Status.RAN
 
-    def _run_commands(self, stage: DvcStage, show: Show, *, stop: Stop) -> None:
+    def _run_commands(self, stage: DvcStage, show: Show, stop: Stop, *, extra: Mapping[str, str]) -> None:
         """The commands with the folder, environment and shell that `dvc repro` would give them."""
         last: deque[str] = deque(maxlen=TAIL_LINES)
 
@@ -131,8 +142,8 @@ class Graph:
             last.append(line)
             show(line)
 
-        settings = prepare_kwargs(stage, run_env=for_stages())
-        timeout_s = (stage.meta or {}).get("timeout_s")
+        settings = prepare_kwargs(stage, run_env={**for_stages(), **extra})
+        timeout_s = self.wishes[stage.addressing].timeout_s
         for command in _enforce_cmd_list(stage.cmd):
             if stop.requested:
                 raise _Stopped
@@ -244,7 +255,10 @@ def _inputs(stage: DvcStage) -> dict[str, Any]:
 
 def _failure(command: str, ended: Ended, last: Sequence[str], *, timeout_s: float | None) -> _StageFailed:
     if ended.timed_out:
-        return _StageFailed(f"`{command}` took longer than its {timeout_s:g} s (timeout_s in dvc.yaml) and was ended.")
+        return _StageFailed(
+            f"`{command}` took longer than its {timeout_s:g} s (timeout_s in dvc.yaml) and was ended.",
+            mendable=False,
+        )
     if ended.code == USER_CAN_MEND:
         return _StageFailed("\n".join(last) or f"`{command}` ended with exit code {ended.code}.")
     how = f"was ended by signal {-ended.code}" if ended.code < 0 else f"ended with exit code {ended.code}"

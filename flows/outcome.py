@@ -25,3 +25,5 @@ class Outcome:
     seconds: float = 0.0
     reason: str = ""  # why it failed, was skipped or was stopped
     mendable: bool = True  # by the user: what failed says so with exit code 2
+    began: str = ""  # the time of day, in UTC
+    tries: int = 1

@@ -5,9 +5,10 @@ import logging
 import queue
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from rich.console import Console
 from rich.text import Text
 
 from flows.exits import exit_code, run_to_exit
+from flows.gpus import Gpus, visible_gpus
 from flows.graph import Graph
 from flows.options import stage_options
 from flows.order import Order
@@ -30,6 +32,7 @@ from flows.server import ensure_api
 from flows.signals import noted
 from flows.stop import Stop
 from flows.summary import outcome_table
+from mmcore.errors import SetupError
 
 
 def run_pipeline(*, jobs: int, force: bool) -> list[Outcome]:
@@ -71,7 +74,9 @@ class _Walk:
         self._graph = graph
         self._console = console
         self._force = force
-        self._order = Order(graph.needs, jobs=jobs)
+        names = visible_gpus()
+        self._gpus = Gpus(names)
+        self._order = _order(graph, jobs=jobs, gpus=len(names))
         self._stop = Stop()
         self._futures: dict[str, PrefectFuture[Any]] = {}
         # A SimpleQueue because a signal handler puts into it, perhaps while the same thread is doing so.
@@ -97,11 +102,12 @@ class _Walk:
     def _start(self, name: str) -> None:
         stage = task(name=name, task_run_name=name, persist_result=False, cache_policy=NO_CACHE)(self._run_stage)
         needed = [self._futures[other] for other in self._graph.needs[name]]
-        future = stage.submit(name, wait_for=needed, return_state=False)
+        extra = self._gpus.take(name, self._graph.wishes[name].gpu)
+        future = stage.submit(name, extra, wait_for=needed, return_state=False)
         self._futures[name] = future
         future.add_done_callback(lambda _: self._news.put(name))
 
-    def _run_stage(self, name: str) -> State[Any]:
+    def _run_stage(self, name: str, extra: Mapping[str, str]) -> State[Any]:
         """In a thread of Prefect's, as its task."""
         log, label = get_run_logger(), (f"{name} | ", "dim")
 
@@ -109,15 +115,26 @@ class _Walk:
             log.info("%s", line)
             self._console.print(Text.assemble(label, Text.from_ansi(line)), soft_wrap=True)
 
-        outcome = self._graph.run(name, show, stop=self._stop, force=self._force)
+        wishes = self._graph.wishes[name]
+        for tries in count(1):
+            outcome = self._graph.run(name, show, stop=self._stop, force=self._force, environment=extra)
+            outcome = replace(outcome, tries=tries)
+            show(f"{outcome.status} after {outcome.seconds:.1f} s")
+            # What says that the user can mend it fails the same way again.
+            if outcome.status is not Status.FAILED or outcome.mendable or tries > wishes.retries:
+                break
+            delay_s = wishes.delay_s(tries)
+            show(f"{outcome.reason.splitlines()[0]} Try {tries + 1} of {wishes.retries + 1} in {delay_s:g} s.")
+            if self._stop.wait(delay_s):
+                break
         self.outcomes[name] = outcome
-        show(f"{outcome.status} after {outcome.seconds:.1f} s")
         return _state(outcome)
 
     def _finish(self, name: str) -> None:
         if name not in self.outcomes:
             self._futures[name].result()  # raises the fault of ours that kept it from having an outcome
             raise AssertionError(f"The task of {name} ended in {self._futures[name].state} and left no outcome.")
+        self._gpus.give_back(name)
         for lost in self._order.finish(name, good=self.outcomes[name].status.good):
             self.outcomes[lost] = Outcome(lost, Status.SKIPPED, reason=f"because of {name}")
 
@@ -127,6 +144,22 @@ class _Walk:
         for name in self._order.clear():
             self.outcomes[name] = Outcome(name, Status.SKIPPED, reason="because of a signal")
         self._stop.request()
+
+
+def _order(graph: Graph, *, jobs: int, gpus: int) -> Order:
+    """With what the stages ask for. Raises SetupError where one asks for more GPUs than the machine has."""
+    uses = dict[str, dict[str, int]]()
+    for name, wishes in graph.wishes.items():
+        if wishes.gpu > gpus > 0:
+            raise SetupError(
+                f"Stage {name} asks for {wishes.gpu} GPUs (meta.gpu in dvc.yaml), and there are {gpus}. Lower it, or "
+                "name more in CUDA_VISIBLE_DEVICES."
+            )
+        uses[name] = {f"mutex {mutex}": 1 for mutex in wishes.mutex}
+        if wishes.gpu and gpus:
+            uses[name]["gpu"] = wishes.gpu
+    slots = {what: 1 for used in uses.values() for what in used}
+    return Order(graph.needs, jobs=jobs, uses=uses, slots={**slots, "gpu": gpus})
 
 
 def _state(outcome: Outcome) -> State[Any]:

@@ -25,6 +25,9 @@ END_S = 10.0
 
 def ensure_api() -> None:
     """Flows that are called from here on, in this thread, find an API."""
+    for worker in ("EventsWorker", "APILogWorker"):
+        # They warn of items that are left when we end soon after the last one, and then send them all the same.
+        logging.getLogger(worker).setLevel(logging.ERROR)
     if get_current_settings().api.url:
         return
     settings = ExitStack()
@@ -35,9 +38,6 @@ def ensure_api() -> None:
 
 def _start() -> str:
     """Start the embedded server. Returns its address at once: whoever connects early waits in the socket's queue."""
-    for worker in ("EventsWorker", "APILogWorker"):
-        # They warn of items that are left when we end soon after the last one, and then send them all the same.
-        logging.getLogger(worker).setLevel(logging.ERROR)
     lifeline = Lifeline()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -1,10 +1,13 @@
 """Small projects of shell commands to run flows on, and one Prefect server for the whole session."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -157,3 +160,37 @@ def long_project(project, long_stage):
     project.write("long.py", LONG_STAGE)
     project.stages(long=long_stage, after={"cmd": "cp long.txt after.txt", "deps": ["long.txt"], "outs": ["after.txt"]})
     return project
+
+
+class Httpd:
+    """A server on this machine that answers with `headers` and `code`, and keeps what was posted."""
+
+    def __init__(self):
+        self.headers, self.code, self.posted = {}, 200, []
+        made = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_HEAD(self):
+                self.send_response(made.code)
+                for name, value in made.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+
+            def do_POST(self):
+                made.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.do_HEAD()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def httpd():
+    made = Httpd()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()

@@ -46,3 +46,23 @@ def test_cleared_nothing_starts_any_more():
 def test_no_jobs_are_refused():
     with pytest.raises(ValueError, match="at least 1, got 0"):
         Order({}, jobs=0)
+
+
+def test_what_shares_a_slot_runs_one_after_another_and_others_pass():
+    uses = {"a": {"gpu": 1}, "b": {"gpu": 1}}
+    order = Order(dict.fromkeys("abc", ()), jobs=3, uses=uses, slots={"gpu": 1})
+    assert order.take() == ["a", "c"]
+    assert order.take() == []
+    order.finish("a", good=False)
+    assert order.take() == ["b"]
+
+
+def test_two_slots_serve_two_and_one_who_wants_both_waits():
+    order = Order(
+        dict.fromkeys("abc", ()), jobs=3, uses={"a": {"gpu": 1}, "b": {"gpu": 2}, "c": {"gpu": 1}}, slots={"gpu": 2}
+    )
+    assert order.take() == ["a", "c"]
+    order.finish("a", good=True)
+    assert order.take() == []
+    order.finish("c", good=True)
+    assert order.take() == ["b"]

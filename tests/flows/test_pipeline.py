@@ -8,6 +8,7 @@ import pytest
 from flows.graph import Graph
 from flows.outcome import Status
 from flows.pipeline import run_pipeline
+from mmcore.errors import SetupError
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -60,6 +61,45 @@ def test_a_failure_skips_its_dependents_and_nothing_else(project, capfd):
     assert "bad | it is broken" in told
     assert "Traceback" not in told
     assert statuses()["good"] is Status.UNCHANGED
+
+
+def test_stages_with_one_mutex_never_meet_and_a_gpu_is_for_one_at_a_time(project, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    alone = "mkdir {0} && sleep 0.2 && rmdir {0} && echo $CUDA_VISIBLE_DEVICES > {1}"
+    project.stages(
+        **{
+            name: {"cmd": alone.format(lock, name), "deps": ["in.txt"], "outs": [name], "meta": meta}
+            for name, lock, meta in [
+                ("a", "held", {"mutex": "held"}),
+                ("b", "held", {"mutex": "held"}),
+                ("c", "used", {"gpu": 1}),
+                ("d", "used", {"gpu": 1}),
+            ]
+        }
+    )
+    assert set(statuses(jobs=4).values()) == {Status.RAN}
+    assert project.read("d") == "7\n"
+
+
+def test_more_gpus_than_there_are_is_told_before_anything_runs(project, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    project.stages(big={"cmd": "touch ran", "outs": ["ran"], "meta": {"gpu": 2}})
+    with pytest.raises(SetupError, match=r"Stage big asks for 2 GPUs .* there are 1"):
+        statuses()
+
+
+def test_a_fault_is_tried_again_and_what_the_user_has_to_mend_is_not(project, capfd):
+    once = "echo x >> tried.{0}; [ $(wc -l < tried.{0}) -ge 3 ] && touch {0} || exit {1}"
+    project.stages(
+        **{
+            name: {"cmd": once.format(name, code), "outs": [name], "meta": {"retries": 2, "retry_delay_s": 0.1}}
+            for name, code in [("fault", 1), ("user", 2)]
+        }
+    )
+    outcomes = {outcome.stage: outcome for outcome in run_pipeline(jobs=2, force=False)}
+    assert (outcomes["fault"].status, outcomes["fault"].tries) == (Status.RAN, 3)
+    assert (outcomes["user"].status, outcomes["user"].tries) == (Status.FAILED, 1)
+    assert "fault | " in capfd.readouterr().err
 
 
 def test_the_outcomes_are_kept_as_a_table_and_the_lines_as_logs(project, eventually):

@@ -1,0 +1,125 @@
+"""DVC's cache on the disk: what lies there, what git names of it, and when it was last of use.
+
+By the formats alone (dvc.lock, .dvc files, the folders of the cache), which DVC keeps across versions.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from configparser import RawConfigParser
+from dataclasses import dataclass
+from functools import cache as remember
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mmcore.releases.git import Git
+
+OBJECT = re.compile(r"[0-9a-f]{30}(\.dir)?")
+LOCK = "dvc.lock"
+
+
+@dataclass(frozen=True)
+class Held:
+    """One object of the cache; `used` in seconds since 1970."""
+
+    name: str  # its md5, with .dir where it is a folder
+    path: Path
+    size: int
+    used: float
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """One entry of the run cache: a run of a stage that need not be repeated."""
+
+    path: Path
+    names: frozenset[str]  # of the objects that it made
+    written: float
+
+
+def cache_of(clone: Path) -> Path:
+    """Where its DVC keeps objects."""
+    settings = RawConfigParser()
+    settings.read([clone / ".dvc" / "config", clone / ".dvc" / "config.local"])
+    return (clone / ".dvc" / settings.get("cache", "dir", fallback="cache")).resolve()
+
+
+def objects_in(cache: Path) -> Iterator[Held]:
+    """Also those in the layout of DVC 2, where DVC 3 still keeps outputs that are not cached otherwise."""
+    for folder in (cache / "files" / "md5", cache):
+        for path in folder.glob("[0-9a-f][0-9a-f]/*"):
+            if OBJECT.fullmatch(path.name):
+                status = path.stat()
+                yield Held(f"{path.parent.name}{path.name}", path, status.st_size, status.st_mtime)
+
+
+def remembered_in(cache: Path) -> Iterator[Remembered]:
+    for path in cache.glob("runs/*/*/*"):
+        try:
+            names = names_in(path.read_text(encoding="utf-8"), outputs_alone=True)
+        except (OSError, yaml.YAMLError):
+            continue
+        yield Remembered(path, frozenset(names), path.stat().st_mtime)
+
+
+def names_in(text: str, *, outputs_alone: bool = False) -> set[str]:
+    """The objects that a dvc.lock, a .dvc file or an entry of the run cache names."""
+    found = set[str]()
+    left: list[Any] = [yaml.safe_load(text)]
+    while left:
+        node = left.pop()
+        if isinstance(node, Mapping):
+            md5 = node.get("md5")
+            found |= {md5} if isinstance(md5, str) and OBJECT.fullmatch(md5[2:]) else set()
+            left += [value for key, value in node.items() if not (outputs_alone and key == "deps")]
+        elif isinstance(node, list):
+            left += node
+    return found
+
+
+def members(names: Iterable[str], cache: Path) -> set[str]:
+    """The names, and those of the files in each folder among them."""
+    found = set(names)
+    return found.union(*(_files_of(name, cache) for name in found if name.endswith(".dir")))
+
+
+@remember
+def _files_of(name: str, cache: Path) -> frozenset[str]:
+    paths = [layout / name[:2] / name[2:] for layout in (cache / "files" / "md5", cache)]
+    texts = [path.read_text(encoding="utf-8") for path in paths if path.exists()]
+    return frozenset(item["md5"] for text in texts for item in json.loads(text))
+
+
+def named_by_git(clone: Path) -> set[str]:
+    """What must stay: all that a tag, a branch or another ref holds, and data of any commit at all.
+
+    Releases are tags. What a stage made can be made again; data that somebody added cannot.
+    """
+    git, blobs = Git(clone), set[str]()
+    for commit in {"HEAD", *git.run("for-each-ref", "--format=%(objectname)").splitlines()}:
+        listed = git.ask("ls-tree", "-r", "-z", commit) or ""  # a ref of something else than a commit has none
+        for line in filter(None, listed.split("\0")):
+            about, _, path = line.partition("\t")
+            if Path(path).name == LOCK or path.endswith(".dvc"):
+                blobs.add(about.split()[2])
+    history = git.run("log", "--all", "--reflog", "--format=", "--raw", "--no-abbrev", "--", "*.dvc").splitlines()
+    blobs |= {blob for line in history for blob in line.split()[2:4] if blob.strip("0")}
+    texts = [git.ask("cat-file", "blob", blob) for blob in blobs]
+    return {name for text in texts if text for name in _names_or_none(text)}
+
+
+def named_by_folder(root: Path) -> set[str]:
+    """What the files of a working tree name, committed or not."""
+    listed = (Git(root).ask("ls-files", "--cached", "--others", "--exclude-standard", "-z") or "").split("\0")
+    files = [root / path for path in listed if Path(path).name == LOCK or path.endswith(".dvc")]
+    texts = [file.read_text(encoding="utf-8") for file in files if file.is_file()]
+    return {name for text in texts for name in _names_or_none(text)}
+
+
+def _names_or_none(text: str) -> set[str]:
+    try:
+        return names_in(text)
+    except yaml.YAMLError:  # somebody's merge conflict
+        return set()

@@ -1,0 +1,174 @@
+"""One run of the schedule: a clean worktree of the commit, `python -m flows.retrain` in it, and old ones cleared away.
+
+The worker of `make serve` calls this as a Prefect flow. What it runs is a command of its own, from the worktree's code:
+neither a person's working tree nor a fault of the run can get into the way of the next one.
+"""
+
+import json
+import logging
+import os
+import shutil
+import sys
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.exceptions import FailedRun
+from prefect.states import Completed, Failed
+
+from flows.changes import signature
+from flows.command import Ended, run_command
+from flows.environment import for_stages, served_clone
+from flows.lifeline import Lifeline
+from flows.prune import keep_use, prune
+from flows.record import one_at_a_time, read_record, write_record
+from flows.signals import noted
+from flows.stop import Stop
+from flows.timetable import Timetable, read_timetable
+from flows.worktree import add_worktree, code_of, git
+from mmcore.errors import MmcoreError, SetupError
+
+TAIL_LINES = 12
+LEAST_FREE = 500 * 2**20  # bytes: a run that fills the disk takes the server's database with it
+RESULT = Path(".mm", "retrain.json")
+MENDABLE = 2
+
+
+def _is_no_surprise(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], FailedRun))
+
+
+# Prefect prints where in Prefect it noticed that a flow had failed, a page of it, below our own account of why.
+logging.getLogger("prefect.engine").addFilter(_is_no_surprise)
+
+
+# What it returns is a state, which no annotation says: Prefect would check it against the type of the value.
+@flow(name="nightly", persist_result=False)
+def nightly(only_if_changed: bool = False, force: bool = False, release: bool | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    """Retrain what is committed.
+
+    only_if_changed: end at once where data and code are as the last run found them. force: run every stage. release:
+    whether a better model goes out; as conf/schedule.yaml says where it is not said here.
+    """
+    try:
+        clone = served_clone()
+        timetable = read_timetable(clone)
+        with one_at_a_time(clone):
+            return _run(clone, timetable, only_if_changed=only_if_changed, force=force, release=release)
+    except MmcoreError as error:
+        get_run_logger().error("%s", error)
+        return Failed(message=str(error))
+
+
+def _run(clone: Path, timetable: Timetable, *, only_if_changed: bool, force: bool, release: bool | None) -> State[Any]:
+    commit = _wanted_commit(clone, timetable)
+    mark = signature(clone, commit, timetable)
+    if only_if_changed and mark == read_record(clone).get("signature"):
+        return Completed(name="Nothing new", message=f"Data and code are as the last run found them ({commit[:9]}).")
+    _make_room(clone, timetable)
+    name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{commit[:9]}"
+    worktree = add_worktree(clone, commit, name=name, share=timetable.share)
+    last: deque[str] = deque(maxlen=TAIL_LINES)
+    ended = _retrain(worktree, timetable, last, flags=_flags(timetable, force=force, release=release))
+    told = _told(worktree)
+    # Also of a run that failed: the same would fail again every few minutes. The next one by the clock tries again.
+    write_record(clone, {"signature": mark, "commit": commit, "worktree": name, "code": ended.code})
+    keep_use(clone, worktree)
+    message = _message(ended, told, last, timetable)
+    create_markdown_artifact(_page(message, told, worktree, commit), key="nightly", description=message.splitlines()[0])
+    return Failed(message=message) if ended.code or ended.timed_out else Completed(message=message)
+
+
+def _make_room(clone: Path, timetable: Timetable) -> None:
+    """Before the run, which needs the room. What cannot be cleared away must not keep the run from happening."""
+    keep = replace(timetable.keep, worktrees=max(0, timetable.keep.worktrees - 1))  # and the one that comes
+    try:
+        get_run_logger().info("Cleared away: %s", prune(clone, keep))
+    except (MmcoreError, OSError) as error:
+        get_run_logger().warning("Not all could be cleared away: %s", error)
+    free = shutil.disk_usage(clone).free
+    if free < LEAST_FREE:
+        raise SetupError(
+            f"Only {free / 2**30:.2f} GiB are free where {clone} lies, too little to begin. Lower `keep` in "
+            "conf/schedule.yaml, or make room."
+        )
+
+
+def _wanted_commit(clone: Path, timetable: Timetable) -> str:
+    if timetable.fetch is not None:
+        git(clone, "fetch", "--quiet", "--tags", timetable.fetch)
+    return git(clone, "rev-parse", "--verify", f"{timetable.ref}^{{commit}}")
+
+
+def _flags(timetable: Timetable, *, force: bool, release: bool | None) -> list[str]:
+    released = timetable.release if release is None else release
+    said = [] if released is None else ["--release" if released else "--no-release"]
+    return ["--wait", "--jobs", str(timetable.jobs), *(["--force"] if force else []), *said]
+
+
+def _retrain(worktree: Path, timetable: Timetable, last: deque[str], *, flags: Sequence[str]) -> Ended:
+    """The command, its lines going to Prefect's log and to whoever watches the worker."""
+    log, stop = get_run_logger(), Stop()
+
+    def show(line: str) -> None:
+        last.append(line)
+        log.info("%s", line)
+        print(line, flush=True)
+
+    show(f"Retraining {worktree.name} in a clean worktree.")
+    # Its result alone is on stdout; it goes to a file, so that its lines can be shown as they come.
+    aside = ["sh", "-c", 'out=$0; exec "$@" > "$out"', str(worktree / RESULT)]
+    leashed = [sys.executable, "-m", "flows.leash", sys.executable, "-m", "flows.retrain", "--json", *flags]
+    with closing(Lifeline()) as lifeline, noted(lambda _: stop.request()):
+        return run_command(
+            [*aside, *leashed],
+            show,
+            folder=worktree,
+            environment={**os.environ, **for_stages(), "PYTHONPATH": code_of(worktree)},
+            stop=stop,
+            lifeline=lifeline,
+            timeout_s=timetable.timeout_h * 3600,
+        )
+
+
+def _told(worktree: Path) -> Mapping[str, Any]:
+    """What the command said for programs; nothing where it did not come to that."""
+    try:
+        told = json.loads((worktree / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _message(ended: Ended, told: Mapping[str, Any], last: Sequence[str], timetable: Timetable) -> str:
+    """A line that says it all, and what was said last where that is not enough."""
+    if ended.timed_out:
+        return f"Ended after {timetable.timeout_h:g} h (timeout_h in conf/schedule.yaml)."
+    if ended.code:
+        whose = "for the user to mend" if ended.code == MENDABLE else "a fault"
+        return "\n".join([f"Retraining ended with exit code {ended.code} ({whose}).", *last])
+    scores = [f"{score['name']} {score['value']:.4f}" for score in told.get("scores", [])[:1]]
+    record, release = told.get("verdict") or {}, told.get("release") or {}
+    verdict = [f"{record['verdict']}: {' '.join(record['reasons'][:1])}"] if "verdict" in record else []
+    released = [f"Released as {release['number']}."] if "number" in release else []
+    done = "Retrained." if told.get("stages") else "Nothing to do."
+    return " ".join([done, *scores, *verdict, *released, told.get("note") or ""]).strip()
+
+
+def _page(message: str, told: Mapping[str, Any], worktree: Path, commit: str) -> str:
+    """What the UI shows of the run."""
+    first, _, rest = message.partition("\n")
+    lines = [f"### {first}", "", f"Commit `{commit}`, in `{worktree}`.", ""]
+    lines += ["```", rest, "```", ""] if rest else []
+    lines += ["| score | value |", "| --- | --- |"] if told.get("scores") else []
+    lines += [
+        f"| {score['name']} | {score['value']:.4f} |" for score in told.get("scores", []) if score.get("interval")
+    ]
+    return "\n".join(lines)

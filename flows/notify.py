@@ -1,0 +1,61 @@
+"""Telling people: a webhook that gets JSON, a command that gets it on stdin, as conf/schedule.yaml names them."""
+
+import json
+import os
+import subprocess
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from flows.timetable import Notify
+
+WEBHOOK = "MM_NOTIFY_WEBHOOK"  # for an address that is a secret, and does not belong into a file that is committed
+ANSWER_S = 20.0
+COMMAND_S = 60.0
+
+
+@dataclass(frozen=True)
+class News:
+    """One thing to tell; `text` is the whole of it in words, which chat programs show."""
+
+    kind: str  # one of flows.timetable.KINDS
+    text: str
+    run: str = ""
+    page: str = ""  # of the run, in Prefect's pages
+
+
+def tell(news: News, notify: Notify, *, root: Path) -> list[str]:
+    """Send it wherever it is wanted. Returns what went wrong, nothing where all has it."""
+    if news.kind not in notify.about:
+        return []
+    body = json.dumps({**asdict(news), "project": root.name}, ensure_ascii=False)
+    webhook, wrong = os.environ.get(WEBHOOK) or notify.webhook, list[str]()
+    if webhook:
+        wrong += _post(webhook, body)
+    if notify.command:
+        wrong += _run(notify.command, body, root)
+    return wrong
+
+
+def _post(url: str, body: str) -> list[str]:
+    # The address is not repeated in messages: whoever has it can write to the channel.
+    try:
+        request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"}, method="POST")
+        with urllib.request.urlopen(request, timeout=ANSWER_S):
+            return []
+    except ValueError:
+        return ["The webhook's address is none."]
+    except (urllib.error.URLError, OSError) as error:
+        return [f"The webhook did not take it: {error}"]
+
+
+def _run(command: str, body: str, root: Path) -> list[str]:
+    try:
+        done = subprocess.run(
+            command, shell=True, cwd=root, input=body, capture_output=True, text=True, check=False, timeout=COMMAND_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return [f"The command of notify did not end well: {error}"]
+    said = (done.stderr or done.stdout).strip()
+    return [f"The command of notify ended with exit code {done.returncode}: {said}"] if done.returncode else []

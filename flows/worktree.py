@@ -1,0 +1,97 @@
+"""A clean git worktree for one run: what is committed and nothing else, with DVC's cache shared with the clone."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from configparser import RawConfigParser
+from contextlib import suppress
+from pathlib import Path
+
+from flows.environment import CLONE
+from mmcore.errors import SetupError
+
+FOLDER = Path(".mm", "worktrees")
+LINKED = (Path(".mm", "training"),)
+"""What a run leaves for the next one to go on from: checkpoints, which are named by all that decides a training."""
+
+
+def git(root: Path, *arguments: str) -> str:
+    """What git prints. Raises SetupError with what git says."""
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SetupError(f"`git {' '.join(arguments)}` failed in {root}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def add_worktree(clone: Path, commit: str, *, name: str, share: Sequence[str]) -> Path:
+    """A new folder with the files of `commit`, ready for DVC.
+
+    share: paths of the clone that the folder gets links to. Raises SetupError where one is not there, or git refuses.
+    """
+    path = clone / FOLDER / name
+    git(clone, "worktree", "add", "--quiet", "--detach", "--force", str(path), commit)
+    (path / ".dvc").mkdir(exist_ok=True)
+    if not (path / ".dvc" / "config").exists():  # DVC was set up and never committed
+        shutil.copy(clone / ".dvc" / "config", path / ".dvc" / "config")
+    _write_local_config(clone / ".dvc", path / ".dvc" / "config.local")
+    for linked in LINKED:
+        (clone / linked).mkdir(parents=True, exist_ok=True)
+        (path / linked).parent.mkdir(parents=True, exist_ok=True)
+        (path / linked).symlink_to(clone / linked)
+    for shared in share:
+        _link(clone / shared, path / shared)
+    return path
+
+
+def list_worktrees(clone: Path) -> list[Path]:
+    """Those of earlier runs, the newest first."""
+    found = [path for path in (clone / FOLDER).glob("*") if path.is_dir()]
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def remove_worktree(clone: Path, path: Path) -> None:
+    """Also one that is half there."""
+    with suppress(SetupError):
+        git(clone, "worktree", "remove", "--force", "--force", str(path))
+    shutil.rmtree(path, ignore_errors=True)  # never follows a link out of it
+    git(clone, "worktree", "prune")
+
+
+def code_of(path: Path) -> str:
+    """PYTHONPATH with which mmcore, flows and the plugins are those of the worktree, not the clone's."""
+    # Installed as they are they are the clone's working tree, which a person may be in the middle of editing.
+    folders = [path, *sorted(project.parent for project in path.glob("plugins/*/pyproject.toml")), CLONE]
+    return os.pathsep.join(map(str, folders))
+
+
+def _write_local_config(clone: Path, file: Path) -> None:
+    """The clone's own settings of DVC, with paths that mean the same from elsewhere, and its cache."""
+    settings = RawConfigParser()
+    settings.optionxform = str  # type: ignore[assignment,method-assign]
+    settings.read(clone / "config.local")
+    committed = RawConfigParser()
+    committed.read([clone / "config", clone / "config.local"])
+    cache = committed.get("cache", "dir", fallback="cache")
+    places = {"cache": ("dir", cache)}
+    for section in committed.sections():
+        url = committed.get(section, "url", fallback="://")
+        if "://" not in url:
+            places[section] = ("url", url)
+    for section, (key, place) in places.items():
+        if not settings.has_section(section):
+            settings.add_section(section)
+        settings.set(section, key, str((clone / place).resolve()))
+    with file.open("w", encoding="utf-8") as stream:
+        settings.write(stream)
+
+
+def _link(source: Path, target: Path) -> None:
+    if not source.exists():
+        raise SetupError(f"{source} is named under `share` in conf/schedule.yaml and is not there.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() or target.is_symlink():
+        raise SetupError(
+            f"{source} is named under `share` in conf/schedule.yaml and is in git as well. Take it from one of them."
+        )
+    target.symlink_to(source)

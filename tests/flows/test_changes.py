@@ -1,0 +1,100 @@
+import os
+import subprocess
+from dataclasses import replace
+
+import pytest
+from dvc.repo import Repo
+
+from flows.changes import signature
+from flows.timetable import Timetable
+from flows.worktree import git
+
+
+def commit(root, text="a commit"):
+    identity = ["-c", "user.name=somebody", "-c", "user.email=somebody@localhost"]
+    git(root, "add", "-A")
+    git(root, *identity, "commit", "-q", "--allow-empty", "-m", text)
+    return git(root, "rev-parse", "HEAD")
+
+
+def now(project, *, share=()):
+    head = git(project.root, "rev-parse", "HEAD")
+    return signature(project.root, head, replace(Timetable(), share=tuple(share)))
+
+
+@pytest.fixture
+def committed(project):
+    project.write(".gitignore", "/private\n/.mm\n")
+    commit(project.root)
+    return project
+
+
+def test_it_stays_as_long_as_nothing_changes_and_a_persons_edits_do_not_count(committed):
+    before = now(committed)
+    committed.write("in.txt", "half a sentence")
+    assert now(committed) == before
+
+
+def test_a_commit_counts(committed):
+    before = now(committed)
+    commit(committed.root, "another")
+    assert now(committed) != before
+
+
+def test_a_shared_folder_that_grew_counts(committed):
+    committed.write("private/one.png", "1")
+    before = now(committed, share=["private"])
+    assert now(committed, share=["private"]) == before
+    committed.write("private/two.png", "2")
+    assert now(committed, share=["private"]) != before
+
+
+def test_rows_that_were_appended_to_a_table_elsewhere_count(committed, tmp_path):
+    table = tmp_path / "rows.csv"
+    table.write_text("1\n")
+    committed.write("params.yaml", f"data: {{watch: {table}}}")
+    commit(committed.root)
+    before = now(committed)
+    table.write_text("1\n2\n")
+    assert now(committed) != before
+    after = now(committed)
+    os.utime(table, (0, 0))
+    assert now(committed) != after
+    table.unlink()
+    assert now(committed) != after
+
+
+def test_an_import_of_a_file_counts_when_its_source_changes(committed, tmp_path):
+    (tmp_path / "far.csv").write_text("1\n")
+    with Repo(str(committed.root)) as repo:
+        repo.imp_url(str(tmp_path / "far.csv"), "near.csv")
+    commit(committed.root)
+    before = now(committed)
+    (tmp_path / "far.csv").write_text("1\n2\n")
+    assert now(committed) != before
+
+
+def test_an_import_from_a_repository_counts_when_that_has_a_new_commit(committed, tmp_path):
+    far = tmp_path / "far"
+    subprocess.run(["git", "init", "-q", str(far)], check=True)
+    (far / "rows.csv").write_text("1\n")
+    commit(far)
+    with Repo(str(committed.root)) as repo:
+        repo.imp(str(far), "rows.csv", "near.csv")
+    commit(committed.root)
+    before = now(committed)
+    assert now(committed) == before
+    commit(far, "more")
+    assert now(committed) != before
+
+
+def test_an_import_by_http_counts_when_the_server_says_so(committed, httpd):
+    committed.write(
+        "near.csv.dvc", f"deps: [{{path: {httpd.address}/far.csv}}]\nouts: [{{path: near.csv}}]\nfrozen: true\n"
+    )
+    commit(committed.root)
+    httpd.headers = {"ETag": "one"}
+    before = now(committed)
+    assert now(committed) == before
+    httpd.headers = {"ETag": "two"}
+    assert now(committed) != before

@@ -1,0 +1,149 @@
+import os
+import subprocess
+import time
+
+import pytest
+from dvc.repo import Repo
+
+from flows.holdings import Held, cache_of, objects_in, remembered_in
+from flows.prune import DAY_S, LOCKS, choose, keep_use, prune
+from flows.timetable import Keep
+
+NOW = 1_000_000_000.0
+NOTHING_KEPT = Keep(days=1, size_gib=0, worktrees=0)
+
+
+def held(name, *, days, size=10):
+    return Held(name, None, size, NOW - days * DAY_S)
+
+
+@pytest.mark.parametrize(
+    ("keep", "goes"),
+    [
+        (Keep(days=30, size_gib=1), ["ancient"]),
+        (Keep(days=30, size_gib=25 / 2**30), ["ancient", "old"]),  # 20 of 30 bytes may stay
+        (Keep(days=30, size_gib=0), ["ancient", "old"]),  # but not what may be in use
+        (Keep(days=100, size_gib=1), []),
+    ],
+)
+def test_the_old_goes_and_then_the_oldest_until_the_rest_is_small_enough(keep, goes):
+    objects = [held("fresh", days=0.5), held("ancient", days=40), held("old", days=2), held("released", days=400)]
+    assert [item.name for item in choose(objects, {"released"}, keep, now=NOW)] == goes
+
+
+def git(project, *arguments):
+    identity = ["-c", "user.name=somebody", "-c", "user.email=somebody@localhost"]
+    subprocess.run(["git", *identity, *arguments], cwd=project.root, check=True, capture_output=True)
+
+
+def run_with(project, text):
+    """One version of the data, and of the folder that is made of it; committed."""
+    project.write("in.txt", text)
+    project.reproduce()
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", text)
+
+
+def grow_old(project, *, days):
+    """As if all that lies in the cache had been made so long ago."""
+    then = time.time() - days * DAY_S
+    for path in (project.root / ".dvc" / "cache").rglob("*"):
+        os.utime(path, (then, then))
+
+
+@pytest.fixture
+def versions(project):
+    """Three versions of one output, a folder; the first is released, the last is what stands there."""
+    project.write(".gitignore", "/out\n/.mm\n")
+    project.stages(
+        make={"cmd": "mkdir out && cp in.txt out/copy && echo x >> ran", "deps": ["in.txt"], "outs": ["out"]}
+    )
+    run_with(project, "one")
+    git(project, "tag", "model@v1.0.0")
+    run_with(project, "two")
+    run_with(project, "three")
+    grow_old(project, days=100)
+    return project
+
+
+def contents(project):
+    return {path.read_text() for path in (project.root / ".dvc" / "cache" / "files").rglob("*") if path.is_file()}
+
+
+def test_what_was_released_and_what_stands_there_stay_to_the_byte_and_the_rest_goes(versions):
+    cleared = prune(versions.root, NOTHING_KEPT)
+    assert cleared.counts == {"objects": 2, "runs": 1}  # the folder of the second version and its file
+    assert {"one", "three"} < contents(versions)
+    assert "two" not in contents(versions)
+    assert versions.status() == {}
+    git(versions, "checkout", "-q", "model@v1.0.0")
+    with Repo(str(versions.root)) as repo:
+        repo.checkout()
+    assert versions.read("out/copy") == "one"
+
+
+def test_what_went_is_made_again(versions):
+    prune(versions.root, NOTHING_KEPT)
+    before = versions.read("ran").count("x")
+    versions.write("in.txt", "two")
+    assert versions.reproduce() == ["make"]
+    assert versions.read("out/copy") == "two"
+    assert versions.read("ran").count("x") == before + 1
+
+
+def test_a_dry_run_says_the_same_and_leaves_everything(versions):
+    before = contents(versions)
+    dry = prune(versions.root, NOTHING_KEPT, dry=True)
+    assert contents(versions) == before
+    assert str(dry) == str(prune(versions.root, NOTHING_KEPT))
+
+
+def test_data_that_was_committed_once_stays_though_no_tag_names_it(project):
+    for text in ("first", "second"):
+        project.write("data.csv", text)
+        with Repo(str(project.root)) as repo:
+            repo.add("data.csv")
+        git(project, "add", "-A")
+        git(project, "commit", "-q", "-m", text)
+    grow_old(project, days=1000)
+    prune(project.root, NOTHING_KEPT)
+    assert {"first", "second"} <= contents(project)
+
+
+def test_what_a_run_found_in_the_cache_counts_as_used_then(versions, tmp_path):
+    git(versions, "checkout", "-q", "HEAD~1")
+    worktree = tmp_path / "run"
+    worktree.mkdir()
+    (worktree / "dvc.lock").write_text(versions.read("dvc.lock"))
+    git(versions, "checkout", "-q", "-")
+    keep_use(versions.root, worktree)
+    assert "objects" not in prune(versions.root, Keep(days=2, size_gib=0)).counts
+    lock = versions.root / LOCKS / "run.lock"
+    os.utime(lock, (0, 0))
+    assert prune(versions.root, Keep(days=2, size_gib=0)).counts["objects"] == 2
+    assert not lock.exists()
+
+
+def test_checkpoints_and_studies_go_when_nobody_goes_on_with_them(project):
+    for name in ("training/old/weights", "training/fresh/weights", "search/study/trials"):
+        project.write(f".mm/{name}", "bytes")
+    for path in (project.root / ".mm" / "training" / "old", project.root / ".mm" / "search" / "study"):
+        for file in [*path.rglob("*"), path]:
+            os.utime(file, (0, 0))
+    prune(project.root, Keep())
+    assert [path.name for path in (project.root / ".mm" / "training").iterdir()] == ["fresh"]
+    assert not list((project.root / ".mm" / "search").iterdir())
+
+
+def test_the_cache_is_read_as_dvc_writes_it(versions):
+    cache = cache_of(versions.root)
+    entries = list(remembered_in(cache))
+    assert len(entries) == 3
+    assert set().union(*(entry.names for entry in entries)) <= {item.name for item in objects_in(cache)}
+
+
+def test_it_is_a_command_too(versions):
+    process = versions.start("flows.prune", "--dry")
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert output.startswith("Would go: 2 objects, 1 runs; ")

@@ -1,0 +1,216 @@
+"""The real server, the real worker and the real clock; one service for the whole file, since it takes long to start."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import psutil
+import pytest
+import yaml
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+
+from flows.serve import server_settings
+from flows.timetable import Timetable
+
+PATIENCE_S = 400  # for a machine that others use as well
+pytestmark = pytest.mark.timeout(900)
+
+
+class Service:
+    """A committed project, and `python -m flows.serve` in it."""
+
+    def __init__(self, project, port, environment):
+        self.project = project
+        self.root = project.root
+        self.address = f"http://127.0.0.1:{port}/api"
+        self.said = project.root.parent / "said"
+        with self.said.open("w") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "flows.serve", "--port", str(port)],
+                cwd=project.root,
+                env={**project.environment(), **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+
+    def runs(self, deployment="nightly"):
+        """By when they were to start."""
+        with SyncPrefectClient(self.address) as client:
+            wanted = client.read_deployment_by_name(f"nightly/{deployment}").id
+            runs = [run for run in client.read_flow_runs(limit=200) if run.deployment_id == wanted]
+        return sorted(runs, key=lambda run: run.expected_start_time)
+
+    def states(self, run):
+        with SyncPrefectClient(self.address) as client:
+            return [state.name for state in client.read_flow_run_states(run.id)]
+
+    def completed(self, deployment="nightly"):
+        return [run for run in self.runs(deployment) if run.state_type is StateType.COMPLETED]
+
+    def start_by_hand(self, **parameters):
+        with SyncPrefectClient(self.address) as client:
+            wanted = client.read_deployment_by_name("nightly/nightly").id
+            return client.create_flow_run_from_deployment(wanted, parameters=parameters).id
+
+    def state(self, identity):
+        with SyncPrefectClient(self.address) as client:
+            return client.read_flow_run(identity).state
+
+    def processes(self, *words):
+        """Of the service, those with all these words in their command."""
+        everything = psutil.Process(self.process.pid).children(recursive=True)
+        return [process for process in everything if all(word in command_of(process) for word in words)]
+
+
+def command_of(process):
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def git(root, *arguments):
+    identity = ["-c", "user.name=somebody", "-c", "user.email=somebody@localhost"]
+    subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def wait(service, what):
+    """What `what` gives as soon as it gives something. A look costs, so there is one a second."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline and service.process.poll() is None:
+        try:
+            if found := what():
+                return found
+        except (httpx.HTTPError, ObjectNotFound, PrefectHTTPStatusError, RuntimeError):  # the server is not there yet
+            pass
+        time.sleep(2)
+    raise AssertionError(f"It did not come to that. What it said:\n{service.said.read_text()}")
+
+
+@pytest.fixture
+def served(project, prefect_database, tmp_path):
+    """Start it with a timetable; the tables of its own database are made already."""
+    made = tmp_path / "prefect.db"
+    shutil.copy(prefect_database["PREFECT_SERVER_DATABASE_CONNECTION_URL"].partition("///")[2], made)
+    project.write(".gitignore", "/.mm\n/out.txt\n/news\n/pid\n")
+    services = []
+
+    def start(*, stages=True, **timetable):
+        if stages:
+            project.stages(copy={"cmd": "cp in.txt out.txt", "deps": ["in.txt"], "outs": ["out.txt"]})
+        project.write("conf/schedule.yaml", yaml.safe_dump(timetable))
+        git(project.root, "add", "-A")
+        git(project.root, "commit", "-q", "-m", "a commit")
+        services.append(
+            Service(
+                project,
+                free_port(),
+                {
+                    "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{made}",
+                    "PREFECT_WORKER_QUERY_SECONDS": "1",
+                    "PREFECT_HOME": str(tmp_path / "home"),
+                    "MM_WATCH_EVERY_S": "1",
+                },
+            )
+        )
+        return services[-1]
+
+    yield start
+    for service in services:
+        service.process.send_signal(signal.SIGTERM)
+        try:
+            service.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            service.process.kill()
+        print(service.said.read_text())  # for whoever looks into a failure
+
+
+def test_it_tells_prefect_where_the_pages_find_it_and_how_long_to_keep_things():
+    settings = server_settings(Timetable(), port=4321)
+    assert settings["PREFECT_SERVER_API_PORT"] == "4321"
+    assert settings["PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD"] == str(30 * 24 * 3600)
+
+
+@pytest.mark.slow  # the real server and a cron
+def test_a_cron_run_is_scheduled_and_completes_and_ctrl_c_ends_everything(served):
+    service = served(
+        cron="* * * * * */30", check=None, notify={"about": ["done"], "command": "cat >> news; echo >> news"}
+    )
+    (run, *_) = wait(service, service.completed)
+    assert service.states(run)[0] == "Scheduled"
+    assert service.states(run)[-1] == "Completed"
+    assert run.auto_scheduled
+    (worktree, *_) = (service.root / ".mm" / "worktrees").iterdir()
+    assert (worktree / "out.txt").read_text() == "one\n"
+    assert not (service.root / "out.txt").exists()  # a person's own folder is left alone
+    wait(service, (service.root / "news").exists)
+    assert json.loads(service.project.read("news").splitlines()[0])["kind"] == "done"
+    everything = psutil.Process(service.process.pid).children(recursive=True)
+    service.process.send_signal(signal.SIGINT)
+    assert service.process.wait(timeout=60) == 130
+    assert f"Prefect's pages: {service.address.removesuffix('/api')}" in service.said.read_text()
+    assert not any(process.is_running() for process in everything)
+
+
+@pytest.mark.slow  # the real server, killed along with everything else
+def test_what_is_killed_is_started_again_and_leaves_nothing_behind(served, long_project):
+    """In the order of a run, from the inside out: the flow, the worker, the server, and at last all of it."""
+    service = served(cron=None, check=None, stages=False)
+
+    def begin():
+        """Start a run. Gives its id, and its stage once that is at work."""
+        run = wait(service, service.start_by_hand)
+        return run, wait(service, stage_at_work)
+
+    def stage_at_work():
+        found = [
+            psutil.Process(int(path.read_text()))
+            for path in service.root.glob(".mm/worktrees/*/pid")
+            if path.read_text()
+        ]
+        return next((process for process in found if process.is_running()), None) if found else None
+
+    def crashed(run):
+        return service.state(run).type is StateType.CRASHED
+
+    run, stage = begin()
+    kill(service.processes("prefect.engine"))
+    wait(service, lambda: not stage.is_running())
+    wait(service, lambda: crashed(run))
+
+    run, stage = begin()
+    kill(service.processes("prefect", "worker", "start"))
+    wait(service, lambda: not stage.is_running())
+    wait(service, lambda: crashed(run))
+
+    run, stage = begin()
+    (before,) = service.processes("-m prefect server start")[-1:]
+    kill([before])
+    wait(service, lambda: [process for process in service.processes("-m prefect server start") if process != before])
+    wait(service, lambda: service.state(run).type is StateType.RUNNING)
+    assert stage.is_running()  # what runs needs no server to go on
+
+    everything = psutil.Process(service.process.pid).children(recursive=True)
+    assert stage in everything
+    service.process.kill()
+    _, alive = psutil.wait_procs(everything, timeout=60)
+    assert not [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+def kill(processes):
+    assert processes, "there was nothing to kill"
+    for process in processes:
+        process.kill()
