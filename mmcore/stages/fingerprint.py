@@ -2,9 +2,11 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from mmcore.config.params import Params, look_up
 from mmcore.data.files import digest_of_folder, sha256_of
@@ -25,7 +27,7 @@ def fingerprint(params: Params, plan: ModelPlan, *, paths: Paths, plugins: Plugi
     start: the weights that the training starts from, where they are in a file. Raises ArtifactError where the inputs
     are not there.
     """
-    parts = [json_text({key: look_up(params.values, key) for key in params.keys})]
+    parts = [json_text({key: _but_devices(look_up(params.values, key)) for key in params.keys})]
     parts += [] if start is None else [sha256_of(start)]
     for path in (paths.manifest, paths.quarantine, paths.inputs):
         if not path.exists():
@@ -50,6 +52,14 @@ def way_of_reading(modality: Modality, part: Part, *, fit: Path, plugins: Plugin
     core = Path(__file__).parents[1]
     parts += [_code(core / name) for name in ("data", "interfaces")]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+
+def _but_devices(value: Any) -> Any:
+    """Settings without those that say how many train together: an unfinished training may go on with fewer or more."""
+    if not isinstance(value, Mapping):
+        return value
+    left_out = ("devices", "strategy") if "monitor" in value else ()
+    return {name: _but_devices(item) for name, item in value.items() if name not in left_out}
 
 
 def _libraries(point: EntryPoint) -> dict[str, str]:
