@@ -2,13 +2,16 @@
 
 import importlib
 import signal
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 from mmcore.config.packages import check_packages
-from mmcore.config.params import load_params
+from mmcore.config.params import Params, load_params
 from mmcore.errors import ConfigError, listing, near_miss
 from mmcore.registry.plugins import installed
+from mmcore.runtime.companions import companions
 from mmcore.runtime.lifeline import watch_lifeline
 from mmcore.runtime.signals import ASKED_TO_STOP, raise_interrupted
 from mmcore.stages.paths import Paths
@@ -47,7 +50,20 @@ def run_stage(name: str, **entries: str | None) -> None:
     module = importlib.import_module(f"mmcore.stages.{name}")
     params = load_params(paths.params, [key.format(**chosen) for key in module.READS])
     check_packages(params, installed())
-    module.run(params, paths, **chosen)
+    with companions(_devices(module, params, chosen), _again(name, chosen)):
+        module.run(params, paths, **chosen)
+
+
+def _devices(module: ModuleType, params: Params, chosen: Mapping[str, str]) -> int:
+    """How many processes the stage wants: one for each device that it trains on."""
+    key: str | None = getattr(module, "DEVICES", None)
+    return 1 if key is None else params.get(key.format(**chosen), int)
+
+
+def _again(name: str, chosen: Mapping[str, str]) -> list[str]:
+    """The command of this very stage."""
+    options = [word for option, value in chosen.items() for word in (f"--{option}", value)]
+    return [sys.executable, "-c", "from mmcore.cli.main import main; main()", "stage", name, *options]
 
 
 def _entry(name: str, entries: Mapping[str, str | None], paths: Paths) -> dict[str, str]:

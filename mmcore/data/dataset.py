@@ -109,9 +109,15 @@ class Dataset:
         """[n] int64: the usable rows of a split, in order."""
         return np.flatnonzero((self._splits == split) & self._usable)
 
-    def batch(self, rows: np.ndarray) -> Batch:
-        """The collated batch of manifest rows, at least one, in the order given; on the CPU."""
+    def batch(self, rows: np.ndarray, *, filler: int = 0) -> Batch:
+        """The collated batch of manifest rows, at least one, in the order given; on the CPU.
+
+        filler: how many of them, at the end, stand for nothing and have no field.
+        """
         fields = {name: self._field(name, rows) for name in self.modalities}
+        if filler:
+            nothing = torch.arange(len(rows) - filler, len(rows))
+            fields = {name: field.hide(nothing) for name, field in fields.items()}
         return Batch(
             fields,
             row=torch.from_numpy(np.asarray(rows, dtype=np.int64)),

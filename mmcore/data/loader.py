@@ -27,15 +27,18 @@ class Loader:
         shares: np.ndarray | None = None,
         epoch: int = 0,
         start: int = 0,
+        part: tuple[int, int] = (0, 1),
         ahead: int = 2,
     ) -> None:
         """rows: [n] of the manifest. start: the first batch to give, so that an epoch can be taken up in its middle.
 
         shares: [n] chances with which, in place of a shuffle, as many rows are drawn with replacement.
+        part: which part of every batch is given, counted from 0, and of how many: all are of one size, if need be
+        with rows at the end that have nothing.
         ahead: how many batches a thread makes in advance; 0: none, and no thread.
         """
         self._dataset, self._rows, self._batch_size = dataset, rows, batch_size
-        self._shares = shares
+        self._shares, self._part = shares, part
         self._seed, self._shuffle, self._epoch, self._start, self._ahead = seed, shuffle, epoch, start, ahead
 
     def __len__(self) -> int:
@@ -54,8 +57,15 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         order, size = self.order(), self._batch_size
         parts = (order[at : at + size] for at in range(self._start * size, len(order), size))
-        batches = map(self._dataset.batch, parts)
+        batches = map(self._batch, parts)
         return made_ahead(batches, self._ahead) if self._ahead else batches
+
+    def _batch(self, rows: np.ndarray) -> Batch:
+        number, count = self._part
+        size = -(-len(rows) // count)
+        own = rows[number * size : (number + 1) * size]
+        filler = size - len(own)
+        return self._dataset.batch(np.concatenate([own, np.repeat(rows[:1], filler)]), filler=filler)
 
 
 def made_ahead(items: Iterator[T], depth: int) -> Iterator[T]:

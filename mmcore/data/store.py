@@ -102,16 +102,21 @@ class Store:
     def _shard(self, number: int) -> Shard:
         if number not in self._shards:
             about = self.about["shards"][number]
-            batch = _open(self.folder / about["file"], about["bytes"])
-            values, shapes = batch["values"], batch["shape"]
-            flat = values.values.to_numpy()
-            self._shards[number] = Shard(
-                flat.view(self.dtype),
-                values.offsets.to_numpy(),
-                shapes.values.to_numpy(),
-                shapes.offsets.to_numpy(),
-            )
+            assert self.dtype is not None, "a store with a shard has arrays"
+            self._shards[number] = open_shard(self.folder / about["file"], about["bytes"], self.dtype)
         return self._shards[number]
+
+
+def open_shard(path: Path, size: int, dtype: np.dtype[Any]) -> Shard:
+    """A shard's file, mapped. Raises ArtifactError where it is not of `size` bytes."""
+    batch = _open(path, size)
+    values, shapes = batch["values"], batch["shape"]
+    return Shard(
+        values.values.to_numpy().view(dtype),
+        values.offsets.to_numpy(),
+        shapes.values.to_numpy(),
+        shapes.offsets.to_numpy(),
+    )
 
 
 def _read_about(folder: Path) -> dict[str, Any]:

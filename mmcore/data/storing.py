@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from mmcore.data.files import sha256_of
+from mmcore.data.kept import Kept, KeptShard, link
 from mmcore.data.quarantine import Broken, write_broken
 from mmcore.data.store import FORMAT
-from mmcore.data.writing import whole_file, write_json
+from mmcore.data.writing import cannot_write, whole_file, write_json
 from mmcore.errors import BuildError
 
 SHARD_BYTES = 64 * 2**20
@@ -20,39 +21,44 @@ SHARD_BYTES = 64 * 2**20
 class StoreWriter:
     """Takes arrays one by one. A store that was not finished cannot be opened.
 
-    The same arrays give the same bytes; arrays that follow leave all full shards as they were.
+    The same arrays give the same bytes, wherever they come from; arrays that follow leave all full shards as they were.
     """
 
-    def __init__(self, folder: Path, *, shard_bytes: int = SHARD_BYTES) -> None:
-        """folder: made where it is not there; a store that it holds is taken away."""
+    def __init__(self, folder: Path, *, kept: Kept | None = None, shard_bytes: int = SHARD_BYTES) -> None:
+        """folder: made where it is not there; a store that it holds is taken away. kept: where shards are kept too."""
         folder.mkdir(parents=True, exist_ok=True)
         for path in (folder / "store.json", folder / "broken.jsonl", *folder.glob("*.arrow")):
             path.unlink(missing_ok=True)
-        self._folder, self._shard_bytes = folder, shard_bytes
-        self._waiting = list[np.ndarray]()
+        self._folder, self._kept, self._shard_bytes = folder, kept, shard_bytes
+        self._waiting, self._cells = list[np.ndarray](), list[str]()
         self._bytes = 0
+        self._followed: KeptShard | None = None
+        self._done = 0
         self._shards = list[dict[str, Any]]()
         self._shapes = set[tuple[int, ...]]()
         self._dtype: np.dtype[Any] | None = None
         self._count = 0
 
-    def add(self, array: np.ndarray) -> int:
-        """Keep an array and return its slot. Raises BuildError where its dtype is not that of those before."""
-        if self._dtype is None:
-            self._dtype = _storable(array.dtype)
-        if array.dtype != self._dtype:
-            raise BuildError(
-                f"the modality gave an array of {array.dtype} after one of {self._dtype}: "
-                "`read` must always give one dtype."
-            )
-        if self._waiting and self._bytes + array.nbytes > self._shard_bytes:
-            self._flush()
-        self._waiting.append(array)
-        self._bytes += array.nbytes
-        if len(self._shapes) < 2:
-            self._shapes.add(array.shape)
-        self._count += 1
-        return self._count - 1
+    def add(self, array: np.ndarray, *, cell: str = "") -> int:
+        """Store an array and return its slot. cell: the digest of what it was read from, where shards are kept.
+
+        Raises BuildError where its dtype is not that of those before.
+        """
+        self._settle(array.nbytes)
+        self._append(array, cell)
+        return self._next()
+
+    def take_over(self, shard: KeptShard, index: int) -> int:
+        """As `add`, of an array that an earlier store had: where a whole shard comes again, no array of it is read."""
+        if self._followed is shard and self._done == index:
+            self._done += 1
+            return self._next()
+        self._settle(shard.nbytes(index, index + 1))
+        if index == 0 and not self._waiting:
+            self._followed, self._done = shard, 1
+        else:
+            self._append(shard[index], shard.cells[index])
+        return self._next()
 
     def finish(
         self, slots: np.ndarray, *, broken: Iterable[Broken] = (), about: Mapping[str, Any] | None = None
@@ -61,6 +67,7 @@ class StoreWriter:
 
         slots: [manifest rows] the slot of each row, -1 where it has none. about: more to write into store.json.
         """
+        self._settle(self._shard_bytes + 1)
         if self._waiting:
             self._flush()
         index = pa.record_batch({"slot": pa.array(slots, pa.int64())})
@@ -78,10 +85,60 @@ class StoreWriter:
             "index": _write(self._folder / "index.arrow", index),
         }
         write_json(self._folder / "store.json", {**(about or {}), **found})
+        if self._kept is not None:
+            self._kept.only([shard["sha256"] for shard in self._shards])
+
+    def _next(self) -> int:
+        self._count += 1
+        return self._count - 1
+
+    def _settle(self, nbytes: int) -> None:
+        """Decide about the shard that is followed, before something else of `nbytes` comes.
+
+        It comes again as it was if all of it came and what is next does not fit into it.
+        """
+        shard, self._followed = self._followed, None
+        if shard is None:
+            return
+        if self._done == len(shard) and shard.nbytes(0, len(shard)) + nbytes > self._shard_bytes:
+            self._link(shard)
+            return
+        for index in range(self._done):
+            self._append(shard[index], shard.cells[index])
+
+    def _append(self, array: np.ndarray, cell: str) -> None:
+        self._check(array.dtype)
+        if self._waiting and self._bytes + array.nbytes > self._shard_bytes:
+            self._flush()
+        self._waiting.append(array)
+        self._cells.append(cell)
+        self._bytes += array.nbytes
+        if len(self._shapes) < 2:
+            self._shapes.add(array.shape)
+
+    def _check(self, dtype: np.dtype[Any]) -> None:
+        if self._dtype is None:
+            self._dtype = _storable(dtype)
+        if dtype != self._dtype:
+            raise BuildError(
+                f"the modality gave an array of {dtype} after one of {self._dtype}: `read` must always give one dtype."
+            )
+
+    def _link(self, shard: KeptShard) -> None:
+        """A kept shard as the next one."""
+        self._check(np.dtype(shard.about["dtype"]))
+        self._shapes |= {tuple(shape) for shape in shard.about["shapes"]}
+        path = self._folder / f"{len(self._shards):05d}.arrow"
+        try:
+            link(shard.path, path)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        self._shards.append({"file": path.name, **{key: shard.about[key] for key in ("count", "bytes", "sha256")}})
 
     def _flush(self) -> None:
         """Write what is waiting as one shard."""
         arrays, self._waiting, self._bytes = self._waiting, [], 0
+        cells, self._cells = self._cells, []
         flat = np.concatenate([array.reshape(-1) for array in arrays])
         if flat.dtype == bool:
             flat = flat.view(np.uint8)  # Arrow packs truth values into bits, which no array can point to
@@ -91,6 +148,10 @@ class StoreWriter:
         path = self._folder / f"{len(self._shards):05d}.arrow"
         written = _write(path, pa.record_batch({"values": values, "shape": shapes}))
         self._shards.append({"file": path.name, "count": len(arrays), **written})
+        if self._kept is not None:
+            shapes = sorted({array.shape for array in arrays})[:2]
+            about = {"count": len(arrays), "dtype": arrays[0].dtype.str, "shapes": shapes, **written}
+            self._kept.keep(path, about, cells)
 
 
 def _write(path: Path, batch: Any) -> dict[str, Any]:

@@ -73,6 +73,14 @@ class Modality(ABC):
         base: where relative paths start. Raises DataError that names the file where the cell cannot be read.
         """
 
+    def reads_by(self) -> Mapping[str, Any] | None:
+        """What `read` looks at besides the cell, ready for JSON: settings, and of what `fit` learned.
+
+        Arrays that were read by the same are kept when anything else changes. None: by all settings, and all that was
+        learned.
+        """
+        return None
+
     def prompt(self, cell: Cell, base: Path) -> np.ndarray:
         """As `read`, of a cell that is to be written on: whole, and without an end; for modalities that are written."""
         return self.read(cell, base)

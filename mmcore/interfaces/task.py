@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from mmcore.interfaces.field import Batch
@@ -28,7 +29,8 @@ class Task(nn.Module, ABC):
     targets: tuple[str, ...]
     """The fields that the loss and the metrics look at; rows without one of them are left out of both."""
     coupled: bool = False
-    """The loss ties samples together (contrastive): outputs are accumulated over parts of a batch, not losses."""
+    """The loss ties samples together (contrastive): outputs are accumulated over parts of a batch, not losses. With
+    several devices it sees of the other devices' fields who is present, and values only where a row has one number."""
     generates: str | None = None
     """The field it writes: exempt from modality dropout and blanks; the loss reads it shifted by one. Its stream
     `logits_of(field)` [B,S,vocabulary] comes from the encoder's `readout`. Where text was written, `predict` finds
@@ -54,6 +56,14 @@ class Task(nn.Module, ABC):
 
         The zero still touches the outputs, so that backward works.
         """
+
+    def counts(self, batch: Batch) -> Tensor:
+        """How much there is in a batch for `loss` to take its means over: rows that have their targets.
+
+        A batch that is divided among devices gets the whole batch's loss by it. Where the loss is the mean over
+        something else (tokens, weights of classes), say so here; a coupled loss is not asked.
+        """
+        return torch.stack([batch.fields[name].present for name in self.targets]).all(0).sum()
 
     @abstractmethod
     def predict(self, outputs: Outputs) -> Table:

@@ -60,6 +60,8 @@ class MultimodalModel(nn.Module):
         self.frozen = frozen
         self.cached: Mapping[str, Cached] = {}
         """Fields whose batches hold finished features; set by a training, never saved."""
+        self.expect_gaps = False
+        """Take no field for complete: where weights are divided among processes, all must use the same of them."""
         self.generated = frozenset(task.generates for task in tasks.values() if task.generates)
         self.blanks = NamedParameters(
             {name: nn.Parameter(torch.zeros(self.encoder(name).widths[0])) for name in self.owners if self._blank(name)}
@@ -134,7 +136,10 @@ class MultimodalModel(nn.Module):
     def _presence(self, batch: Batch) -> dict[str, Tensor | None]:
         """[B] bool for each input field; None where every sample is known to have it."""
         fields = {name: batch.fields[name] for name in self.owners}
-        kept: dict[str, Tensor | None] = {n: None if field.complete else field.present for n, field in fields.items()}
+        known = not self.expect_gaps
+        kept: dict[str, Tensor | None] = {
+            name: None if field.complete and known else field.present for name, field in fields.items()
+        }
         droppable = [name for name in self.owners if name not in self.generated]
         if not self.training or not self.settings.modality_dropout or len(droppable) < 2:
             return kept

@@ -7,6 +7,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from mmcore.errors import ArtifactError
 
@@ -16,7 +17,8 @@ def state_of(module: nn.Module) -> dict[str, Tensor]:
     seen = dict[tuple[int, torch.Size, tuple[int, ...]], str]()
     kept = dict[str, Tensor]()
     for name, tensor in sorted(module.state_dict().items()):
-        key = (tensor.data_ptr(), tensor.shape, tensor.stride())
+        own = tensor.to_local() if isinstance(tensor, DTensor) else tensor
+        key = (own.data_ptr(), own.shape, own.stride())
         if tensor.numel() == 0 or seen.setdefault(key, name) == name:
             kept[name] = tensor.detach()
     return kept

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mmcore.config.params import Params
+from mmcore.data.kept import Kept
 from mmcore.data.manifest import Manifest
 from mmcore.data.quarantine import Broken
 from mmcore.data.storing import StoreWriter
@@ -18,6 +19,7 @@ from mmcore.model.folder import load_modality
 from mmcore.registry.plugins import Plugins, installed
 from mmcore.registry.settings import Part
 from mmcore.runtime.progress import track
+from mmcore.stages.fingerprint import way_of_reading
 from mmcore.stages.paths import Paths
 
 READS = ("data.source", "fields.{field}.modality", "fields.{field}.package")
@@ -30,30 +32,43 @@ Read = Callable[[Cell], "np.ndarray | str"]
 
 
 def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = None) -> None:
-    """Write fields/FIELD/store/: the arrays, which row has which, and the cells that could not be read."""
+    """Write fields/FIELD/store/: the arrays, which row has which, and the cells that could not be read.
+
+    Files that the last run read in the same way are not read again: their arrays are kept beside the checkpoints. The
+    output is the same to the byte.
+    """
     plugins = plugins or installed()
     part = params.get(f"fields.{field}.modality", Part)
     modality = load_modality(paths.fit(field), part, field=field, plugins=plugins)
     source: Source = plugins.source.build(params.get("data.source", Part), where="data.source")
     manifest = Manifest.read(paths.manifest)
-    cells, index = distinct_cells(manifest, field)
-    writer = StoreWriter(paths.store(field))
+    cells, index, digests = distinct_cells(manifest, field)
+    kept = None
+    if modality.files:  # values are read as fast as they would be found again
+        way = way_of_reading(modality, part, fit=paths.fit(field), plugins=plugins)
+        kept = Kept(paths.state / "encoded" / field / way, grows=paths.prepared == Paths.prepared)
+    places = [None if kept is None else kept.find(digest) for digest in digests]
+    unread = [cell for cell, place in zip(cells, places, strict=True) if place is None]
+    found = read_all(unread, reader(modality, source.base), threads=_threads(modality))
+    writer = StoreWriter(paths.store(field), kept=kept)
     slots, reasons = np.full(len(cells) + 1, -1, dtype=np.int64), dict[int, str]()
-    found = read_all(cells, reader(modality, source.base), threads=_threads(modality))
-    for number, result in enumerate(track(found, len(cells), what=f"encode {field}")):
-        if isinstance(result, str):
+    for number, place in enumerate(track(places, len(cells), what=f"encode {field}")):
+        if place is not None:
+            slots[number] = writer.take_over(*place)
+        elif isinstance(result := next(found), str):
             reasons[number] = result
         else:
-            slots[number] = writer.add(result)
+            slots[number] = writer.add(result, cell=digests[number])
     writer.finish(slots[index], broken=broken_cells(manifest, field, index=index, reasons=reasons))
 
 
-def distinct_cells(manifest: Manifest, field: str) -> tuple[list[Cell], np.ndarray]:
+def distinct_cells(manifest: Manifest, field: str) -> tuple[list[Cell], np.ndarray, list[str]]:
     """Cells that differ, in order of appearance, and for each row which of them it has, -1 where it has none.
 
-    Files are told apart by their content, everything else by its value.
+    Files are told apart by their content, everything else by its value. The third: what each is found again by, for
+    files; the ending is part of it, since it may tell how to read them.
     """
-    cells, numbers = list[Cell](), dict[Cell, int]()
+    cells, numbers, digests = list[Cell](), dict[Cell, int](), list[str]()
     index = np.full(len(manifest), -1, dtype=np.int64)
     for row, (cell, digest) in enumerate(zip(manifest.cells(field), manifest.hashes(field), strict=True)):
         if cell is None:
@@ -62,8 +77,9 @@ def distinct_cells(manifest: Manifest, field: str) -> tuple[list[Cell], np.ndarr
         if key not in numbers:
             numbers[key] = len(cells)
             cells.append(cell)
+            digests.append("" if digest is None else f"{digest[:32]}{Path(str(cell)).suffix.lower()}")
         index[row] = numbers[key]
-    return cells, index
+    return cells, index, digests
 
 
 def reader(modality: Modality, base: Path) -> Read:

@@ -43,6 +43,8 @@ def launch_for(settings: TrainingSettings) -> Fabric:
         precision=settings.precision,
         threads=settings.threads,
         deterministic=settings.deterministic,
+        devices=settings.devices,
+        strategy=settings.strategy,
     )
 
 
@@ -76,7 +78,7 @@ def fit_model(
     def loader(epoch: int, start: int) -> Loader:
         return Loader(
             inputs.dataset, rows, batch_size=settings.batch_size, seed=settings.seed, shuffle=True, shares=shares,
-            epoch=epoch, start=start,
+            epoch=epoch, start=start, part=(fabric.global_rank, fabric.world_size),
         )  # fmt: skip
 
     def batches(epoch: int, start: int) -> Iterator[Batch]:
@@ -128,14 +130,17 @@ def fit_and_save(
             made, inputs, plan=plan, settings=settings, fabric=fabric, checkpoints=checkpoints,
             stop=lambda: stop.requested, validates=True, title=title, start=start,
         )  # fmt: skip
-    columns = {name: field.column for name, field in fields.items()}
-    save_model(model, made.cpu(), plan=plan, modalities=modalities, columns=columns, plugins=plugins)
-    record_rows(model, paths, list(plan.encoders), columns=columns)
-    write_curves(learning, curves)
-    if timings is not None:
-        about = {"train_s": round(time.perf_counter() - started, 1), "device": str(fabric.device)}
-        write_json(timings, {**about, "parameters": sum(p.numel() for p in made.parameters())})
-    checkpoints.clear()
+    if fabric.is_global_zero:
+        columns = {name: field.column for name, field in fields.items()}
+        save_model(model, made.cpu(), plan=plan, modalities=modalities, columns=columns, plugins=plugins)
+        record_rows(model, paths, list(plan.encoders), columns=columns)
+        write_curves(learning, curves)
+        if timings is not None:
+            about = {"train_s": round(time.perf_counter() - started, 1), "device": str(fabric.device)}
+            about |= {"devices": fabric.world_size, "parameters": sum(p.numel() for p in made.parameters())}
+            write_json(timings, about)
+        checkpoints.clear()
+    fabric.barrier()
 
 
 def record_rows(model: Path, paths: Paths, inputs: list[str], *, columns: Mapping[str, Columns]) -> None:

@@ -25,6 +25,8 @@ from mmcore.training.parts import of_parts_there
 from mmcore.training.settings import TrainingSettings
 
 READS = ("fields", "tasks", "training", "floors", "evaluation")
+DEVICES = "training.devices"
+"""Where the number of processes stands that run this stage together."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,11 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
         done.append(Checkpoints(paths.state / "training" / f"{mark}-alone-{name}"))
         _train(alone, some, settings=settings, fabric=fabric, checkpoints=done[-1], name=name)
         found[name] = score(alone.model, _judge(alone.model, some, params))
-    write_json(paths.floors, found)
-    for checkpoints in done:
-        checkpoints.clear()
+    if fabric.is_global_zero:
+        write_json(paths.floors, found)
+        for checkpoints in done:
+            checkpoints.clear()
+    fabric.barrier()
 
 
 def _tasks_of(model: MultimodalModel, name: str) -> list[str]:

@@ -7,6 +7,8 @@ from mmcore.stages.paths import Paths
 from mmcore.training.settings import TrainingSettings
 
 READS = ("fields", "fusion", "tasks", "model", "pretrain.runs.{run}")
+DEVICES = "pretrain.runs.{run}.devices"
+"""Where the number of processes stands that run this stage together."""
 
 
 def run(params: Params, paths: Paths, *, run: str, plugins: Plugins | None = None) -> None:

@@ -12,13 +12,18 @@ from mmcore.data.files import digest_of_folder
 from mmcore.data.folds import in_folds
 from mmcore.data.manifest import Manifest
 from mmcore.registry.plugins import Plugins, installed
+from mmcore.runtime.companions import is_first
 from mmcore.stages import encode, evaluate, features, fit, join, pretrain, train
+from mmcore.stages.fitting import launch_for
 from mmcore.stages.paths import Paths
+from mmcore.training.settings import TrainingSettings
 
 READS = (
     "data.source", "data.max_broken", "fields", "fusion", "tasks", "model", "training", "pretrain",
     "evaluation", "repeats.runs.{run}",
 )  # fmt: skip
+DEVICES = "training.devices"
+"""Where the number of processes stands that run this stage together."""
 
 
 def run(params: Params, paths: Paths, *, run: str, plugins: Plugins | None = None) -> None:
@@ -30,24 +35,34 @@ def run(params: Params, paths: Paths, *, run: str, plugins: Plugins | None = Non
     settings = params.get(f"repeats.runs.{run}", RepeatSettings)
     seeded = params.with_value("training.seed", settings.seed)
     folder = f".mm/repeats/{run}"
-    shutil.rmtree(paths.root / folder, ignore_errors=True)
     work = replace(paths, results=folder) if settings.fold is None else replace(paths, results=folder, prepared=folder)
-    if settings.fold is not None:
-        _prepare_fold(seeded, paths, work, settings=settings, fold=settings.fold, plugins=plugins)
-    for name in seeded.fields():
-        features.run(_under(seeded, features.READS, name), work, field=name, plugins=plugins)
-    if settings.fold is not None:
-        join.run(seeded, work)
+    fabric = launch_for(seeded.get("training", TrainingSettings))
+    if is_first():
+        _prepare(seeded, paths, work, settings=settings, plugins=plugins)
+    fabric.barrier()
     for name in seeded.get("pretrain", PretrainSettings).runs:
         seeded = seeded.with_value(f"pretrain.runs.{name}.seed", settings.seed)
         pretrain.run(seeded, work, run=name, plugins=plugins)
     train.run(seeded, work, plugins=plugins)
+    if not is_first():
+        return
     evaluate.run(_judged_on_test(seeded) if settings.fold is not None else seeded, work, plugins=plugins)
     target = paths.repeat(run)
     target.mkdir(parents=True, exist_ok=True)
     for path in (work.metrics, work.predictions, work.learning):
         shutil.copyfile(path, target / path.name)
     shutil.rmtree(paths.root / folder)
+
+
+def _prepare(seeded: Params, paths: Paths, work: Paths, *, settings: RepeatSettings, plugins: Plugins) -> None:
+    """What the trainings start from, in the repeat's own folder."""
+    shutil.rmtree(paths.root / work.results, ignore_errors=True)
+    if settings.fold is not None:
+        _prepare_fold(seeded, paths, work, settings=settings, fold=settings.fold, plugins=plugins)
+    for name in seeded.fields():
+        features.run(_under(seeded, features.READS, name), work, field=name, plugins=plugins)
+    if settings.fold is not None:
+        join.run(seeded, work)
 
 
 def _prepare_fold(

@@ -8,6 +8,8 @@ from mmcore.stages.paths import Paths
 from mmcore.training.settings import TrainingSettings
 
 READS = ("fields", "fusion", "tasks", "model", "training", "pretrain")
+DEVICES = "training.devices"
+"""Where the number of processes stands that run this stage together."""
 
 
 def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None:

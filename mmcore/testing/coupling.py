@@ -39,6 +39,23 @@ class CouplingContract(ModuleContract):
                 one[name], other[name], f"what other samples say changes the pull on {name!r} of a sample: say coupled"
             )
 
+    def test_the_loss_of_a_batch_follows_from_its_parts_by_what_they_count(self) -> None:
+        task = self.ready()
+        if task.coupled:
+            return
+        outputs, batch = task(self.streams()), self.make()
+        batch = batch.with_fields({name: batch.fields[name].hide(torch.tensor([1])) for name in task.targets})
+        whole, sums = task.loss(outputs, batch), dict[str, Tensor]()
+        for rows in (torch.arange(2), torch.arange(2, self.samples)):
+            part = batch.pick(rows)
+            for name, loss in task.loss({key: output[rows] for key, output in outputs.items()}, part).items():
+                sums[name] = sums.get(name, torch.zeros(())) + loss * task.counts(part) / task.counts(batch)
+        for name in sorted(whole):
+            self.assert_close(
+                whole[name], sums[name], f"the loss {name!r} is not the mean over what `counts` says: with several "
+                "devices it would be another one",
+            )  # fmt: skip
+
     def test_a_coupled_loss_looks_at_outputs_and_batch_alone(self) -> None:
         task = self.ready()
         if not task.coupled:

@@ -2,6 +2,7 @@
 
 # B = samples of a batch
 
+import json
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -126,6 +127,18 @@ class ModalityContract(BatchingContract, DamageContract):
         raw = [modality.read(cell, tmp_path) for cell in cells]
         one_field, other_field = modality.prepare(modality.collate(raw)), loaded.prepare(loaded.collate(raw))
         assert torch.equal(one_field.values, other_field.values), "prepare gives other numbers after save and load."
+
+    def test_modalities_that_read_by_the_same_read_the_same(self, tmp_path: Path) -> None:
+        cells, other = self.cells(tmp_path), self.make()
+        modality = self.fitted(tmp_path)
+        other.fit([*cells, *cells[:1] * len(cells)], tmp_path)
+        if modality.reads_by() is None or other.reads_by() != modality.reads_by():
+            return
+        json.dumps(modality.reads_by())
+        for cell in cells:
+            assert identical(modality.read(cell, tmp_path), other.read(cell, tmp_path)), (
+                f"{cell!r} is read otherwise after another fit, but reads_by is the same: name there what was learned."
+            )
 
     def test_reading_is_deterministic(self, tmp_path: Path) -> None:
         modality = self.fitted(tmp_path)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from torch import Tensor, nn
 
 from mmcore.model.weights import load_state, state_of
+from mmcore.training.divided import whole
 
 Weights = dict[str, Tensor]
 
@@ -27,7 +28,7 @@ def follow(average: Weights, model: nn.Module, *, decay: float, step: int) -> No
 
 def fold_in(mean: Weights, weights: Mapping[str, Tensor], *, number: int) -> Weights:
     """The mean of `number` epochs' weights on the CPU, from that of the epochs before (empty for the first)."""
-    new = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+    new = {name: whole(tensor.detach()).cpu().clone() for name, tensor in weights.items()}
     for name, tensor in new.items():
         if number > 1 and tensor.is_floating_point():
             tensor.copy_(mean[name].lerp(tensor, 1 / number))

@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 class Display:
     """A context that is told of steps and epochs."""
 
-    def __init__(self, steps: int, epochs: int, *, done: int = 0, title: str = "train") -> None:
-        """steps: of the whole training; done: those of an earlier process."""
-        self._console = Console(stderr=True)
+    def __init__(self, steps: int, epochs: int, *, done: int = 0, title: str = "train", silent: bool = False) -> None:
+        """steps: of the whole training; done: those of an earlier process. silent: shows nothing."""
+        self._console = Console(stderr=True, quiet=silent)
         self._epochs, self._title = epochs, title
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=self._console, disable=not self._console.is_terminal)

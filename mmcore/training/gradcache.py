@@ -1,6 +1,7 @@
 """Losses over batches larger than memory: gradient caching (Gao et al. 2021, 2101.06983), exact."""
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import torch
@@ -23,13 +24,15 @@ def backward_in_chunks(
     generator: torch.Generator,
     targets: Collection[str],
     scale: float,
+    quiet: Callable[[bool], AbstractContextManager[None]] = lambda last: nullcontext(),
 ) -> Tensor:
     """Add the gradients that the whole batch would give while only `size` samples are in memory; returns its loss.
 
     Each chunk goes through the model twice: without a graph for its outputs, from which the loss over all samples and
     its gradient with respect to each output follow; then, with the same random numbers (dropout, augmentation), with a
     graph, to carry those gradients on to the parameters. generator: what augmentation draws from. targets: the fields
-    that losses see as they were prepared; the others, which may be large, they see as they came.
+    that losses see as they were prepared; the others, which may be large, they see as they came. quiet: what each
+    chunk's second way goes through in; told whether it is the last.
     """
     rows = torch.arange(len(batch), device=batch.row.device)
     chunks = [batch.pick(rows[start : start + size]) for start in range(0, len(batch), size)]
@@ -47,16 +50,17 @@ def backward_in_chunks(
     _set_random_states(after, generator)
     for number, chunk in enumerate(chunks):
         _set_random_states(states[number], generator)
-        outputs, _ = forward(chunk)
-        start = number * size
-        backward(_towards(outputs, whole, start=start, stop=start + len(chunk)))
+        with quiet(number == len(chunks) - 1):
+            outputs, _ = forward(chunk)
+            start = number * size
+            backward(_towards(outputs, whole, start=start, stop=start + len(chunk)))
     _set_random_states(after, generator)
     return total.detach()
 
 
 def _stacked(parts: list[Outputs]) -> Outputs:
     """One task's outputs of all chunks; those that are numbers collect a gradient."""
-    whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    whole = {name: torch.cat([part[name].detach() for part in parts]) for name in parts[0]}
     return {name: value.requires_grad_(value.is_floating_point()) for name, value in whole.items()}
 
 

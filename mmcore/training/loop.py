@@ -3,8 +3,9 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -13,9 +14,9 @@ from mmcore.errors import ConfigError, Interrupted, TrainingError, listing
 from mmcore.interfaces.field import Batch
 from mmcore.interfaces.modality import Modality
 from mmcore.model.multimodal import MultimodalModel
-from mmcore.model.seeds import seed_of
 from mmcore.model.weights import load_state, state_of
-from mmcore.runtime.fabric import Fabric
+from mmcore.runtime.fabric import Fabric, is_divided, left_whole, unsharded
+from mmcore.runtime.peers import Peers
 from mmcore.training.averaging import copy_of, fold_in, follow, wearing
 from mmcore.training.checkpoint import Checkpoints
 from mmcore.training.display import Display
@@ -23,7 +24,7 @@ from mmcore.training.modulation import Probes
 from mmcore.training.optimizer import build_optimizer, lr_at, set_lr
 from mmcore.training.parts import Thawing
 from mmcore.training.settings import TrainingSettings
-from mmcore.training.state import Position, State
+from mmcore.training.state import Position, State, seed_process
 from mmcore.training.step import Carried, Stepper
 
 Validate = Callable[[MultimodalModel], Mapping[str, float]]
@@ -67,28 +68,38 @@ def train(
 
     Goes on from the newest of `checkpoints`, if there is one. stop: asked after each step; a signal number makes it
     write a checkpoint and raise Interrupted. Raises TrainingError where the loss is not finite.
+
+    With several processes each calls this with its part of the batches; the first alone writes checkpoints and talks.
     """
-    torch.manual_seed(seed_of(settings.seed, "training"))
+    peers, result = Peers(fabric), model
+    if peers.size > 1 and settings.strategy == "fsdp":
+        model = deepcopy(model)  # what is divided stays so; the weights go back into the one that was given
     check(settings, model)
+    generator = torch.Generator(device=fabric.device)
+    seed_process(settings.seed, generator, rank=peers.rank)
     probes = None if settings.modulate is None else Probes.of(model, data.modalities, alpha=settings.modulate)
-    state = _begin(model, settings, fabric, probes)
-    carried, optimizer = fabric.setup(_entry(Carried(model, probes), settings, fabric), state.optimizer)
+    carried = fabric.setup_module(_entry(Carried(model, probes), settings, fabric))
+    state = _begin(model, settings, fabric, probes, generator=generator, peers=peers)
+    optimizer: Any = fabric.setup_optimizers(state.optimizer)
     stepper = Stepper(
-        carried, model, fabric, data.modalities, goal.weights or {}, state.generator, settings.chunk, probes
+        carried, model, fabric, data.modalities, goal.weights or {}, generator, settings.chunk, probes, peers
     )
+    whole_ones, model.expect_gaps = left_whole(carried), is_divided(carried)
     thawing = Thawing(model, thaw=settings.thaw, freeze=settings.freeze)
     found = checkpoints.load()
     if found is not None:
         state.restore(*found)
     steps = settings.epochs * math.ceil(data.batches_an_epoch / settings.accumulate)
     watch = _Watch(settings.checkpoint_every_s)
-    with Display(steps, settings.epochs, done=state.position.step, title=title) as display:
+    shown = Display(steps, settings.epochs, done=state.position.step, title=title, silent=not peers.first)
+    with shown as display:
         while not _ended(state.position, settings):
             carried.train()
             thawing.enter(state.position.epoch)
             for group in _groups(data, state.position, settings.accumulate):
                 set_lr(state.optimizer, lr_at(state.position.step, steps, settings))
                 state.loss_sum += stepper.backward(group)
+                peers.mean_gradients(whole_ones)
                 if settings.clip_norm is not None:
                     fabric.clip_gradients(carried, optimizer, max_norm=settings.clip_norm, error_if_nonfinite=False)
                 optimizer.step()
@@ -100,11 +111,11 @@ def train(
                 display.step(state.position.epoch)
                 _pause(state, checkpoints, stop=stop(), due=watch.due())
             lr = lr_at(state.position.step - 1, steps, settings)
-            best = _end_epoch(state, model, goal=goal, settings=settings, data=data, lr=lr)
+            best = _end_epoch(state, model, carried, goal=goal, settings=settings, data=data, lr=lr)
             display.epoch(state.position.curves[-1], monitor=settings.monitor, best=best)
-            checkpoints.save(state.position.step, state.tensors(), state.plain())
+            _save(state, checkpoints)
     if state.best:
-        load_state(model, state.best, what="the weights to keep")
+        load_state(result, state.best, what="the weights to keep")
     return state.position.curves
 
 
@@ -114,6 +125,11 @@ def check(settings: TrainingSettings, model: MultimodalModel) -> None:
         raise ConfigError(
             "training.keep is mean: the last epochs are averaged, so there must be a last one. Set training.patience "
             "to null, or keep: best."
+        )
+    if settings.devices > 1 and settings.modulate is not None:
+        raise ConfigError(
+            f"training.modulate looks at whole batches, but training.devices is {settings.devices}: each has a part. "
+            "Set training.modulate to null, or train on one device."
         )
     if settings.chunk is None:
         return
@@ -127,17 +143,20 @@ def check(settings: TrainingSettings, model: MultimodalModel) -> None:
             )
 
 
-def _begin(model: MultimodalModel, settings: TrainingSettings, fabric: Fabric, probes: Probes | None) -> State:
-    """A training at its start."""
-    model.to(fabric.device)
-    if probes is not None:
-        probes.to(fabric.device)
-    generator = torch.Generator(device=fabric.device)
-    generator.manual_seed(seed_of(settings.seed, "augment"))
+def _begin(
+    model: MultimodalModel,
+    settings: TrainingSettings,
+    fabric: Fabric,
+    probes: Probes | None,
+    *,
+    generator: torch.Generator,
+    peers: Peers,
+) -> State:
+    """A training at its start; the model is on its device."""
     optimizer = build_optimizer(model, settings, beside=probes)
     zero = torch.zeros((), dtype=torch.float64, device=fabric.device)
     average = None if settings.ema is None else copy_of(model)
-    return State(model, optimizer, generator, Position(), zero, average, probes)
+    return State(model, optimizer, generator, Position(), zero, peers, settings.seed, average, probes)
 
 
 def _entry(entry: nn.Module, settings: TrainingSettings, fabric: Fabric) -> nn.Module:
@@ -160,31 +179,46 @@ def _groups(data: Data, position: Position, size: int) -> Iterator[list[Batch]]:
 
 
 def _pause(state: State, checkpoints: Checkpoints, *, stop: int | None, due: bool) -> None:
-    """Write a checkpoint where it is time to, and end here where a signal asked for it."""
-    if stop is None and not due:
+    """Write a checkpoint where it is time to, and end here where a signal asked for it; all processes do so at once."""
+    asked, now = state.peers.agree(stop or 0, due)
+    if not asked and not now:
         return
     _check_finite(state)
-    checkpoints.save(state.position.step, state.tensors(), state.plain())
-    if stop is not None:
+    _save(state, checkpoints)
+    if asked:
         raise Interrupted(
-            f"stopped by signal {stop} in epoch {state.position.epoch + 1}, step {state.position.step}. "
+            f"stopped by signal {asked} in epoch {state.position.epoch + 1}, step {state.position.step}. "
             "Start again: the training goes on from there.",
-            signal=stop,
+            signal=asked,
         )
 
 
+def _save(state: State, checkpoints: Checkpoints) -> None:
+    """All processes give what they have, the first writes."""
+    tensors = state.tensors()
+    if state.peers.first:
+        checkpoints.save(state.position.step, tensors, state.plain())
+
+
 def _end_epoch(
-    state: State, model: MultimodalModel, *, goal: Goal, settings: TrainingSettings, data: Data, lr: float
+    state: State,
+    model: MultimodalModel,
+    carried: nn.Module,
+    *,
+    goal: Goal,
+    settings: TrainingSettings,
+    data: Data,
+    lr: float,
 ) -> bool:
     """Validate, keep the best, move on to the next epoch; returns whether this one is the best so far."""
     _check_finite(state)
     position = state.position
     row = {"epoch": float(position.epoch + 1), "step": float(position.step), "lr": lr}
-    row["loss"] = float(state.loss_sum / data.batches_an_epoch)
+    row["loss"] = float(state.peers.total(state.loss_sum) / data.batches_an_epoch)
     best = True
     if goal.validate is not None:
-        with wearing(model, state.average):
-            row |= goal.validate(model)
+        with wearing(model, state.average), unsharded(carried):
+            row |= state.peers.from_first(dict(goal.validate(model)))
         if settings.monitor not in row:
             raise ConfigError(
                 f"training.monitor is {settings.monitor!r}, which no task gives. There are: {listing(row)}."
@@ -220,9 +254,10 @@ def _ended(position: Position, settings: TrainingSettings) -> bool:
 
 
 def _check_finite(state: State) -> None:
-    if not torch.isfinite(state.loss_sum):
+    loss = float(state.peers.total(state.loss_sum))
+    if not math.isfinite(loss):
         raise TrainingError(
-            f"the loss is {float(state.loss_sum)} in epoch {state.position.epoch + 1}, by step {state.position.step}. "
+            f"the loss is {loss} in epoch {state.position.epoch + 1}, by step {state.position.step}. "
             "Lower training.lr, raise training.warmup or set training.clip_norm. Checkpoints before it are kept."
         )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 from mmcore.training.parts import check_starts, value_of
 from mmcore.training.settings import TrainingSettings
@@ -22,14 +23,15 @@ def build_optimizer(
     check_starts("lr_of", settings.lr_of, (name for name, _ in named))
     check_starts("layer_decay", settings.layer_decay, (name for name, _ in named))
     depths = depths_of(name for name, _ in model.named_parameters())
-    groups = dict[tuple[float, bool], list[nn.Parameter]]()
+    groups = dict[tuple[float, bool, bool], list[nn.Parameter]]()
     for name, parameter in named:
         factor = value_of(name, settings.lr_of, 1.0) * decayed(name, settings.layer_decay, depths)
-        groups.setdefault((factor, parameter.ndim >= 2), []).append(parameter)
+        # Those that are divided among processes by themselves: fused kernels take one kind at a time.
+        groups.setdefault((factor, parameter.ndim >= 2, isinstance(parameter, DTensor)), []).append(parameter)
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
     ready = [
         {"params": members, "weight_decay": settings.weight_decay if decays else 0.0, "factor": factor}
-        for (factor, decays), members in groups.items()
+        for (factor, decays, _), members in groups.items()
     ]
     if beside is not None:
         ready.append({"params": list(beside.parameters()), "weight_decay": 0.0, "factor": 1.0})

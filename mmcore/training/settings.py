@@ -56,6 +56,10 @@ class TrainingSettings:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: Annotated[int, Range(1)] = 1
+    """How many train together, each in a process of its own with a part of every batch."""
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    """Of several devices: each has all weights (ddp, which auto is), or a part of them (fsdp)."""
     deterministic: bool = True
     threads: Annotated[int, Range(1)] = 1
     """Torch threads on a CPU; never taken from the machine, since 1 and 2 threads give different weights."""

@@ -1,6 +1,7 @@
 """The gradients of one optimizer step."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -12,8 +13,10 @@ from mmcore.interfaces.task import Outputs
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.prepare import prepare
 from mmcore.runtime.fabric import Fabric
+from mmcore.runtime.peers import Peers
 from mmcore.training.gradcache import backward_in_chunks
 from mmcore.training.modulation import Probes, modulate
+from mmcore.training.together import losses
 
 
 class Carrier:
@@ -55,30 +58,44 @@ class Stepper:
     chunk: int | None = None
     """Samples that are in memory at once; None: the whole batch."""
     probes: Probes | None = None
+    peers: Peers | None = None
+    """Who has the other parts of each batch; None: nobody, batches are whole."""
 
     def backward(self, group: list[Batch]) -> Tensor:
-        """Add the gradients of a group's mean loss; returns the sum of its losses, float64."""
+        """Add the gradients of a group's mean loss; returns the sum of its losses, float64.
+
+        With several processes it is this one's share of that sum, and gradients are the same in all of them.
+        """
         total = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
-        for batch in group:
-            ready = batch.to(self.fabric.device)
+        scale = (1 if self.peers is None else self.peers.size) / len(group)
+        for number, batch in enumerate(group):
+            ready, last = batch.to(self.fabric.device), number == len(group) - 1
             chunked = self.chunk is not None and self.chunk < len(batch)
-            total += self._in_chunks(ready, 1 / len(group)) if chunked else self._at_once(ready, 1 / len(group))
+            total += self._in_chunks(ready, scale, last) if chunked else self._at_once(ready, scale, last)
         if self.probes is not None:
             modulate(self.model, self.probes.factors())
         return total
 
-    def _at_once(self, batch: Batch, scale: float) -> Tensor:
-        outputs, ready = self._forward(batch)
-        loss = self._loss(outputs, ready)
-        self.fabric.backward(loss * scale)
+    def _at_once(self, batch: Batch, scale: float, last: bool) -> Tensor:
+        with self._quiet(not last):
+            outputs, ready = self._forward(batch)
+            loss = self._loss(outputs, ready)
+            self.fabric.backward(loss * scale)
         return loss.detach()
 
-    def _in_chunks(self, batch: Batch, scale: float) -> Tensor:
+    def _in_chunks(self, batch: Batch, scale: float, last: bool) -> Tensor:
         assert self.chunk is not None, "only called where chunks are asked for"
         return backward_in_chunks(
             batch, size=self.chunk, forward=self._forward, loss=self._loss, backward=self.fabric.backward,
             generator=self.generator, targets=self._pure_targets(), scale=scale,
+            quiet=lambda last_chunk: self._quiet(not (last and last_chunk)),
         )  # fmt: skip
+
+    def _quiet(self, quiet: bool) -> AbstractContextManager[None]:
+        """Inside, gradients stay with the process that has them; they are exchanged once for each step."""
+        if self.peers is None or self.peers.size == 1:
+            return nullcontext()
+        return self.fabric.no_backward_sync(self.carried, enabled=quiet)  # type: ignore[arg-type]
 
     def _pure_targets(self) -> list[str]:
         """Fields that tasks are judged by and no encoder reads."""
@@ -92,9 +109,13 @@ class Stepper:
 
     def _loss(self, outputs: Mapping[str, Outputs], batch: Batch) -> Tensor:
         """The weighted sum of every task's losses, and the probes' own, which reaches nothing but the probes."""
-        parts = list[Tensor]()
-        for name, task in self.model.each_task().items():
-            parts += [self.weights.get(name, 1.0) * loss for loss in task.loss(outputs[name], batch).values()]
+        tasks, parts = self.model.each_task(), list[Tensor]()
+        if self.peers is None or self.peers.size == 1:
+            found = {name: task.loss(outputs[name], batch) for name, task in tasks.items()}
+        else:
+            found = losses(tasks, outputs, batch, peers=self.peers)
+        for name, named in found.items():
+            parts += [self.weights.get(name, 1.0) * loss for loss in named.values()]
         loss = torch.stack(parts).sum()
         if self.probes is None:
             return loss

@@ -1,12 +1,15 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from mmcore.data.store import Store
+from mmcore.data.storing import StoreWriter
 from mmcore.errors import ArtifactError
+from mmcore.stages import encode
 from mmcore.stages.encode import without_base
-from tests.stages.project import pictures
+from tests.stages.project import BlobModality, pictures
 
 
 def encoded(project, field="image"):
@@ -114,3 +117,104 @@ def test_encoding_over_an_older_store_leaves_nothing_of_it(tmp_path):
 def test_reasons_hold_no_path_of_this_machine(tmp_path):
     reason = f"{tmp_path}/a/b.png: cannot open {tmp_path}/a/b.png"
     assert without_base(reason, "a/b.png", base=tmp_path) == "cannot open a/b.png"
+
+
+def noting(names):
+    """`read` that remembers of which cells."""
+    real = BlobModality.read
+
+    def read(self, cell, base):
+        names.append(cell)
+        return real(self, cell, base)
+
+    return read
+
+
+def appended(tmp_path, monkeypatch, *, before, after, shard_bytes=40):
+    """Encode rows twice, the second time with others.
+
+    The names that were read then, and whether all bytes are those of an encode that has nothing to go on.
+    """
+    monkeypatch.setattr(StoreWriter.__init__, "__kwdefaults__", {"kept": None, "shard_bytes": shard_bytes})
+    outputs, names = [], []
+    for folder, rounds in (("on", (before, after)), ("fresh", (after,))):
+        project = pictures(tmp_path / folder, samples=30)
+        project.file("bad.bin", b"broken")
+        for rows in rounds:
+            names = []
+            project.rows([{"image": f"{name}.bin", "label": "a"} for name in rows])
+            project.ingest()
+            project.fit("image")
+            shutil.rmtree(project.paths.store("image"), ignore_errors=True)  # as DVC does before a stage starts
+            with monkeypatch.context() as patch:
+                patch.setattr(BlobModality, "read", noting(names))
+                project.encode("image")
+        outputs.append(({p.name: p.read_bytes() for p in project.paths.store("image").iterdir()}, names))
+    (on, read), (fresh, read_fresh) = outputs
+    assert len(read_fresh) == len(set(after))
+    return sorted(name.removesuffix(".bin") for name in read), on == fresh
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "read"),
+    [
+        (range(20), range(25), ["20", "21", "22", "23", "24"]),  # appended: DVC would have them all read again
+        (range(20), range(20), []),
+        (range(20), range(3, 20), []),  # taken away at the start: no shard begins where it did
+        (range(20), [25, *range(20)], ["25"]),
+        (range(20), [*range(10), 26, *range(10, 20)], ["26"]),
+        (["bad", *range(20)], ["bad", *range(22)], ["20", "21", "bad"]),  # what cannot be read is tried again
+        (range(20), [*range(10), "bad", *range(10, 20)], ["bad"]),
+        (range(20), list(reversed(range(20))), []),
+    ],
+)
+@pytest.mark.parametrize("shard_bytes", [1, 40, 10_000])
+def test_what_was_read_before_is_not_read_again_and_the_bytes_are_the_same(
+    tmp_path, monkeypatch, before, after, read, shard_bytes
+):
+    monkeypatch.setattr(BlobModality, "reads_by", lambda self: {})  # a fit that learned of other cells changes nothing
+    found, same = appended(tmp_path, monkeypatch, before=before, after=after, shard_bytes=shard_bytes)
+    assert found == sorted(read)
+    assert same
+
+
+def test_where_reading_may_depend_on_what_was_learned_all_is_read_again(tmp_path, monkeypatch):
+    found, same = appended(tmp_path, monkeypatch, before=range(20), after=range(21))
+    assert len(found) == 21
+    assert same
+
+
+def test_an_encode_that_broke_off_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(StoreWriter.__init__, "__kwdefaults__", {"kept": None, "shard_bytes": 20})
+    monkeypatch.setattr(encode, "AHEAD", 4)
+    project = pictures(tmp_path, samples=20)
+    project.file("15.bin", b"crash")
+    with pytest.raises(RuntimeError):
+        encoded(project)
+    kept = sorted((tmp_path / ".mm" / "encoded" / "image").rglob("*.arrow"))
+    assert len(kept) > 3
+    before = {path.stat().st_ino for path in kept}
+    project.file("15.bin", b"picture 15")
+    encoded(project)
+    assert before <= {path.stat().st_ino for path in project.paths.store("image").glob("*.arrow")}
+
+
+def test_a_kept_shard_that_was_damaged_is_read_again(tmp_path, monkeypatch):
+    project = pictures(tmp_path, samples=20)
+    encoded(project)
+    outputs = {path.name: path.read_bytes() for path in project.paths.store("image").iterdir()}
+    for path in (tmp_path / ".mm").rglob("*.arrow"):
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content[:-8] + b"12345678")
+    encoded(project)
+    assert outputs == {path.name: path.read_bytes() for path in project.paths.store("image").iterdir()}
+
+
+def test_only_what_the_last_store_holds_is_kept(tmp_path):
+    project = pictures(tmp_path, samples=20)
+    encoded(project)
+    project.rows([{"image": "1.bin", "label": "a"}])
+    encoded(project)
+    shards = list((tmp_path / ".mm" / "encoded" / "image").rglob("*.arrow"))
+    assert [path.read_bytes() for path in shards] == [(project.paths.store("image") / "00000.arrow").read_bytes()]

@@ -11,10 +11,12 @@ from mmcore.interfaces.field import Batch
 from mmcore.interfaces.task import Outputs
 from mmcore.model.assemble import assemble
 from mmcore.model.multimodal import MultimodalModel
+from mmcore.registry.plugins import Plugins, find_installed
 from mmcore.runtime.fabric import launch
 from mmcore.testing.toys import toy_batch, toy_modalities, toy_plugins
+from mmcore.testing.toys.kit import toy_entry_points
 from mmcore.training.step import Carried, Stepper
-from tests.training import toy
+from tests.training import several, toy
 
 
 class Coupled:
@@ -48,6 +50,24 @@ def test_chunks_give_the_whole_batchs_gradients(chunk: int, monkeypatch: pytest.
     torch.testing.assert_close(loss, whole_loss)
     for name, expected in whole.items():
         torch.testing.assert_close(found[name], expected, rtol=1e-5, atol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("error", ["infonce", "siglip"])
+def test_chunks_give_the_whole_batchs_gradients_for_pairs(error: str) -> None:
+    """Scale and bias too, of which each row has the same."""
+    plugins = Plugins.of(lambda group: [*toy_entry_points(group), *find_installed(group)])
+    found = list[dict[str, Tensor]]()
+    for chunk in (None, 5):
+        model = assemble(several.aligned(error), toy_modalities(), seed=0, plugins=plugins)
+        fabric = launch(device="cpu", precision="float32", threads=1, deterministic=True)
+        stepper = Stepper(Carried(model), model, fabric, toy_modalities(), {}, torch.Generator(), chunk)
+        stepper.backward([toy_batch(23, seed=5)])
+        found.append({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
+    whole, chunked = found
+    assert ("tasks.near.bias" in whole) == (error == "siglip")
+    assert whole.keys() == chunked.keys()
+    for name, expected in whole.items():
+        torch.testing.assert_close(chunked[name], expected, rtol=1e-5, atol=1e-5, msg=name)
 
 
 def test_the_coupled_loss_is_not_a_sum_over_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,10 @@ class ToyGeneration(Task):
         text = batch.fields[self.targets[0]]
         return {"cross_entropy": self.each(outputs, text).sum() / self.scored(text).sum().clamp_min(1)}
 
+    def counts(self, batch: Batch) -> Tensor:
+        """Scored tokens."""
+        return self.scored(batch.fields[self.targets[0]]).sum()
+
     def each(self, outputs: Outputs, text: Field) -> Tensor:
         """[B,S-1] -log p of each token after the first, 0 where it is not scored."""
         told = outputs["logits"][:, :-1].transpose(1, 2)

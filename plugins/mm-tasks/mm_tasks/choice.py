@@ -42,6 +42,10 @@ class Choice(nn.Module):
     def loss(self, logits: Tensor, target: Field) -> Tensor:
         """The mean over the rows that have a target; 0 where none has."""
 
+    def counts(self, target: Field) -> Tensor:
+        """What that mean is over: the rows that have a target."""
+        return target.present.sum()
+
     @abstractmethod
     def predict(self, logits: Tensor) -> Table:
         """What is told of each row."""
@@ -82,6 +86,10 @@ class OneOf(Choice):
         share = torch.where(target.present, self.weights[target.values], 0)
         # 1e-12: a batch without any label divides 0 by it
         return (each * share).sum() / share.sum().clamp_min(1e-12)
+
+    def counts(self, target: Field) -> Tensor:
+        """The weights of those rows' classes."""
+        return torch.where(target.present, self.weights[target.values], 0).sum()
 
     def predict(self, logits: Tensor) -> Table:
         """`label` [B], its `probability` [B], and `probabilities` [B,C] in the order of the classes."""

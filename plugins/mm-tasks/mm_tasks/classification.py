@@ -68,6 +68,10 @@ class Classification(Task):
         """`cross_entropy`: the mean over the rows that have a target."""
         return {"cross_entropy": self.choice.loss(outputs["logits"].float(), batch.fields[self.targets[0]])}
 
+    def counts(self, batch: Batch) -> Tensor:
+        """The rows that have a target, each with its class's weight."""
+        return self.choice.counts(batch.fields[self.targets[0]])
+
     def predict(self, outputs: Outputs) -> Table:
         """A `label` with its `probability`, or `labels`; and `probabilities` [B,C] in the order of the classes."""
         return self.choice.predict(outputs["logits"].detach().float())

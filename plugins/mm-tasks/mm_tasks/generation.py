@@ -83,6 +83,10 @@ class Generation(Task):
         each = self._each(outputs, text, smoothing=self.label_smoothing)
         return {"cross_entropy": each.where(scored, 0).sum() / scored.sum().clamp_min(1)}
 
+    def counts(self, batch: Batch) -> Tensor:
+        """Tokens that are scored."""
+        return scored_tokens(batch.fields[self.targets[0]]).sum()
+
     def predict(self, outputs: Outputs) -> Table:
         """`text` [B] and its `score`, the log-probability with its end; nothing where none was written."""
         if "ids" not in outputs:

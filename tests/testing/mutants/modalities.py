@@ -51,6 +51,17 @@ class OrderOfASet(LabelModality):
         self._facts["digest"] = sum(hash(label) for label in self._facts["classes"])
 
 
+@mutant(LabelContract, "test_modalities_that_read_by_the_same_read_the_same", saying="name there what was learned")
+class ReadsByWhatItHides(LabelModality):
+    """Numbers start after how many cells were seen."""
+
+    def read(self, cell, base):
+        return super().read(cell, base) + sum(self._facts["counts"])
+
+    def reads_by(self):
+        return {}
+
+
 @mutant(LabelContract, "test_fit_takes_cells_that_come_once", saying="may be a stream")
 class FitWalksTwice(LabelModality):
     def fit(self, cells, base):

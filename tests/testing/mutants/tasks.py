@@ -27,6 +27,18 @@ class MeanOverAllRows(ToyClassification):
         return {"cross_entropy": torch.where(target.present, each(outputs, target), 0).mean()}
 
 
+@mutant(
+    ClassificationContract,
+    "test_the_loss_of_a_batch_follows_from_its_parts_by_what_they_count",
+    saying="not the mean over what `counts` says",
+)
+class CountsEveryRow(ToyClassification):
+    """With several devices, those with many missing targets would pull too strongly."""
+
+    def counts(self, batch):
+        return torch.tensor(len(batch))
+
+
 @mutant(ClassificationContract, "test_rows_without_a_target_have_no_gradient", saying="pull on the outputs")
 class MissingTargetsPull(ToyClassification):
     def loss(self, outputs, batch):

@@ -5,7 +5,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -148,6 +148,10 @@ class AudioModality(Modality):
             raise DataError(f"a sound is given by the path of its file, but the cell holds {cell!r}.", path=str(cell))
         wave = self.sounds.read(base / cell, cell, rate_hz=self.spectrum.rate_hz)
         return np.rint(wave * LARGEST).astype(np.int16) if self.store == "int16" else wave
+
+    def reads_by(self) -> Mapping[str, Any]:
+        """Rate, length, filter and kind of number: nothing of the spectrogram, nor random changes."""
+        return {**asdict(self.sounds), "rate_hz": self.spectrum.rate_hz, "store": self.store}
 
     def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
         """Waves -> [B,T] of the stored kind, padded with silence on the right."""

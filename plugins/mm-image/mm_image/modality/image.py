@@ -4,6 +4,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -101,6 +102,10 @@ class ImageModality(Modality):
         if not isinstance(cell, str):
             raise DataError(f"a picture is given by the path of its file, but the cell holds {cell!r}.", path=str(cell))
         return self.reader.read(base / cell, cell)
+
+    def reads_by(self) -> Mapping[str, Any]:
+        """Size, cut, background and limit: neither colours nor random changes."""
+        return asdict(self.reader)
 
     def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
         """Pictures -> uint8 [B,3,H,W]; zeros where there is none."""
