@@ -107,7 +107,7 @@ def measure(name: str, trial: Trial, *, fusion: str, data: Path, work: Path, see
         folder = work / ("fusions-quick" if quick else "fusions") / name / fusion.replace(", ", "-") / str(seed)
         path = os.path.relpath(table, folder)
         choices = (*trial.choices, choice, f"data.source.path={path}", f"training.seed={seed}", *SHORT, *limit)
-        outcomes.append(run_project(folder, choices, report=False))
+        outcomes.append(run_project(folder, choices, shelf=work / "made", report=False))
     scores = [float(outcome.metrics[trial.metric]) for outcome in outcomes]
     return {
         "data": name,

@@ -34,7 +34,11 @@ def measure(name: str, benchmark: Benchmark, *, data: Path, work: Path, quick: b
     def outcome(label: str, choices: tuple[str, ...]) -> Outcome:
         folder = where / (label or "run")
         path = os.path.relpath(table, folder)
-        return run_project(folder, [*benchmark.choices, *weights, f"data.source.path={path}", *choices, *short])
+        return run_project(
+            folder,
+            shelf=work / "made",
+            choices=[*benchmark.choices, *weights, f"data.source.path={path}", *choices, *short],
+        )
 
     outcomes = {label: outcome(label, choices) for label, choices in runs.items()}
     others = {

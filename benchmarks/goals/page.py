@@ -20,7 +20,8 @@ code { font-size: 13px; overflow-wrap: anywhere; }
 </style></head><body>
 <h1>What each recipe reaches</h1>
 <p>Real data, the test rows of each; every score beside what it must beat. Intervals are of {{ confidence }}: by the
-bootstrap over groups where there is one run, over runs where there are several.{% if quick %}
+bootstrap over groups where there is one run, over runs where there are several. Time is that of what a run made itself:
+what another run had prepared is not made twice.{% if quick %}
 <strong>Shortened: a few rows, one epoch. These numbers only say that the path works.</strong>{% endif %}</p>
 <table><thead><tr><th>data</th><th>score</th><th>value</th><th>goal</th><th>floors</th><th>runs</th><th>parameters</th>
 <th>time</th></tr></thead><tbody>

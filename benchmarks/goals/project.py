@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from goals.made import bring
 from mmcore.cli.compose import compose_params
 from mmcore.cli.stage import run_stage
 
@@ -30,11 +31,14 @@ class Outcome:
     choices: tuple[str, ...] = field(default=())
 
 
-def run_project(folder: Path, choices: Sequence[str], *, report: bool = True) -> Outcome:
+def run_project(folder: Path, choices: Sequence[str], *, shelf: Path, report: bool = True) -> Outcome:
     """Compose params.yaml in `folder` and run every stage there, as `mm compose` and `dvc repro` would.
 
-    A folder whose params.yaml comes out the same as at its last complete run is not run again.
+    shelf: a folder for what other runs can use as well. A folder whose params.yaml comes out the same as at its last
+    complete run is not run again.
     """
+    shelf = shelf.resolve()
+    shelf.mkdir(parents=True, exist_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(ROOT / "conf", folder / "conf", dirs_exist_ok=True)
     done = folder / "done.json"
@@ -45,7 +49,7 @@ def run_project(folder: Path, choices: Sequence[str], *, report: bool = True) ->
         if about.get("params") != params:
             shutil.rmtree(folder / "artifacts", ignore_errors=True)
             started = time.perf_counter()
-            _stages(report=report)
+            _stages(shelf, report=report)
             about = {"params": params, "seconds": time.perf_counter() - started}
             done.write_text(json.dumps(about), encoding="utf-8")
     read = {name: json.loads((folder / "artifacts" / f"{name}.json").read_text()) for name in ("metrics", "timings")}
@@ -54,11 +58,15 @@ def run_project(folder: Path, choices: Sequence[str], *, report: bool = True) ->
     )
 
 
-def _stages(*, report: bool) -> None:
+def _stages(shelf: Path, *, report: bool) -> None:
     fields = sorted(yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["fields"])
     run_stage("ingest", field=None)
     for name in BY_FIELD:
         for field_name in fields:
-            run_stage(name, field=field_name)
-    for name in ("join", "train", "floors", "evaluate", *(("report",) if report else ())):
-        run_stage(name, field=None)
+            bring(name, shelf, field=field_name)
+    run_stage("join", field=None)
+    run_stage("train", field=None)
+    bring("floors", shelf)
+    run_stage("evaluate", field=None)
+    if report:
+        run_stage("report", field=None)
