@@ -17,7 +17,8 @@ EMPTY_NAMES = re.compile(r"(utils?|helpers?|common|misc|base|core)\.py")
 
 ROWS = (
     {"cli"},
-    {"stages", "predictor", "doctor", "testing", "search.trial"},
+    {"search.trial"},  # one trial is some stages, in a folder of its own
+    {"stages", "predictor", "doctor", "testing"},
     {"config", "report", "scaffold", "search", "releases"},
     {"training", "evaluation"},
     {"data", "model", "runtime"},
@@ -127,6 +128,9 @@ def may_import(importer: str, imported: str) -> bool:
         ("mmcore.config.sections", "mmcore.training.loop", False),
         ("mmcore.data.store", "mmcore.model.folder", False),
         ("mmcore.cli.main", "mmcore.testing.plugin", False),
+        ("mmcore.search.trial.training", "mmcore.stages.train", True),
+        ("mmcore.search.session", "mmcore.stages.train", False),
+        ("mmcore.stages.train", "mmcore.search.trial.training", False),
         ("mmcore.interfaces.field", "mmcore.errors", True),
     ],
 )

@@ -69,6 +69,25 @@ def stage(
 
 
 @app.command()
+def search(
+    words: Annotated[list[str] | None, typer.Argument(metavar="[SPACE] [KEY=VALUE ..]", show_default=False)] = None,
+    result: Annotated[
+        bool, typer.Option("--result", help="No trials: the page and the file as it stands now.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Find better settings: trainings side by side, resumed after any interruption.
+
+    SPACE is a file of conf/search/; without one, what the chosen plugins declare is searched.
+
+    For example: mm search easy_vqa trials=20 workers=2 sampler=tpe
+    """
+    from mmcore.cli.search import run_search, write_result
+
+    write_result(words or [], as_json=json) if result else run_search(words or [], as_json=json)
+
+
+@app.command()
 def plugins(json: Json = False) -> None:
     """List the plugins that are installed.
 

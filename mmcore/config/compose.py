@@ -1,6 +1,6 @@
 """Choices -> every setting: Hydra puts conf/ together, the rest fills it up, checks it and adds what DVC must know."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +35,16 @@ def compose(root: Path, choices: Sequence[str], *, plugins: Plugins) -> dict[str
     groups = [choice for choice in parsed if _chooses_group(choice, shelf)]
     tree = _tree(shelf, groups)
     full = apply(tree, [choice for choice in parsed if choice not in groups], shelf)
-    values = checked(derive(_resolved(full), root=root, plugins=plugins))
-    _check_agreement(values)
-    return values
+    return agreed(checked(derive(_resolved(full), root=root, plugins=plugins)))
 
 
-def _check_agreement(values: Mapping[str, Any]) -> None:
+def agreed(values: dict[str, Any]) -> dict[str, Any]:
+    """The same values. Raises ConfigError with every way in which they do not agree with each other."""
     params = Params(values, ["fields", "tasks", "training.monitor"])
     faults = list(disagreements(params.fields(), params.tasks(), monitor=params.get("training.monitor", str)))
     if faults:
         raise ConfigError("\n".join(faults))
+    return values
 
 
 def _chooses_group(choice: Choice, shelf: Shelf) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
-from yaml import YAMLError
+from yaml import YAMLError, safe_load
 
 from mmcore.config.fields import FieldSettings
 from mmcore.config.sections import SECTIONS, with_defaults
@@ -45,7 +45,7 @@ class Shelf:
         found = set[str]()
         for folder in self.folders:
             found |= {path.parent.relative_to(folder).as_posix() for path in folder.rglob("*.yaml")}
-        return sorted(found - {"."})
+        return sorted(found - {".", "search"})  # those are for `mm search`
 
     def chosen(self, kind: str, word: str) -> dict[str, Any]:
         """What a bare word stands for: a file of the project's conf/, a plugin, or a file that some plugin ships."""
@@ -103,6 +103,8 @@ def complete(tree: Mapping[str, Any], shelf: Shelf, *, strict: bool = True) -> d
 def complete_part(value: Any, *, where: str, kind: str, shelf: Shelf, strict: bool = True) -> Any:
     """One part with every setting; what is no part yet (nothing chosen) stays as it is."""
     try:
+        if isinstance(value, str) and value.startswith("{"):
+            value = _quoted(value, where)
         full = shelf.chosen(kind, value) if isinstance(value, str) and value != UNSET else value
         if not isinstance(full, Mapping) or not isinstance(full.get("name"), str) or full["name"] == UNSET:
             return full
@@ -159,6 +161,14 @@ def _each(tree: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:
     if not isinstance(value, Mapping):
         raise ConfigError(f"{section} must be a mapping of names to settings but got {value!r}.")
     return iter([(str(name), item) for name, item in value.items()])
+
+
+def _quoted(text: str, where: str) -> Any:
+    """A part in quotes: in a file of conf/ it takes the place of what the file before says; else the two are merged."""
+    try:
+        return safe_load(text)
+    except YAMLError as error:
+        raise ConfigError(f"{where} is {text!r}, which is not readable as YAML: {error}") from error
 
 
 def _load(file: Path) -> dict[str, Any]:

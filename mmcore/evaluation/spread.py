@@ -1,6 +1,6 @@
 """Scores of several trainings of one kind: their mean, and how sure it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -54,3 +54,20 @@ def _spread(values: np.ndarray, weights: np.ndarray | None, confidence: float) -
     deviation = float(values.std(ddof=1)) if count > 1 else 0.0
     half = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * deviation / count**0.5 if count > 1 else 0.0
     return Spread(mean, mean - half, mean + half, deviation, float(values.min()), float(values.max()), count)
+
+
+def difference(
+    ours: Sequence[float], theirs: Sequence[float], *, confidence: float
+) -> tuple[float, float, float] | None:
+    """Difference of two means with its interval (Welch's t: the two may vary by different amounts); None where one of
+    them has fewer than two runs. What the interval covers is the chance between runs, not the choice of rows."""
+    one, other = np.array(ours), np.array(theirs)
+    if min(len(one), len(other)) < 2:
+        return None
+    found = float(one.mean() - other.mean())
+    parts = np.array([values.var(ddof=1) / len(values) for values in (one, other)])
+    if not parts.sum():
+        return found, found, found
+    freedom = parts.sum() ** 2 / sum(part**2 / (len(v) - 1) for part, v in zip(parts, (one, other), strict=True))
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom) * parts.sum() ** 0.5)
+    return found, found - half, found + half

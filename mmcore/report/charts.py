@@ -54,7 +54,7 @@ def bars(rows: Mapping[str, Value], *, strong: str, percent: bool, title: str) -
 
     rows: label -> value. strong: the label that has the page's accent. title: for those who cannot see the picture.
     """
-    with _drawing(0.6 * len(rows) + 0.1) as (figure, drawn):
+    with drawing(0.6 * len(rows) + 0.1) as (figure, drawn):
         axes = figure.add_axes((0.005, 0.02, 0.99, 0.96))
         values = [0.0 if row.value != row.value else row.value for row in rows.values()]
         reach = [bound for row in rows.values() for bound in (row.low, row.high) if bound is not None]
@@ -83,7 +83,7 @@ def curves(
 
     rows: one a point of `along`, in rising order. keys: column -> its name in the legend; a column may lack values.
     """
-    with _drawing(2.9) as (figure, drawn):
+    with drawing(2.9) as (figure, drawn):
         axes = figure.add_axes((0.13, 0.18, 0.85, 0.74))
         for column, colour in zip(keys, cycle(LINES), strict=False):
             points = [(row[along], row[column]) for row in rows if column in row and row[column] == row[column]]
@@ -123,7 +123,7 @@ class _Drawn:
 
 
 @contextmanager
-def _drawing(height: float) -> Iterator[tuple[Figure, _Drawn]]:
+def drawing(height: float) -> Iterator[tuple[Figure, _Drawn]]:
     """A figure in the page's style. No pyplot: it would keep figures, and look for a screen."""
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         # The browser draws the letters; that matplotlib's own font lacks Chinese ones does not matter.

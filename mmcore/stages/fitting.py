@@ -32,7 +32,7 @@ from mmcore.stages.inputs import Inputs, load_modalities, open_inputs, plan_of
 from mmcore.stages.paths import Paths
 from mmcore.training.checkpoint import Checkpoints
 from mmcore.training.curves import write_curves
-from mmcore.training.loop import Data, Goal, train
+from mmcore.training.loop import Data, EachEpoch, Goal, train
 from mmcore.training.settings import TrainingSettings
 
 
@@ -60,6 +60,7 @@ def fit_model(
     validates: bool,
     title: str,
     start: Path | None = None,
+    each_epoch: EachEpoch = lambda row: None,
 ) -> list[dict[str, float]]:
     """Train a fresh model on the inputs' training split; its curves, one row an epoch.
 
@@ -94,8 +95,9 @@ def fit_model(
     data = Data(batches, batches_an_epoch=len(loader(0, 0)), modalities=inputs.raw)
     goal = Goal(validate if validates else None, better=better, weights=plan.weights)
     return train(
-        model, data, goal=goal, settings=settings, fabric=fabric, checkpoints=checkpoints, stop=stop, title=title
-    )
+        model, data, goal=goal, settings=settings, fabric=fabric, checkpoints=checkpoints, stop=stop,
+        each_epoch=each_epoch, title=title,
+    )  # fmt: skip
 
 
 def fit_and_save(
@@ -109,6 +111,7 @@ def fit_and_save(
     learning: Path,
     timings: Path | None,
     title: str,
+    each_epoch: EachEpoch = lambda row: None,
 ) -> None:
     """Train the model that `params` describe and write its folder, curves and timings.
 
@@ -129,6 +132,7 @@ def fit_and_save(
         curves = fit_model(
             made, inputs, plan=plan, settings=settings, fabric=fabric, checkpoints=checkpoints,
             stop=lambda: stop.requested, validates=True, title=title, start=start,
+            each_epoch=each_epoch,
         )  # fmt: skip
     if fabric.is_global_zero:
         columns = {name: field.column for name, field in fields.items()}

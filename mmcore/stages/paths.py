@@ -13,6 +13,8 @@ class Paths:
     """The folder of rows, fits and arrays."""
     results: str = "artifacts"
     """The folder of features, models and scores."""
+    kept: str = ".mm"
+    """The folder of what is no output."""
 
     @property
     def params(self) -> Path:
@@ -22,7 +24,7 @@ class Paths:
     @property
     def state(self) -> Path:
         """What is no output: checkpoints, caches."""
-        return self.root / ".mm"
+        return self.root / self.kept
 
     @property
     def manifest(self) -> Path:

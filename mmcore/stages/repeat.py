@@ -46,7 +46,7 @@ def run(params: Params, paths: Paths, *, run: str, plugins: Plugins | None = Non
     train.run(seeded, work, plugins=plugins)
     if not is_first():
         return
-    evaluate.run(_judged_on_test(seeded) if settings.fold is not None else seeded, work, plugins=plugins)
+    evaluate.run(judged_on_test(seeded) if settings.fold is not None else seeded, work, plugins=plugins)
     target = paths.repeat(run)
     target.mkdir(parents=True, exist_ok=True)
     for path in (work.metrics, work.predictions, work.learning):
@@ -58,14 +58,14 @@ def _prepare(seeded: Params, paths: Paths, work: Paths, *, settings: RepeatSetti
     """What the trainings start from, in the repeat's own folder."""
     shutil.rmtree(paths.root / work.results, ignore_errors=True)
     if settings.fold is not None:
-        _prepare_fold(seeded, paths, work, settings=settings, fold=settings.fold, plugins=plugins)
+        prepare_fold(seeded, paths, work, settings=settings, fold=settings.fold, plugins=plugins)
     for name in seeded.fields():
-        features.run(_under(seeded, features.READS, name), work, field=name, plugins=plugins)
+        features.run(under(seeded, features.READS, name), work, field=name, plugins=plugins)
     if settings.fold is not None:
         join.run(seeded, work)
 
 
-def _prepare_fold(
+def prepare_fold(
     params: Params, paths: Paths, work: Paths, *, settings: RepeatSettings, fold: int, plugins: Plugins
 ) -> None:
     """Rows with splits of their own, and what each modality learns from those that it may see."""
@@ -76,24 +76,24 @@ def _prepare_fold(
     rows.write(work.manifest)
     shutil.copyfile(paths.refused, work.refused)
     for name in params.fields():
-        fit.run(_under(params, fit.READS, name), work, field=name, plugins=plugins)
+        fit.run(under(params, fit.READS, name), work, field=name, plugins=plugins)
         if digest_of_folder(work.fit(name)) == digest_of_folder(paths.fit(name)):
-            _linked(paths.store(name), work.store(name))  # the same rows, read in the same way
+            linked(paths.store(name), work.store(name))  # the same rows, read in the same way
         else:
-            encode.run(_under(params, encode.READS, name), work, field=name, plugins=plugins)
+            encode.run(under(params, encode.READS, name), work, field=name, plugins=plugins)
 
 
-def _under(params: Params, reads: tuple[str, ...], field: str) -> Params:
+def under(params: Params, reads: tuple[str, ...], field: str) -> Params:
     """What a stage of one field may see."""
     return Params(params.values, [key.format(field=field) for key in reads])
 
 
-def _judged_on_test(params: Params) -> Params:
+def judged_on_test(params: Params) -> Params:
     """A fold's own rows are its test split, whatever split the model that is kept is judged on."""
     return params.with_value("evaluation.split", "test")
 
 
-def _linked(source: Path, target: Path) -> None:
+def linked(source: Path, target: Path) -> None:
     """A folder of files that are only read, without a second copy of them where the disk allows it."""
     try:
         shutil.copytree(source, target, copy_function=os.link)

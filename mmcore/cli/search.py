@@ -1,0 +1,159 @@
+"""`mm search`: find better settings, without Prefect."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mmcore.config.experiment import write_experiment
+from mmcore.config.search import read_search
+from mmcore.errors import Interrupted, MmcoreError, SetupError
+from mmcore.registry.plugins import installed
+from mmcore.report.search import Compared, Page, render_search
+from mmcore.report.search_charts import Point
+from mmcore.runtime.signals import catch_signals
+from mmcore.search.display import Display
+from mmcore.search.plan import Plan, make_plan
+from mmcore.search.rows import Row, State
+from mmcore.search.session import former_study, in_threads, opened, result_of, save, search, with_saved
+from mmcore.search.winner import Result
+
+REPORT = Path("artifacts/search/report.html")
+SHOWN = (State.COMPLETE, State.PRUNED, State.FAILED)
+AS_IT_STANDS = "it was looked at as it stands"
+
+
+def run_search(words: Sequence[str], *, as_json: bool) -> None:
+    """Search, write the experiment and the page, and say what came of it."""
+    plan = make_plan(read_search(Path(), words, plugins=installed()), plugins=installed())
+    if plan.settings.dask is not None:
+        raise SetupError("dask=... is for `python -m flows.search`: Prefect hands the trials to the cluster.")
+    with (
+        catch_signals() as stop,
+        Display(trials=plan.settings.trials) as display,
+        opened(plan, display, display.step) as host,
+    ):
+        display.follow(host.study)
+        places = len(host.pool)
+        submit, judge, threads = in_threads(host, places)
+        try:
+            ended, result = search(plan, host, display, submit, judge, places=places,
+                                   stopped=lambda: stop.requested is not None)  # fmt: skip
+        finally:
+            host.close()
+            threads.shutdown(wait=True)
+    if stop.requested is not None:
+        raise Interrupted(f"stopped; started again, the search goes on. {_counted(result)}", signal=stop.requested)
+    finish(plan, result, as_json=as_json)
+    if ended.too_many_failed:
+        raise MmcoreError(f"{ended.why}. {reasons(result)}")
+
+
+def write_result(words: Sequence[str], *, as_json: bool) -> None:
+    """The experiment and the page of a study as it stands, also while it is searched."""
+    plan = make_plan(read_search(Path(), words, plugins=installed()), plugins=installed())
+    folder = plan.root / plan.folder
+    result = result_of(plan, former_study(plan), why=AS_IT_STANDS)
+    finish(plan, with_saved(result, folder), as_json=as_json)
+
+
+def finish(plan: Plan, result: Result, *, as_json: bool) -> None:
+    """The experiment's file, the page, and a few lines."""
+    if result.winner is not None:
+        result = replace(result, experiment=str(_experiment(plan, result)))
+    save(result, plan.root / plan.folder)
+    _page(plan, result)
+    if as_json:
+        print(json.dumps(result.to_json(), indent=2))
+    else:
+        tell(plan, result)
+
+
+def tell(plan: Plan, result: Result) -> None:
+    """For people."""
+    print(f"{_counted(result)} The search ended because {result.why}.")
+    if result.winner is None or result.winner.values is None:
+        print(f"No trial came to a score. {reasons(result)}", file=sys.stderr)
+        return
+    values = "  ".join(f"{k} {v:.5g}" for k, v in zip(result.objectives, result.winner.values, strict=True))
+    print(f"Best: trial {result.winner.number}  {values}")
+    for key, value in result.winner.changes.items():
+        print(f"  {key}: {value}")
+    if len(result.front) > 1:
+        print(f"The Pareto front has {len(result.front)} trials; the page shows them.")
+    if result.comparison is not None:
+        print(result.comparison.sentence())
+    print(f"Take it: mm compose experiment={plan.name} && dvc repro      The page: {REPORT}")
+
+
+def failures(result: Result) -> dict[str, int]:
+    """First line of a reason -> how many trials failed for it, the most frequent first."""
+    counts = Counter(row.reason.partition("\n")[0] for row in result.rows if row.state is State.FAILED)
+    return dict(counts.most_common())
+
+
+def reasons(result: Result) -> str:
+    """Why trials failed, for people."""
+    lines = [f"  {count} x {text}" for text, count in list(failures(result).items())[:5]]
+    return "\n".join(["Why they failed:", *lines]) if lines else ""
+
+
+def _counted(result: Result) -> str:
+    return ", ".join(f"{count} {state}" for state, count in result.counts().items()) + "."
+
+
+def _experiment(plan: Plan, result: Result) -> Path:
+    assert result.winner is not None, "there is a winner"
+    assert result.winner.values is not None, "it has values"
+    values = "  ".join(f"{k} {v:.5g}" for k, v in zip(result.objectives, result.winner.values, strict=True))
+    rows = "left-out" if plan.settings.folds else "validation"
+    notes = [f"Trial {result.winner.number} of {sum(result.counts().values())}: {values} on the {rows} rows."]
+    if (compared := result.comparison) is not None:
+        seed, score = next(iter(compared.winner.items()))
+        promised = f"{compared.key} {score!r} on the {compared.split} rows (seed {seed})"
+        notes += [compared.sentence(), f"`dvc repro` gives {promised}."]
+    return write_experiment(
+        plan.root, plan.name, plan.project.settle(result.winner.changes), choices=plan.project.choices, notes=notes,
+        plugins=installed(),
+    )  # fmt: skip
+
+
+def page_of(result: Result) -> Page:
+    """What the page tells, in plain values."""
+    strong = {row.number for row in result.front} or ({result.winner.number} if result.winner else set())
+    compared = result.comparison
+    return Page(
+        result.objectives, result.better, result.why,
+        points=[_point(row, strong=row.number in strong) for row in result.rows if row.state in SHOWN],
+        space=result.space, importances=result.importances,
+        winner=result.winner.number if result.winner else None,
+        changes=result.winner.changes if result.winner else {},
+        front=[row.number for row in result.front],
+        compared=None if compared is None else Compared(
+            compared.key, compared.split, compared.verdict, compared.sentence(), compared.winner, compared.default
+        ),
+        experiment=result.experiment, failures=failures(result),
+    )  # fmt: skip
+
+
+def _point(row: Row, *, strong: bool) -> Point:
+    """Lists become a setting for each item, and one for how many there are."""
+    settings = dict[str, object]()
+    for name, value in row.named.items():
+        if isinstance(value, list):
+            settings |= {f"{name}.length": len(value)} | {f"{name}.{n}": item for n, item in enumerate(value)}
+        else:
+            settings[name] = value
+    last = (row.steps[max(row.steps)],) if row.steps else None
+    return Point(row.number, str(row.state), row.values or last, settings, strong)
+
+
+def _page(plan: Plan, result: Result) -> None:
+    path = plan.root / REPORT
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page = render_search(page_of(result), title=f"Search: {plan.name}")
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(page, encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,184 @@
+"""What a search is about, put together and checked before anything is trained."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+
+from mmcore.errors import ArtifactError, ConfigError, listing
+from mmcore.registry.plugins import Plugins
+from mmcore.search import samplers
+from mmcore.search.declared import declared_part, declared_space, kind_at
+from mmcore.search.dimensions import Number, Options, Plain
+from mmcore.search.reading import read_space
+from mmcore.search.settings import SearchSettings
+from mmcore.search.space import Space, find
+
+STATE = ".mm/search"
+PREPARED = ("ingest", "fit", "encode", "features", "join")
+"""The stages whose outputs trials read."""
+NOT_OF_SCORES = ("report", "repeats", "floors")
+"""Sections that change no trial's score."""
+
+
+class Project(Protocol):
+    """The project as `mmcore.config` knows it."""
+
+    @property
+    def root(self) -> Path: ...
+    @property
+    def values(self) -> Mapping[str, Any]: ...
+    @property
+    def choices(self) -> Sequence[str]: ...
+    @property
+    def settings(self) -> SearchSettings: ...
+    @property
+    def space_name(self) -> str | None: ...
+
+    def settle(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """params.yaml in full with these changes."""
+        ...
+
+    def compose(self, choices: Sequence[str]) -> dict[str, Any]:
+        """What `mm compose` would write for these choices."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One search."""
+
+    project: Project
+    name: str
+    space: Space
+    objectives: tuple[str, ...]
+
+    @property
+    def root(self) -> Path:
+        return self.project.root
+
+    @property
+    def settings(self) -> SearchSettings:
+        return self.project.settings
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """params.yaml as it stands."""
+        return self.project.values
+
+    @property
+    def folder(self) -> str:
+        """Under the root."""
+        return f"{STATE}/{self.name}"
+
+    @property
+    def journal(self) -> Path:
+        return self.root / self.folder / "journal.log"
+
+    @property
+    def steps(self) -> int:
+        """How many values a trial reports at most."""
+        found = [one.kind.high for one in self.space.dimensions
+                 if one.key == "training.epochs" and isinstance(one.kind, Number)]  # fmt: skip
+        return self.settings.folds or int(max([*found, find(self.values, "training.epochs")]))
+
+    def about(self) -> dict[str, Any]:
+        """What decides what the scores mean: not the same, not the same study."""
+        inputs = (self.root / "artifacts" / "inputs.json").read_bytes()
+        return {
+            "space": self.space.described(),
+            "objectives": list(self.objectives),
+            "folds": self.settings.folds,
+            "stratify": self.settings.stratify,
+            "params": {name: value for name, value in self.values.items() if name not in NOT_OF_SCORES},
+            "data": hashlib.sha256(inputs).hexdigest()[:16],
+        }
+
+    def opening(self) -> dict[str, Any]:
+        """What a worker is told first."""
+        return {
+            "root": str(self.root), "folder": f"{self.folder}/shared", "base": self.values,
+            "objectives": list(self.objectives), "folds": self.settings.folds, "stratify": self.settings.stratify,
+            "seed": self.settings.seed, "isolate": self.settings.isolate, "monitor": "up",
+        }  # fmt: skip
+
+    def ends(self) -> list[dict[str, Any]]:
+        """params.yaml at the ends of every range and with every choice, for a check of types and bounds."""
+        kinds = [kind for one in self.space.dimensions for kind in one.simple]
+        most = max((len(kind.values) for kind in kinds if isinstance(kind, Options)), default=1)
+        drawn = [self.space.draw(_End(number)) for number in range(2 * most)]
+        return [self.project.settle(point.changes) for point in drawn]
+
+
+class _End:
+    """Draws the ends of ranges: the lows and the highs, with one choice after another."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def number(self, name: str, range_: Number) -> float:
+        items = range_.items() if range_.finite else [range_.low, range_.high]
+        return items[0] if self._number % 2 == 0 else items[-1]
+
+    def choice(self, name: str, options: tuple[Plain, ...]) -> Any:
+        return options[self._number // 2 % len(options)]
+
+
+def make_plan(project: Project, *, plugins: Plugins) -> Plan:
+    """Raises ConfigError for what cannot be searched, ArtifactError where the data is not prepared."""
+    settings, values = project.settings, project.values
+
+    def declared(key: str, part: Mapping[str, Any]) -> dict[str, Any]:
+        found = declared_part(key, part, kind=kind_at(key), plugins=plugins)
+        return {below.removeprefix(f"{key}."): spec for below, spec in found.items()}
+
+    given = settings.space or declared_space(values, plugins=plugins)
+    space = read_space(given, values, settle=project.settle, declared=declared)
+    objectives = settings.objectives or (find(values, "training.monitor"),)
+    if len(set(objectives)) < len(objectives):
+        raise ConfigError(f"objectives names one twice: {listing(objectives)}.")
+    samplers.check(settings, space, objectives=len(objectives))
+    name = settings.name or _name(project)
+    if not name or any(not (sign.isalnum() or sign in "_-") for sign in name):
+        raise ConfigError(f"name={name!r} becomes a file's name: letters, digits, _ and - alone.")
+    check_prepared(project.root, values)
+    return Plan(project, name, space, tuple(objectives))
+
+
+def _name(project: Project) -> str:
+    experiment = next((c.partition("=")[2] for c in project.choices if c.startswith("experiment=")), "search")
+    return f"found_{project.space_name or experiment}"
+
+
+def check_prepared(root: Path, values: Mapping[str, Any]) -> None:
+    """Raises ArtifactError where artifacts/ does not hold what params.yaml asks for, by DVC's own account."""
+    mending = "Run `dvc repro join` first, or `python -m flows.search`, which does."
+    lock = root / "dvc.lock"
+    if not (root / "artifacts" / "inputs.json").exists() or not lock.exists():
+        raise ArtifactError(f"There is no prepared data to search on. {mending}")
+    stages: Mapping[str, Any] = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
+    wanted = [name for name in PREPARED if name in ("ingest", "join")]
+    wanted += [f"{stage}@{field}" for stage in ("fit", "encode", "features") for field in sorted(values["fields"])]
+    for name in wanted:
+        noted = stages.get(name, {}).get("params", {}).get("params.yaml")
+        if noted is None:
+            raise ArtifactError(f"The stage {name} has not run. {mending}")
+        changed = [key for key, value in noted.items() if _value(values, key) != value]
+        if changed:
+            raise ArtifactError(f"The prepared data is of other settings ({listing(changed)}). {mending}")
+
+
+def _value(values: Mapping[str, Any], key: str) -> Any:
+    try:
+        return find(values, key)
+    except KeyError:
+        return None
+
+
+def digest(values: Any) -> str:
+    """A short name for settings."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]

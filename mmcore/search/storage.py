@@ -1,0 +1,177 @@
+"""Where a study is kept: a journal file that survives kill -9, or PostgreSQL for workers on several machines."""
+
+import fcntl
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+
+from mmcore.errors import ConfigError, SetupError
+
+T = TypeVar("T")
+
+optuna.logging.set_verbosity(logging.ERROR)  # what a person should see of a search, it says itself
+
+DRIVER = "postgresql+psycopg"
+RETRY_S = 1.0
+
+
+class _FileLock:
+    """The kernel's own lock, which goes with the process that holds it: Optuna's stays for 30 s after a kill -9."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._held = path, list[int]()
+
+    def acquire(self) -> bool:
+        descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o644)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        self._held.append(descriptor)
+        return True
+
+    def release(self) -> None:
+        os.close(self._held.pop())
+
+
+def open_journal(path: Path) -> BaseStorage:
+    """The study in a file. A last line that a kill cut off is taken away: the next one would be glued to it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        mend(path)
+    lock: Any = _FileLock(path.with_name(f"{path.name}.held"))  # as Optuna's, whose common class has no public name
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+
+
+def mend(path: Path) -> int:
+    """Cut off what stands after the last whole line; how many bytes that were."""
+    with path.open("rb+") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        file.truncate(whole)
+    return len(content) - whole
+
+
+def open_database(address: str, *, heartbeat_s: int) -> RDBStorage:
+    """The study in PostgreSQL. Raises ConfigError or SetupError that says what to do."""
+    try:
+        return RDBStorage(
+            address_of(address),
+            # Asked before each use whether it is still there: a server that was started anew is found again.
+            engine_kwargs={"pool_pre_ping": True, "pool_size": 8, "max_overflow": 24},
+            heartbeat_interval=heartbeat_s,
+            grace_period=3 * heartbeat_s,
+        )
+    except ImportError as error:
+        raise SetupError(
+            f"storage={without_password(address)} needs a driver: pip install 'mmcore[postgres]'. {error}"
+        ) from error
+    except Exception as error:  # SQLAlchemy's own tree, which is no dependency of ours
+        if type(error).__module__.startswith("sqlalchemy") and type(error).__name__ == "ArgumentError":
+            raise ConfigError(
+                f"storage={address!r} is no address of a database. Say postgresql://USER@HOST/DATABASE."
+            ) from error
+        if not is_away(error):
+            raise
+        raise SetupError(
+            f"The database {without_password(address)} does not answer: {first_line(error)} Start it, or leave storage "
+            "out: then the study is a file."
+        ) from error
+
+
+def address_of(address: str) -> str:
+    """With the driver that we install: `postgresql://` alone would ask for another one."""
+    scheme, _, rest = address.partition("://")
+    return f"{DRIVER}://{rest}" if scheme in ("postgresql", "postgres") else address
+
+
+def without_password(address: str) -> str:
+    """For people to see."""
+    scheme, mark, rest = address.partition("://")
+    account, at, place = rest.rpartition("@")
+    return f"{scheme}{mark}{account.partition(':')[0]}{at}{place}"
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether a database was not there, or went away in the middle."""
+    names = {"OperationalError", "InterfaceError", "AdminShutdown", "TimeoutError"}
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, StorageInternalError) or type(found).__name__ in names:
+            return True
+        found = found.__cause__
+    return False
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what the innermost error says."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+class Patience:
+    """Tries again while a database is away; nothing that was to be noted is lost meanwhile."""
+
+    def __init__(self, seconds: float, *, say: Callable[[str], None]) -> None:
+        """say: told once when the database is away, and once when it is back."""
+        self._seconds, self._say = seconds, say
+
+    def __call__(self, work: Callable[[], T]) -> T:
+        """The result of `work`, which may be called several times. Raises SetupError when it has been too long."""
+        began, told = time.monotonic(), False
+        while True:
+            try:
+                found = work()
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                if not told:
+                    self._say(f"The database does not answer ({first_line(error)}); waiting for it.")
+                    told = True
+                if time.monotonic() - began > self._seconds:
+                    raise SetupError(
+                        f"The database has not answered for {self._seconds:g} s ({first_line(error)}). Nothing is "
+                        "lost: started again, the search goes on from what was noted, and each training from its "
+                        "checkpoint."
+                    ) from error
+                time.sleep(RETRY_S)
+            else:
+                if told:
+                    self._say("The database is back.")
+                return found
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Optuna marks parts that we use on purpose as experimental."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed to be used")
+        yield
+
+
+@contextmanager
+def only_one(folder: Path, *, name: str) -> Iterator[None]:
+    """Keep a second search of the same study away; gone with the process, however it ends. Raises SetupError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "running").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise SetupError(
+                f"The search {name!r} is running already, as process {file.read().strip() or '?'}. Let it end, or give "
+                "this one another name: name=..."
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
