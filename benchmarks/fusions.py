@@ -17,6 +17,8 @@ from typing import Any
 from goals.project import ROOT, Outcome, run_project
 from realdata import av_digits, clothing_reviews, easy_vqa
 
+from mmcore.errors import BuildError
+
 SEEDS = (0, 1, 2)
 SHORT = ("floors.alone=false", "evaluation.resamples=0", "evaluation.without=false")
 
@@ -41,7 +43,8 @@ TRIALS = {
         data=easy_vqa,
         table="easy_vqa/rows.csv",
         choices=(
-            "experiment=easy_vqa", "data=table", "data.group=image_id", "data.split.column=split", "training.epochs=4"
+            "experiment=easy_vqa", "data=table", "data.group=image_id", "data.split.column=split", "data.limit=8000",
+            "training.epochs=5",
         ),
         metric="answer/accuracy",
         fields=("question", "image"),
@@ -69,7 +72,7 @@ TRIALS = {
         "review and its row of a table",
         data=clothing_reviews,
         table="clothing_reviews/rows.csv",
-        choices=("experiment=clothing", "data.split.column=fold_0"),
+        choices=("experiment=clothing", "data.split.column=fold_0", "fields.review.encoder=ngrams"),
         metric="recommended/pr_auc",
         fields=("row", "review"),
         width=64,
@@ -103,15 +106,18 @@ def measure(name: str, trial: Trial, *, fusion: str, data: Path, work: Path, see
     choice = fusions_of(trial)[fusion]
     limit = ("data.limit=300", "training.epochs=1") if quick else ()
     outcomes = list[Outcome]()
+    cell = {"data": name, "fusion": fusion}
     for seed in seeds:
         folder = work / ("fusions-quick" if quick else "fusions") / name / fusion.replace(", ", "-") / str(seed)
         path = os.path.relpath(table, folder)
         choices = (*trial.choices, choice, f"data.source.path={path}", f"training.seed={seed}", *SHORT, *limit)
-        outcomes.append(run_project(folder, choices, shelf=work / "made", report=False))
+        try:
+            outcomes.append(run_project(folder, choices, shelf=work / "made", report=False))
+        except BuildError as error:
+            return {**cell, "unfit": str(error)}
     scores = [float(outcome.metrics[trial.metric]) for outcome in outcomes]
     return {
-        "data": name,
-        "fusion": fusion,
+        **cell,
         "scores": scores,
         "mean": statistics.fmean(scores),
         "deviation": statistics.stdev(scores) if len(scores) > 1 else 0.0,
@@ -123,7 +129,7 @@ def measure(name: str, trial: Trial, *, fusion: str, data: Path, work: Path, see
 def markdown(cells: Sequence[Mapping[str, Any]]) -> str:
     """A row a fusion, a column a data set; the best of each column is bold."""
     sets = list(dict.fromkeys(cell["data"] for cell in cells))
-    best = {name: max(cell["mean"] for cell in cells if cell["data"] == name) for name in sets}
+    best = {name: max(cell.get("mean", 0.0) for cell in cells if cell["data"] == name) for name in sets}
     lines = [f"| fusion | {' | '.join(TRIALS[name].what for name in sets)} |", "| --- |" + " --- |" * len(sets)]
     for fusion in dict.fromkeys(cell["fusion"] for cell in cells):
         row = {cell["data"]: cell for cell in cells if cell["fusion"] == fusion}
@@ -132,7 +138,7 @@ def markdown(cells: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(cell: Mapping[str, Any] | None, best: float) -> str:
-    if cell is None:
+    if cell is None or "unfit" in cell:
         return "-"
     mean = f"{100 * cell['mean']:.1f}"
     mean = f"**{mean}**" if cell["mean"] == best else mean

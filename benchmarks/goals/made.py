@@ -1,7 +1,7 @@
 """What stages made before from the same settings, rows and code: linked, not made again.
 
-Many runs of a benchmark differ in a seed or a fusion alone. DVC's run cache does this for a project; scratch folders have
-none.
+Many runs of a benchmark differ in a seed or a fusion alone. DVC's run cache does this for a project; scratch folders
+have none.
 """
 
 import hashlib
