@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +147,7 @@ def _cell(cell: Mapping[str, Any] | None, best: float) -> str:
 
 
 def main() -> None:
-    """Read the arguments, train, print the table as it grows."""
+    """Read the arguments, train, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="300 rows, one epoch, one seed: that the path works")
     parser.add_argument("--only", nargs="+", metavar="DATA", choices=sorted(TRIALS), help="some of the data sets")
@@ -163,6 +164,7 @@ def main() -> None:
     for name in options.only or TRIALS:
         for fusion in options.fusions or fusions_of(TRIALS[name]):
             cells.append(measure(name, TRIALS[name], fusion=fusion, seeds=seeds, quick=options.quick, **where))
+            print(f"{name}, {fusion}: {cells[-1].get('scores', cells[-1].get('unfit'))}", file=sys.stderr, flush=True)
     print(json.dumps(cells, indent=2) if options.json else markdown(cells))
 
 
