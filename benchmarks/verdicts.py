@@ -3,8 +3,8 @@
 Each night a model is trained whose recipe is the same as that of the model in use, so that every promotion is a false
 one. What is scored is what the rows of one fixed test split say: the recipe's level, plus chance between trainings,
 plus chance in the rows for this very model; the deviations are those of accuracies near 90 % on 2,000 rows. Numbers are
-drawn, verdicts are the real ones (mmcore/releases). Beside each stands a rule that many use: promote when the 95 % interval of
-the paired bootstrap lies above zero.
+drawn, verdicts are the real ones (mmcore/releases). Beside each stands a rule that many use: promote when the 95 %
+interval of the paired bootstrap lies above zero.
 
 Power: from the thirtieth night on the recipe is better by so many deviations of a difference; how many nights it takes.
 """
