@@ -161,7 +161,7 @@ def tell_of_verdict(result: Result) -> None:
         return
     reasons: Sequence[str] = result.record["reasons"]
     print(f"{result.record['verdict']}: {reasons[0] if reasons else ''}")
-    for reason in reasons[1:]:
+    for reason in [*reasons[1:], *(f"Drift: {what}." for what in (result.record["drift"] or {}).get("asks", []))]:
         print(f"  {reason}")
     print(f"The verdict: {PAGE}")
     released = result.record["release"]
