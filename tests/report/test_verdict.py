@@ -7,8 +7,8 @@ from mmcore.report.verdict import fine, render_verdict, signed, strip
 
 SCORE = {"champion": 0.8, "challenger": 0.9, "gain": 0.1, "low": 0.05, "high": 0.15, "deviation": 0.02, "groups": 9}
 CHANCE = {
-    "p": 0.001, "allowed": 0.0001, "needed": 0.2, "by": "rows", "look": 3, "looks_at_split": 2, "spent_this_year": 0.0004,
-    "deviation": 0.01, "freedom": 20.0, "new": True,
+    "p": 0.001, "allowed": 0.0001, "needed": 0.2, "by": "rows", "look": 3, "looks_at_split": 2,
+    "spent_this_year": 0.0004, "deviation": 0.01, "freedom": 20.0, "new": True,
 }  # fmt: skip
 
 
