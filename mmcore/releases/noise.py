@@ -5,10 +5,11 @@ order of the same rows, would have given weights that are as much better. Two tr
 rows, differ by both at once, with a deviation of sqrt(2) s, s being that between single trainings. s is known
 - from `repeats.seeds`: the scores of each night's trainings (n - 1 degrees of freedom). Once there are ENOUGH of them,
   they alone count.
-- else also from the nights before: how far the gains over one and the same champion lie apart. Their variance takes a
-  real step forward for chance, and half the mean square of successive differences (von Neumann 1941, worth 2/3 of a
-  degree of freedom each) is too small where a night's training resembles that of the night before. So the larger of
-  the two: with one seed a night, verdicts are slower rather than wrong.
+- else also from the nights before: how far the gains over one and the same champion lie apart. A real step forward is
+  no chance, so once there are MONTHS the median of their variances counts, and one of them may hold a step. Until then
+  the larger of two: the variance, and half the mean square of successive differences (von Neumann 1941), which is too
+  small where a night's training resembles that of the night before.
+With one seed a night, verdicts are slower rather than wrong. benchmarks/verdicts.py shows both.
 """
 
 import itertools
@@ -23,6 +24,8 @@ from mmcore.releases.looks import Look
 
 ENOUGH = 10
 """Degrees of freedom."""
+MONTH, MONTHS = 30, 3
+"""Nights, and how many such parts there must be."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,8 @@ def noise_of(looks: Sequence[Look], metric: str) -> Noise:
     freedom = float(sum(look.seeds - 1 for look in known))
     squares = sum(look.deviation**2 * (look.seeds - 1) for look in known)
     if freedom < ENOUGH:
-        for gains in _by_champion(known):
-            steps = len(gains) - 1
-            variance = max(statistics.variance(gains), _successive(gains) / (2 * steps))
-            freedom, squares = freedom + 2 / 3 * steps, squares + 2 / 3 * steps * variance
+        for variance, worth in _by_nights(_by_champion(known)):
+            freedom, squares = freedom + worth, squares + worth * variance
     return Noise(math.sqrt(squares / freedom) if freedom else 0.0, freedom)
 
 
@@ -53,6 +54,18 @@ def _by_champion(looks: Iterable[Look]) -> list[list[float]]:
     for look in looks:
         found.setdefault(look.champion, {})[look.challenger] = look.gain
     return [list(gains.values()) for gains in found.values() if len(gains) > 1]
+
+
+def _by_nights(tenures: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    """(variance, degrees of freedom it is worth) for parts of what is known."""
+    months = [gains[at : at + MONTH] for gains in tenures for at in range(0, len(gains) - MONTH + 1, MONTH)]
+    if len(months) >= MONTHS:
+        # A median of variances is worth 0.64 of their mean, and lies 2 % below it.
+        return [(1.02 * statistics.median(map(statistics.variance, months)), 0.6 * (MONTH - 1) * len(months))]
+    return [
+        (max(statistics.variance(gains), _successive(gains) / (2 * (len(gains) - 1))), 2 / 3 * (len(gains) - 1))
+        for gains in tenures
+    ]
 
 
 def _successive(gains: Sequence[float]) -> float:

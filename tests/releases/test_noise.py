@@ -28,7 +28,19 @@ def test_nights_under_one_champion_tell_it():
     draw = np.random.default_rng(0)
     found = noise_of(looks(draw.normal(0.5, 0.01, 200).tolist()), "t/m")
     assert found.deviation == pytest.approx(0.01, rel=0.15)
-    assert found.freedom == pytest.approx(2 / 3 * 199)
+    assert found.freedom == pytest.approx(0.6 * 29 * 6)
+
+
+def test_in_the_first_months_it_counts_less():
+    draw = np.random.default_rng(0)
+    found = noise_of(looks(draw.normal(0.5, 0.01, 20).tolist()), "t/m")
+    assert found.freedom == pytest.approx(2 / 3 * 19)
+
+
+def test_one_real_step_forward_is_no_chance():
+    draw = np.random.default_rng(0)
+    gains = draw.normal(0, 0.01, 200) + np.where(np.arange(200) > 100, 9, 0)
+    assert noise_of(looks(gains.tolist()), "t/m").deviation < 0.013
 
 
 def test_what_lies_between_two_champions_is_no_chance():
@@ -38,7 +50,7 @@ def test_what_lies_between_two_champions_is_no_chance():
 
 
 def test_nights_that_resemble_each_other_do_not_make_it_small():
-    slow = np.sin(np.arange(100) / 10).tolist()
+    slow = np.sin(np.arange(80) / 10).tolist()
     assert noise_of(looks(slow), "t/m").deviation == pytest.approx(math.sqrt(0.5), rel=0.2)
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.repo.artifacts import Artifacts
 
 import flows.judging
 import flows.releasing
 import flows.retrain
+import mmcore.releases.fetch
 from flows.releasing import Releaser
 from flows.settings import release_settings
-from mmcore.errors import ArtifactError, SetupError
+from mmcore.errors import ArtifactError
 from mmcore.releases.git import Git
 from mmcore.releases.record import empty, read_record, write_record
 from mmcore.releases.tags import read_registry
@@ -24,7 +26,7 @@ PARAMS = {"training": {"monitor": "t/m"}, "release": {"enabled": True}, "fields"
 METRIC = "t/m"
 MODEL = {
     "cmd": "mkdir -p artifacts/model && cp in.txt artifacts/model/value && cp in.txt artifacts/manifest.parquet"
-    " && python -c 'print(open(\"in.txt\").read().join([\"{\\\"n\\\": 1, \\\"t/m\\\": \", \"}\"]))' > artifacts/metrics.json",
+    ' && python -c \'print(open("in.txt").read().join(["{\\"n\\": 1, \\"t/m\\": ", "}"]))\' > artifacts/metrics.json',
     "deps": ["in.txt"],
     "outs": ["artifacts/model", "artifacts/manifest.parquet"],
     "metrics": [{"artifacts/metrics.json": {"cache": False}}],
@@ -34,9 +36,7 @@ MODEL = {
 def judged(root):
     """Stands for `mm stage judge`: the larger number is the better model."""
     asked = json.loads((root / ".mm" / "judge.json").read_text())
-    record = empty(
-        asked["now"], champion=asked["champion"], digest=asked["digest"], data=asked["data"], metric=METRIC
-    )
+    record = empty(asked["now"], champion=asked["champion"], digest=asked["digest"], data=asked["data"], metric=METRIC)
     new = float((root / "artifacts/model/value").read_text())
     if asked["champion"] is None:
         record |= {"verdict": "PROMOTE", "reasons": ["It is the first."]}
@@ -117,18 +117,30 @@ class Toy:
         self.git.run("add", "-A")
         self.git.run("-c", "user.name=person", "-c", "user.email=person@example.org", "commit", "-qm", message)
 
-    def fetched(self, *which):
+    def fetched(self, **which):
         """The value in the bytes that `dvc artifacts get` gives a user."""
         target = self.root.parent / f"got-{len(list(self.root.parent.iterdir()))}"
-        command = [sys.executable, "-m", "dvc", "artifacts", "get", ".", "model", *which, "-q", "-o", str(target)]
-        subprocess.run(command, cwd=self.root, check=True)
+        get_here(self.git, target, name="model", **which)
         return (target / "value").read_text().strip()
 
     def remote(self):
         """A DVC remote in a folder; returns the folder."""
         folder = self.root.parent / "remote"
-        (self.root / ".dvc" / "config").write_text(f"[core]\n    remote = far\n['remote \"far\"']\n    url = {folder}\n")
+        (self.root / ".dvc" / "config").write_text(
+            f"[core]\n    remote = far\n['remote \"far\"']\n    url = {folder}\n"
+        )
         return folder
+
+
+def get_here(_, target, *, name, version=None, stage=None):
+    """`dvc artifacts get` in this process: a process of its own takes seconds to start."""
+    Artifacts.get(".", name, version=version, stage=stage, out=str(target))
+
+
+def without_remote(root, *arguments):
+    """`dvc config core.remote` where there is none."""
+    assert arguments == ("config", "core.remote")
+    return subprocess.CompletedProcess(arguments, 251, "", "")
 
 
 def _kill_at(step, *, before):
@@ -152,6 +164,10 @@ def _kill_at(step, *, before):
 def toy(project, monkeypatch):
     """Its first commit is made; no model is in use. DVC runs its stages, without Prefect."""
     made = Toy(project)
+    monkeypatch.setenv("DVC_STUDIO_OFFLINE", "1")
+    for module in (flows.releasing, mmcore.releases.fetch):
+        monkeypatch.setattr(module, "get", get_here)
+    monkeypatch.setattr(flows.releasing, "_dvc", without_remote)
     for module in (flows.judging, flows.releasing):
         monkeypatch.setattr(module, "run_mm", made.mm)
     monkeypatch.setattr(flows.retrain, "bring_up_to_date", lambda **_: project.reproduce() and [])
@@ -165,12 +181,30 @@ def toy(project, monkeypatch):
     return made
 
 
+@pytest.fixture(scope="session")
+def _kept(tmp_path_factory):
+    return tmp_path_factory.mktemp("released") / "project"
+
+
 @pytest.fixture
-def released(toy):
-    """With v1.0.0 in use, whose value is 1."""
-    assert toy.retrain() == 0
+def released(toy, _kept):
+    """With v1.0.0 in use, whose value is 1; made once."""
+    if not _kept.exists():
+        assert toy.retrain() == 0
+        subprocess.run(["cp", "-r", str(toy.root), str(_kept)], check=True)
+    else:
+        subprocess.run(["cp", "-r", f"{_kept}/.", str(toy.root)], check=True)
+        (toy.root / ".dvc" / "tmp" / "btime").unlink(missing_ok=True)
     assert toy.in_use() == "v1.0.0"
+    toy.asked.clear()
     return toy
 
 
-__all__ = ["SetupError"]
+@pytest.fixture
+def real_dvc(toy, monkeypatch):
+    """DVC as processes of its own, as in use."""
+    monkeypatch.undo()
+    monkeypatch.chdir(toy.root)
+    for module in (flows.judging, flows.releasing):
+        monkeypatch.setattr(module, "run_mm", toy.mm)
+    monkeypatch.setattr(flows.retrain, "bring_up_to_date", lambda **_: toy.project.reproduce() and [])

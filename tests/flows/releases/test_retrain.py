@@ -11,6 +11,7 @@ import yaml
 import flows.retrain
 from flows.locks import only_one, state_of
 from mmcore.errors import SetupError
+from tests.flows.releases.conftest import PARAMS
 
 
 def test_the_first_model_is_released_where_that_is_asked_for(toy, capsys):
@@ -18,7 +19,7 @@ def test_the_first_model_is_released_where_that_is_asked_for(toy, capsys):
     assert toy.in_use() == "v1.0.0"
     assert toy.record()["release"]["version"] == "v1.0.0"
     assert "prod is v1.0.0" in capsys.readouterr().out
-    assert toy.fetched("--stage", "prod") == "1"
+    assert toy.fetched(stage="prod") == "1"
 
 
 def test_without_being_asked_nothing_is_written_to_git(toy, capsys):
@@ -34,10 +35,10 @@ def test_params_yaml_can_ask_for_releases(toy):
     assert toy.in_use() == "v1.0.0"
 
 
-def test_a_better_model_takes_the_place_and_a_worse_one_does_not(released, capsys):
+def test_a_better_model_takes_the_place_and_a_worse_one_does_not(released):
     released.data(2)
     assert released.retrain() == 0
-    assert (released.in_use(), released.fetched("--stage", "prod")) == ("v1.1.0", "2")
+    assert (released.in_use(), released.fetched(stage="prod")) == ("v1.1.0", "2")
     released.data(0)
     assert released.retrain() == 0
     assert (released.in_use(), released.record()["verdict"]) == ("v1.1.0", "REJECT")
@@ -110,7 +111,7 @@ def test_a_second_retraining_is_refused_and_says_who_is_at_work(toy):
 def test_a_second_retraining_can_wait_for_the_first(toy):
     with only_one(toy.git, "retraining", wait=False):
         code = (
-            "import sys; from pathlib import Path; from flows.locks import only_one; from mmcore.releases.git import Git\n"
+            "from pathlib import Path; from flows.locks import only_one; from mmcore.releases.git import Git\n"
             "with only_one(Git(Path()), 'retraining', wait=True): print('mine')"
         )
         process = subprocess.Popen(
@@ -167,7 +168,8 @@ def test_imported_data_is_brought_up_to_date(toy, tmp_path):
     assert toy.retrain() == 0
     far.write_text("2\n")
     assert toy.retrain() == 0
-    assert toy.fetched("--stage", "prod") == "2"
+    assert toy.fetched(stage="prod") == "2"
+    assert toy.git.file("releases", "in.txt.dvc") == (toy.root / "in.txt.dvc").read_text().rstrip("\n")
 
 
 def test_a_source_that_cannot_be_reached_is_told_and_not_taken_for_no_news(toy, tmp_path):
@@ -189,6 +191,13 @@ def test_a_machine_where_git_knows_nobody_releases_all_the_same(toy, monkeypatch
     assert "mmcore" in toy.git.run("show", "-s", "--format=%an", "releases")
 
 
+def test_an_artifact_that_dvc_yaml_does_not_name_is_told_before_anything_is_written(toy):
+    toy.project.write("params.yaml", yaml.safe_dump({**PARAMS, "release": {"enabled": True, "name": "other"}}))
+    with pytest.raises(SetupError, match="no artifact 'other'"):
+        toy.retrain()
+    assert toy.git.run("for-each-ref", "refs/tags", "refs/heads/releases") == ""
+
+
 def test_a_branch_that_is_checked_out_is_not_moved(released):
     released.git.run("checkout", "-q", "-f", "releases")
     tip = released.git.run("rev-parse", "releases")
@@ -196,6 +205,20 @@ def test_a_branch_that_is_checked_out_is_not_moved(released):
     with pytest.raises(SetupError, match="is checked out in"):
         released.retrain()
     assert released.git.run("rev-parse", "releases") == tip
+
+
+def test_a_training_can_start_from_the_model_in_use(toy):
+    toy.project.write("params.yaml", yaml.safe_dump({**PARAMS, "training": {"start_from": "champion"}}))
+    champion = toy.root / "artifacts" / "champion"
+    assert toy.retrain() == 0
+    assert [path.name for path in champion.iterdir()] == ["none"]
+    toy.data(2)
+    assert toy.retrain() == 0
+    assert (champion / "value").read_text() == "1\n"
+    toy.data(3)
+    toy.retrain()
+    assert (champion / "value").read_text() == "2\n"
+    assert [path.name for path in champion.iterdir()] == ["value"]
 
 
 def run_dvc(toy, *arguments):
