@@ -12,8 +12,8 @@ from flows.environment import CLONE
 from mmcore.errors import SetupError
 
 FOLDER = Path(".mm", "worktrees")
-LINKED = (Path(".mm", "training"),)
-"""What a run leaves for the next one to go on from: checkpoints, which are named by all that decides a training."""
+LINKED = (Path(".mm", "training"), Path(".mm", "curves"))
+"""What a run leaves for the next one to go on from: checkpoints and curves, named by all that decides a training."""
 
 
 def git(root: Path, *arguments: str) -> str:

@@ -31,7 +31,8 @@ from mmcore.stages.inputs import Inputs, load_modalities, open_inputs, plan_of
 from mmcore.stages.paths import Paths
 from mmcore.training.checkpoint import Checkpoints
 from mmcore.training.curves import write_curves
-from mmcore.training.loop import Data, Goal, train
+from mmcore.training.live import LiveCurves
+from mmcore.training.loop import Data, EachEpoch, Goal, train
 from mmcore.training.settings import TrainingSettings
 
 
@@ -57,6 +58,7 @@ def fit_model(
     validates: bool,
     title: str,
     start: Path | None = None,
+    each_epoch: EachEpoch = lambda row: None,
 ) -> list[dict[str, float]]:
     """Train a fresh model on the inputs' training split; its curves, one row an epoch.
 
@@ -91,8 +93,9 @@ def fit_model(
     data = Data(batches, batches_an_epoch=len(loader(0, 0)), modalities=inputs.raw)
     goal = Goal(validate if validates else None, better=better, weights=plan.weights)
     return train(
-        model, data, goal=goal, settings=settings, fabric=fabric, checkpoints=checkpoints, stop=stop, title=title
-    )
+        model, data, goal=goal, settings=settings, fabric=fabric, checkpoints=checkpoints, stop=stop,
+        each_epoch=each_epoch, title=title,
+    )  # fmt: skip
 
 
 def fit_and_save(
@@ -106,6 +109,7 @@ def fit_and_save(
     learning: Path,
     timings: Path | None,
     title: str,
+    each_epoch: EachEpoch = lambda row: None,
 ) -> None:
     """Train the model that `params` describe and write its folder, curves and timings.
 
@@ -121,11 +125,18 @@ def fit_and_save(
     inputs = open_inputs(fields, paths, modalities=modalities, model=made)
     mark = fingerprint(params, plan, paths=paths, plugins=plugins, start=start)
     checkpoints = Checkpoints(paths.state / "training" / mark)
+    live = LiveCurves(paths.state / "curves" / f"{title}-{mark[:8]}", learning)
     started = time.perf_counter()
+
+    def tell(row: Mapping[str, float]) -> None:
+        live(row)
+        each_epoch(row)
+
     with catch_signals() as stop:
         curves = fit_model(
             made, inputs, plan=plan, settings=settings, fabric=fabric, checkpoints=checkpoints,
             stop=lambda: stop.requested, validates=True, title=title, start=start,
+            each_epoch=tell,
         )  # fmt: skip
     columns = {name: field.column for name, field in fields.items()}
     save_model(model, made.cpu(), plan=plan, modalities=modalities, columns=columns, plugins=plugins)

@@ -29,6 +29,9 @@ from mmcore.training.step import Carried, Stepper
 Validate = Callable[[MultimodalModel], Mapping[str, float]]
 """Scores on the validation split by `task/metric`; draws no random numbers."""
 
+EachEpoch = Callable[[Mapping[str, float]], None]
+"""Told of an epoch's row of the curves; what it raises ends the training."""
+
 
 @dataclass(frozen=True)
 class Data:
@@ -61,12 +64,14 @@ def train(
     fabric: Fabric,
     checkpoints: Checkpoints,
     stop: Callable[[], int | None] = lambda: None,
+    each_epoch: EachEpoch = lambda row: None,
     title: str = "train",
 ) -> list[dict[str, float]]:
     """Train `model` in place and return its curves, one row an epoch.
 
     Goes on from the newest of `checkpoints`, if there is one. stop: asked after each step; a signal number makes it
-    write a checkpoint and raise Interrupted. Raises TrainingError where the loss is not finite.
+    write a checkpoint and raise Interrupted. each_epoch: told of each epoch's row once its checkpoint is written.
+    Raises TrainingError where the loss is not finite.
     """
     torch.manual_seed(seed_of(settings.seed, "training"))
     check(settings, model)
@@ -103,6 +108,7 @@ def train(
             best = _end_epoch(state, model, goal=goal, settings=settings, data=data, lr=lr)
             display.epoch(state.position.curves[-1], monitor=settings.monitor, best=best)
             checkpoints.save(state.position.step, state.tensors(), state.plain())
+            each_epoch(state.position.curves[-1])
     if state.best:
         load_state(model, state.best, what="the weights to keep")
     return state.position.curves

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import httpx
 import psutil
@@ -176,12 +177,10 @@ def test_what_is_killed_is_started_again_and_leaves_nothing_behind(served, long_
         return run, wait(service, stage_at_work)
 
     def stage_at_work():
-        found = [
-            psutil.Process(int(path.read_text()))
-            for path in service.root.glob(".mm/worktrees/*/pid")
-            if path.read_text()
-        ]
-        return next((process for process in found if process.is_running()), None) if found else None
+        for path in service.root.glob(".mm/worktrees/*/pid"):
+            with suppress(psutil.Error, ValueError):  # one of an earlier run, or half written
+                return psutil.Process(int(path.read_text()))
+        return None
 
     def crashed(run):
         return service.state(run).type is StateType.CRASHED
