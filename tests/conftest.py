@@ -6,6 +6,10 @@ import tempfile
 
 import pytest
 
+from tests.postgres import postgres
+
+__all__ = ["postgres"]  # a fixture for every test
+
 STATE = pytest.StashKey[str]()
 
 
