@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -11,16 +12,18 @@ from flows.branch import Branch
 from flows.environment import for_stages
 from flows.exits import MENDABLE
 from flows.lifeline import Lifeline
+from mmcore.config.pretrain import CHAMPION
 from mmcore.errors import MmcoreError, SetupError
-from mmcore.releases.contents import outputs_of
+from mmcore.releases.contents import digest_of, outputs_of
 from mmcore.releases.fetch import MODEL, digest_in, fetch
 from mmcore.releases.git import Git
-from mmcore.releases.looks import Look
+from mmcore.releases.looks import Look, earlier
 from mmcore.releases.record import VERDICT, Record, is_of, read_record
 from mmcore.releases.settings import ReleaseSettings
 from mmcore.releases.tags import Version, read_registry
 
 DATA = "artifacts/manifest.parquet"
+NONE = "none"
 
 
 class Candidate:
@@ -39,6 +42,20 @@ def champion_of(git: Git, settings: ReleaseSettings) -> Version | None:
     return read_registry(git, settings.name).current(settings.stage)
 
 
+def provide_champion(root: Path, git: Git, settings: ReleaseSettings) -> None:
+    """Put the model in use where a training that starts from it looks; where there is none, a folder that says so."""
+    target, champion = root / CHAMPION, champion_of(git, settings)
+    wanted = None if champion is None else digest_in(git, champion.commit)
+    if target.is_dir() and digest_of(target) == (wanted or digest_of(target)) and (wanted or (target / NONE).exists()):
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    if champion is None:
+        target.mkdir(parents=True)
+        (target / NONE).write_text("No model is in use: the training starts from nothing.\n", encoding="utf-8")
+        return
+    shutil.copytree(fetch(git, champion, name=settings.name), target)
+
+
 def known_verdict(root: Path, candidate: Candidate, champion: str | None) -> Record | None:
     """The verdict on these two models and this data, where it was given and still lies in artifacts/."""
     record = read_record(root)
@@ -55,7 +72,7 @@ def judged_before(branch: Branch, candidate: Candidate, champion: str) -> Look |
 
 
 def judge(root: Path, git: Git, branch: Branch, settings: ReleaseSettings, candidate: Candidate) -> Record:
-    """Run the comparison, write the look down, and give the verdict.
+    """Run the comparison and give the verdict.
 
     Raises SetupError where the bytes of the model in use cannot be had.
     """
@@ -75,9 +92,16 @@ def judge(root: Path, git: Git, branch: Branch, settings: ReleaseSettings, candi
     run_mm("stage", "judge")
     record = read_record(root)
     assert record is not None, f"`mm stage judge` wrote no {VERDICT}"
-    if record.get("look") and record["chance"]["new"]:
-        branch.looked(Look(**record["look"]))
     return record
+
+
+def write_down(record: Record, branch: Branch) -> None:
+    """The look of a verdict, if it was none before; killed in between, the next run does so."""
+    if record.get("look") is None:
+        return
+    look = Look(**record["look"])
+    if earlier(branch.looks(), look.key) is None:
+        branch.looked(look)
 
 
 def run_mm(*arguments: str) -> None:

@@ -26,6 +26,7 @@ def markdown(record: Record) -> Iterator[str]:
     yield f"# {record['verdict']}"
     yield ""
     yield from (f"- {reason}" for reason in record["reasons"])
+    yield from (f"- Drift: {what}." for what in (record["drift"] or {}).get("asks", []))
     if record["scores"]:
         yield ""
         yield "| score | in use | new | gain | interval |"

@@ -13,13 +13,13 @@ from rich.console import Console
 from flows.exits import DONE, MENDABLE, exit_code, run_to_exit
 from flows.fresh import update_imports
 from flows.graph import Graph
-from flows.judging import Candidate, champion_of, judge, judged_before, known_verdict
+from flows.judging import Candidate, champion_of, judge, judged_before, known_verdict, provide_champion, write_down
 from flows.locks import only_one
 from flows.options import stage_options
 from flows.outcome import Outcome, Status
 from flows.project import check_project
 from flows.releasing import Releaser, digest_or_none, settle, was_taken_back
-from flows.settings import release_settings
+from flows.settings import release_settings, starts_from_champion
 from flows.summary import REPORT, read_scores, score_line, score_table
 from mmcore.releases.git import Git
 from mmcore.releases.record import PAGE, Record, write_record
@@ -58,6 +58,8 @@ def retrain(root: Path, *, jobs: int, force: bool, as_json: bool, release: bool 
         releaser.mend()
         for path in update_imports(root, git):
             _tell(f"New data: {path}")
+        if starts_from_champion(root):
+            provide_champion(root, git, settings)
         result = Result([] if is_up_to_date() and not force else bring_up_to_date(jobs=jobs, force=force))
         if not exit_code(result.outcomes):
             decide(result, root, releaser, releasing=settings.enabled if release is None else release)
@@ -87,7 +89,8 @@ def decide(result: Result, root: Path, releaser: Releaser, *, releasing: bool) -
         _tell("Comparing the new model with the one in use." if champion else "Looking at the first model.")
         result.record = judge(root, git, branch, settings, candidate)
         publish(result)
-    if result.record["verdict"] == "PROMOTE" and releasing and result.record["release"] is None:
+    write_down(result.record, branch)
+    if result.record["verdict"] == "PROMOTE" and releasing:
         release_it(result, root, releaser, settings, candidate)
 
 
@@ -98,7 +101,7 @@ def release_it(result: Result, root: Path, releaser: Releaser, settings: Release
     assert candidate.digest is not None
     taken_back = was_taken_back(releaser.git, settings, candidate.digest)
     if taken_back is not None:
-        record["verdict"] = "HOLD"
+        record["verdict"], record["release"] = "HOLD", None
         number = taken_back.number
         mend = f"`python -m flows.release promote {number}` uses it all the same."
         record["reasons"] = [f"The same model was released as {number} and taken back. {mend}", *record["reasons"]]
@@ -158,7 +161,7 @@ def tell_of_verdict(result: Result) -> None:
         return
     reasons: Sequence[str] = result.record["reasons"]
     print(f"{result.record['verdict']}: {reasons[0] if reasons else ''}")
-    for reason in reasons[1:]:
+    for reason in [*reasons[1:], *(f"Drift: {what}." for what in (result.record["drift"] or {}).get("asks", []))]:
         print(f"  {reason}")
     print(f"The verdict: {PAGE}")
     released = result.record["release"]

@@ -9,6 +9,8 @@ from mmcore.training.settings import TrainingSettings
 
 FIRST = "first"
 """The name of the one run there is."""
+CHAMPION = "artifacts/champion"
+"""Where flows put the model in use for a training that starts from it."""
 NO_START = "mmcore/stages/pretrain.py"
 """Stands where train depends on a first training's model and there is none: DVC wants a path that is there."""
 
@@ -28,8 +30,14 @@ class PretrainSettings:
 
 def planned_pretrain(given: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:
     """`runs` and `start` for what is `given` to be others than in `training`, as YAML has them."""
+    from_champion = training.get("start_from") == "champion"
     if not given:
-        return {"runs": {}, "start": NO_START}
+        return {"runs": {}, "start": CHAMPION if from_champion else NO_START}
+    if from_champion:
+        raise ConfigError(
+            "training.start_from is champion, and pretrain.training asks for a first training: a model starts from one "
+            "of them. Set training.start_from to null, or pretrain.training to {}."
+        )
     known = [item.name for item in fields(TrainingSettings)]
     for name in given:
         if name not in known:

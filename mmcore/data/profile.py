@@ -1,5 +1,6 @@
 """What rows look like, field by field, in a few numbers: kept with a model, to hold later rows against it."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mmcore.data.cells import Columns
 from mmcore.data.manifest import Manifest
 from mmcore.interfaces.modality import Cell
 
@@ -16,7 +18,6 @@ LABELS = 50
 """Distinct values up to which a field is taken for labels."""
 STEPS = 20
 """Quantiles kept of numbers and of lengths: STEPS + 1."""
-REST = "(other)"
 
 
 @dataclass(frozen=True)
@@ -39,22 +40,53 @@ class Change:
         return self.distance > self.limit
 
 
-def profile_of(manifest: Manifest, rows: np.ndarray, fields: Sequence[str]) -> dict[str, Any]:
-    """Field -> cells, share of missing ones, and shares of labels, or quantiles of numbers or of the texts' lengths."""
-    return {name: _profile([manifest.cells(name)[row] for row in rows], manifest, name) for name in sorted(fields)}
+def profile_of(
+    manifest: Manifest, rows: np.ndarray, fields: Mapping[str, Columns], *, like: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Field, or FIELD.COLUMN where it is made of several -> how many rows, the share of missing cells, and the shares
+    of labels or the quantiles of numbers or of the texts' lengths.
+
+    like: an earlier profile; what was labels, numbers or lengths there is so here, however many distinct values it has.
+    """
+    found, before = dict[str, Any](), like or {}
+    for name, columns in sorted(fields.items()):
+        cells = manifest.cells(name)
+        chosen = [cells[row] for row in rows]
+        if any(manifest.hashes(name)):  # of files the names say nothing
+            found[name] = _missing(chosen)
+        elif isinstance(columns, str):
+            found[name] = _profile(chosen, before.get(name, {}))
+        else:
+            objects = [{} if cell is None else json.loads(str(cell)) for cell in chosen]
+            for column in columns:
+                key = f"{name}.{column}"
+                found[key] = _profile([one.get(column) for one in objects], before.get(key, {}))
+    return found
 
 
-def _profile(cells: Sequence[Cell | None], manifest: Manifest, name: str) -> dict[str, Any]:
-    there = [cell for cell in cells if cell is not None]
-    found: dict[str, Any] = {"rows": len(cells), "missing": 1 - len(there) / len(cells) if cells else 0.0}
-    if not there or any(manifest.hashes(name)):  # of files the names say nothing
+def _missing(cells: Sequence[Cell | None]) -> dict[str, Any]:
+    return {"rows": len(cells), "missing": sum(cell is None for cell in cells) / len(cells) if cells else 0.0}
+
+
+def _profile(cells: Sequence[Cell | None], like: Mapping[str, Any]) -> dict[str, Any]:
+    there, found = [cell for cell in cells if cell is not None], _missing(cells)
+    if not there:
         return found
     counts = Counter(map(str, there))
-    if len(counts) <= LABELS and not all(isinstance(cell, float) for cell in there):
+    if "labels" in like or (len(counts) <= LABELS and not {"numbers", "lengths"} & set(like)):
         return found | {"labels": {label: count / len(there) for label, count in sorted(counts.items())}}
-    if all(isinstance(cell, int | float) for cell in there):
-        return found | {"numbers": _quantiles([float(cell) for cell in there])}
-    return found | {"lengths": _quantiles([float(len(str(cell))) for cell in there])}
+    numbers = None if "lengths" in like else _numbers(there)
+    if numbers is None:
+        return found | {"lengths": _quantiles([float(len(str(cell))) for cell in there])}
+    return found | {"numbers": _quantiles(numbers)}
+
+
+def _numbers(cells: Sequence[Cell]) -> list[float] | None:
+    """None where one of them is a text."""
+    try:
+        return [float(cell) for cell in cells]
+    except ValueError:
+        return None
 
 
 def _quantiles(values: Sequence[float]) -> list[float]:
@@ -71,8 +103,8 @@ def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
         gone = (old["missing"], new["missing"])
         told = [f"{share:.1%}" for share in gone]
         found.append(_change(name, "missing", told[0], told[1], abs(gone[1] - gone[0]), sizes, kinds=2))
-        if "labels" in old and ("labels" in new or "lengths" in new):
-            found.append(_labels(name, old["labels"], new.get("labels", {REST: 1.0}), sizes))
+        if "labels" in old and "labels" in new:
+            found.append(_labels(name, old["labels"], new["labels"], sizes))
         for what in ("numbers", "lengths"):
             if what in old and what in new:
                 distance = kolmogorov(old[what], new[what])

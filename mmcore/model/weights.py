@@ -40,6 +40,14 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], *, what: str) -> 
     module.load_state_dict(dict(state), strict=False)  # shared tensors stand there once
 
 
+def load_matching(module: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
+    """Put in what fits by name and shape; the names of what does not stay as they are and are returned, sorted."""
+    own = module.state_dict()
+    fitting = {name: tensor for name, tensor in state.items() if name in own and own[name].shape == tensor.shape}
+    module.load_state_dict(fitting, strict=False)
+    return sorted(set(state_of(module)) - set(fitting))
+
+
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     """Write tensors by name; no metadata, whose order would not be stable."""
     ready = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}

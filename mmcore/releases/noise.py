@@ -3,19 +3,29 @@
 The bootstrap over rows tells how sure a score is for these weights. It does not tell that another seed, or another
 order of the same rows, would have given weights that are as much better. Two trainings of one kind, scored on the same
 rows, differ by both at once, with a deviation of sqrt(2) s, s being that between single trainings. s is known
-- from `repeats.seeds` of the night: the scores of its trainings (n - 1 degrees of freedom),
-- from the nights before: how far the gains over one and the same champion lie apart from night to night. Half the mean
-  square of successive differences (von Neumann 1941) rather than the variance, so that a trend or one real step forward
-  does not pass for chance for ever; it is worth 2/3 of a degree of freedom a difference.
+- from `repeats.seeds`: the scores of each night's trainings (n - 1 degrees of freedom). Once there are ENOUGH of them,
+  they alone count.
+- else also from the nights before: how far the gains over one and the same champion lie apart. A real step forward is
+  no chance, so once there are MONTHS the median of their variances counts, and one of them may hold a step. Until then
+  the larger of two: the variance, and half the mean square of successive differences (von Neumann 1941), which is too
+  small where a night's training resembles that of the night before.
+With one seed a night, verdicts are slower rather than wrong. benchmarks/verdicts.py shows both.
 """
 
+import itertools
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from scipy import stats  # type: ignore[import-untyped]
 
 from mmcore.releases.looks import Look
+
+ENOUGH = 10
+"""Degrees of freedom."""
+MONTH, MONTHS = 30, 3
+"""Nights, and how many such parts there must be."""
 
 
 @dataclass(frozen=True)
@@ -29,22 +39,38 @@ class Noise:
 
 def noise_of(looks: Sequence[Look], metric: str) -> Noise:
     """What is known from looks, in the order of time, at one metric."""
-    parts = [(look.deviation**2 * (look.seeds - 1), look.seeds - 1.0) for look in looks if look.metric == metric]
-    parts += _nights(looks, metric)
-    freedom = sum(each for _, each in parts)
-    return Noise(math.sqrt(sum(squares for squares, _ in parts) / freedom) if freedom else 0.0, freedom)
+    known = [look for look in looks if look.metric == metric]
+    freedom = float(sum(look.seeds - 1 for look in known))
+    squares = sum(look.deviation**2 * (look.seeds - 1) for look in known)
+    if freedom < ENOUGH:
+        for variance, worth in _by_nights(_by_champion(known)):
+            freedom, squares = freedom + worth, squares + worth * variance
+    return Noise(math.sqrt(squares / freedom) if freedom else 0.0, freedom)
 
 
-def _nights(looks: Iterable[Look], metric: str) -> list[tuple[float, float]]:
-    """(sum of squares, degrees of freedom) for each step from one night to the next under one champion."""
-    found, last = list[tuple[float, float]](), dict[str, Look]()
+def _by_champion(looks: Iterable[Look]) -> list[list[float]]:
+    """The gains over each champion that was compared with at least two models, in the order of time."""
+    found = dict[str, dict[str, float]]()
     for look in looks:
-        before = last.get(look.champion)
-        if look.metric == metric and before is not None and before.challenger != look.challenger:
-            found.append(((look.gain - before.gain) ** 2 / 2 * 2 / 3, 2 / 3))
-        if look.metric == metric:
-            last[look.champion] = look
-    return found
+        found.setdefault(look.champion, {})[look.challenger] = look.gain
+    return [list(gains.values()) for gains in found.values() if len(gains) > 1]
+
+
+def _by_nights(tenures: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    """(variance, degrees of freedom it is worth) for parts of what is known."""
+    months = [gains[at : at + MONTH] for gains in tenures for at in range(0, len(gains) - MONTH + 1, MONTH)]
+    if len(months) >= MONTHS:
+        # A median of variances is worth 0.64 of their mean, and lies 2 % below it.
+        return [(1.02 * statistics.median(map(statistics.variance, months)), 0.6 * (MONTH - 1) * len(months))]
+    return [
+        (max(statistics.variance(gains), _successive(gains) / (2 * (len(gains) - 1))), 2 / 3 * (len(gains) - 1))
+        for gains in tenures
+    ]
+
+
+def _successive(gains: Sequence[float]) -> float:
+    """The sum of squared steps."""
+    return sum((after - before) ** 2 for before, after in itertools.pairwise(gains))
 
 
 @dataclass(frozen=True)

@@ -35,13 +35,13 @@ def strip(watched: Mapping[str, float], needed: float | None) -> dict[str, float
 
 
 def fine(value: float) -> str:
-    """Four digits: what lies between two models is small."""
-    return f"{value:.4g}" if value == value else "not defined"
+    """Four digits after the point: what lies between two models is small."""
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:.6g}"
 
 
 def signed(value: float) -> str:
     """A gain with its sign."""
-    return f"{value:+.4g}"
+    return f"{'+' if value > 0 else '−' if value < 0 else '±'}{fine(abs(value))}"
 
 
 @cache

@@ -13,7 +13,7 @@ from mmcore.data.dataset import Arrays, Dataset, Missing
 from mmcore.data.live import LiveArrays
 from mmcore.data.loader import Loader
 from mmcore.data.manifest import Manifest
-from mmcore.data.marks import marks_of, read_marks, seen
+from mmcore.data.marks import SEEN, marks_of, read_marks, seen
 from mmcore.data.quarantine import broken_rows, read_broken
 from mmcore.errors import ArtifactError, DataError, PluginError, listing
 from mmcore.evaluation.compare import Bootstrap, Paired, compare
@@ -106,8 +106,8 @@ def fair_rows(
 ) -> tuple[np.ndarray, dict[str, int]]:
     """The rows of the split that count, and how many do not, by why.
 
-    A row that one model was trained on, by content or by group, and the other was not, is no test of either. Where both
-    were (the same content stands on both sides of a split that the data itself names), neither has an advantage.
+    A row that a model was trained on, by content or by group, is no test of it. Where both were because the same
+    content stands on both sides of a split that today's data itself names, neither has an advantage, and it counts.
     Raises DataError where none is left.
     """
     rows = manifest.rows(split)
@@ -117,16 +117,18 @@ def fair_rows(
         seen(marks_of(manifest, _inputs(one, manifest))[kept], read_marks(folder))
         for folder, one in zip(folders, saved, strict=True)
     ]
-    only_one = trained_on[0] != trained_on[1]
+    marks = marks_of(manifest, _inputs(saved[1], manifest))
+    repeated = np.isin(marks[kept, 1], marks[np.isin(manifest.splits, SEEN), 1])
+    unfair = (trained_on[0] | trained_on[1]) & ~(trained_on[0] & trained_on[1] & repeated)
     left_out = {
         "in quarantine": len(rows) - len(kept),
-        "trained on by the model in use": int((trained_on[0] & only_one).sum()),
-        "trained on by the new model": int((trained_on[1] & only_one).sum()),
+        "trained on by the model in use": int((trained_on[0] & unfair).sum()),
+        "trained on by the new model": int((trained_on[1] & ~trained_on[0] & unfair).sum()),
     }
-    if only_one.all():
+    if unfair.all():
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count)
         raise DataError(f"no row of the {split} split is left to compare on ({why or 'it is empty'}).")
-    return kept[~only_one], {reason: count for reason, count in left_out.items() if count}
+    return kept[~unfair], {reason: count for reason, count in left_out.items() if count}
 
 
 def _inputs(saved: Saved, manifest: Manifest) -> list[str]:

@@ -48,8 +48,8 @@ def drift_of(params: Params, paths: Paths, champion: Path, *, plugins: Plugins |
     if len(new) < LEAST:
         return {"rows": len(new), "asks": [], "fields": [], "embedding": None}
     then = json.loads((champion / FILE).read_text(encoding="utf-8"))
-    fields = [name for name in saved.modalities if name in manifest.table.column_names]
-    found = changes(then, profile_of(manifest, new, fields))
+    fields = {name: columns for name, columns in saved.columns.items() if name in manifest.table.column_names}
+    found = changes(then, profile_of(manifest, new, fields, like=then))
     asks = [f"{one.what} of {one.field} went from {one.then} to {one.now}" for one in found if one.drifted]
     held_out = old[manifest.splits[old] == "validation"]  # a model sees rows that it learned from more clearly
     old = held_out if len(held_out) >= LEAST else old

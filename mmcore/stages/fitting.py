@@ -8,9 +8,10 @@ import numpy as np
 
 from mmcore.config.params import Params
 from mmcore.data.balance import even_shares
+from mmcore.data.cells import Columns
 from mmcore.data.loader import Loader
 from mmcore.data.manifest import Manifest
-from mmcore.data.marks import SEEN, marks_of, write_marks
+from mmcore.data.marks import SEEN, marks_of, read_marks, write_marks
 from mmcore.data.profile import FILE, profile_of
 from mmcore.data.writing import write_json
 from mmcore.errors import ArtifactError, ConfigError, listing
@@ -22,7 +23,7 @@ from mmcore.model.assemble import assemble
 from mmcore.model.folder import save_model
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.plan import ModelPlan
-from mmcore.model.weights import load_state, load_tensors
+from mmcore.model.weights import load_matching, load_state, load_tensors
 from mmcore.registry.plugins import Plugins
 from mmcore.runtime.fabric import Fabric, launch
 from mmcore.runtime.signals import catch_signals
@@ -59,16 +60,22 @@ def fit_model(
     title: str,
     start: Path | None = None,
     each_epoch: EachEpoch = lambda row: None,
+    partly: bool = False,
 ) -> list[dict[str, float]]:
     """Train a fresh model on the inputs' training split; its curves, one row an epoch.
 
     start: a file with the weights to start from; None: those that its encoders start from by themselves.
+    partly: as far as they fit, and the rest as where there is no file.
     """
-    if start is None:
+    if start is None or partly:
         for encoder in model.encoders.values():
             assert isinstance(encoder, Encoder)
             encoder.warm_start()
-    else:
+    if start is not None and partly:
+        if new := load_matching(model, load_tensors(start)):
+            shown = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
+            print(f"{start} does not hold, or not in this shape: {shown}. These start from nothing.", flush=True)
+    elif start is not None:
         load_state(model, load_tensors(start), what=str(start))
     model.cached = inputs.cached
     rows = inputs.dataset.rows("train")
@@ -110,6 +117,7 @@ def fit_and_save(
     timings: Path | None,
     title: str,
     each_epoch: EachEpoch = lambda row: None,
+    partly: bool = False,
 ) -> None:
     """Train the model that `params` describe and write its folder, curves and timings.
 
@@ -135,12 +143,12 @@ def fit_and_save(
     with catch_signals() as stop:
         curves = fit_model(
             made, inputs, plan=plan, settings=settings, fabric=fabric, checkpoints=checkpoints,
-            stop=lambda: stop.requested, validates=True, title=title, start=start,
+            stop=lambda: stop.requested, validates=True, title=title, start=start, partly=partly,
             each_epoch=tell,
         )  # fmt: skip
     columns = {name: field.column for name, field in fields.items()}
     save_model(model, made.cpu(), plan=plan, modalities=modalities, columns=columns, plugins=plugins)
-    record_rows(model, paths, list(plan.encoders), fields=list(fields))
+    record_rows(model, paths, list(plan.encoders), columns=columns, start=start)
     write_curves(learning, curves)
     if timings is not None:
         about = {"train_s": round(time.perf_counter() - started, 1), "device": str(fabric.device)}
@@ -148,15 +156,20 @@ def fit_and_save(
     checkpoints.clear()
 
 
-def record_rows(model: Path, paths: Paths, inputs: list[str], *, fields: list[str]) -> None:
+def record_rows(
+    model: Path, paths: Paths, inputs: list[str], *, columns: Mapping[str, Columns], start: Path | None
+) -> None:
     """Write into a model folder which rows it was trained on, and what they look like.
 
-    So that it is never judged on them, and later ones can be held against them.
+    So that it is never judged on them, and later ones can be held against them. A model that started from another one
+    has seen what that one had.
     """
     manifest = Manifest.read(paths.manifest)
     rows = np.flatnonzero(np.isin(manifest.splits, SEEN))
-    write_marks(model, marks_of(manifest, inputs)[rows])
-    write_json(model / FILE, profile_of(manifest, rows, fields))
+    before = None if start is None else read_marks(start.parent)
+    marks = marks_of(manifest, inputs)[rows].ravel()
+    write_marks(model, marks if before is None else np.concatenate([marks, before]))
+    write_json(model / FILE, profile_of(manifest, rows, columns))
 
 
 def _shares(inputs: Inputs, rows: np.ndarray, field: str) -> np.ndarray:

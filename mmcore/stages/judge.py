@@ -51,7 +51,6 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
         else:
             _compare(record, compared, params, paths, looks=looks, now=now)
             record["drift"] = drift_of(params, paths, folder, plugins=plugins)
-            record["reasons"] += [f"Drift: {what}." for what in (record["drift"] or {}).get("asks", [])]
     record["earlier"] = [asdict(look) for look in of_the_year(looks, now)][-SHOWN:]
     write_record(paths.root, record)
     verdict.run(params, paths)

@@ -1,7 +1,10 @@
 """train: from prepared inputs to a model folder."""
 
+from pathlib import Path
+
 from mmcore.config.params import Params
-from mmcore.config.pretrain import FIRST, PretrainSettings
+from mmcore.config.pretrain import CHAMPION, FIRST, PretrainSettings
+from mmcore.errors import ArtifactError
 from mmcore.registry.plugins import Plugins, installed
 from mmcore.stages.fitting import fit_and_save
 from mmcore.stages.paths import Paths
@@ -12,9 +15,23 @@ READS = ("fields", "fusion", "tasks", "model", "training", "pretrain")
 
 def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None:
     """Write model/, plots/learning.csv and timings.json. Killed and started again, it ends with the same bytes."""
-    before = params.get("pretrain", PretrainSettings).runs
+    before, settings = params.get("pretrain", PretrainSettings).runs, params.get("training", TrainingSettings)
+    start = paths.pretrain(FIRST) / "model" / "model.safetensors" if before else None
+    if settings.start_from == "champion":
+        start = champion(paths)
     fit_and_save(
-        params, paths, params.get("training", TrainingSettings), plugins=plugins or installed(),
-        start=paths.pretrain(FIRST) / "model" / "model.safetensors" if before else None,
+        params, paths, settings, plugins=plugins or installed(), start=start, partly=settings.start_from is not None,
         model=paths.model, learning=paths.learning, timings=paths.timings, title="train",
     )  # fmt: skip
+
+
+def champion(paths: Paths) -> Path | None:
+    """The weights of the model in use; None where there is none yet. Raises ArtifactError where nobody put it there."""
+    folder = paths.root / CHAMPION
+    if not folder.is_dir():
+        raise ArtifactError(
+            f"training.start_from is champion, but {CHAMPION} is not there. `python -m flows.retrain` puts the model "
+            "in use there. Set training.start_from to null to start from nothing."
+        )
+    weights = folder / "model.safetensors"
+    return weights if weights.exists() else None

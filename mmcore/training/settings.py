@@ -61,5 +61,8 @@ class TrainingSettings:
     """Torch threads on a CPU; never taken from the machine, since 1 and 2 threads give different weights."""
     checkpoint_every_s: Annotated[float, Range(0)] = 30.0
     """Seconds between checkpoints inside an epoch; one is written after each epoch as well."""
+    start_from: Literal["champion"] | None = None
+    """`champion`: the weights of the model in use, as far as they fit; `python -m flows.retrain` puts it into
+    artifacts/champion first. null: from nothing, or from what `pretrain` made."""
     packages: tuple[PackageSettings, ...] = ()
     """Where the fusion and the tasks come from, if from outside this repository; written by `mm compose`."""

@@ -1,0 +1,157 @@
+"""`python -m flows.release`: what is in use, what was, and the way back."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import flows.release
+from mmcore.errors import ConfigError, SetupError
+from mmcore.releases.contents import digest_of
+from mmcore.releases.fetch import digest_in, fetch, named
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run it in this process; gives what it printed."""
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["release", *arguments])
+        parser_exit = flows.release.main()
+        told = capsys.readouterr()
+        return parser_exit, told.out, told.err
+
+    return command
+
+
+@pytest.fixture
+def second(released):
+    """v1.1.0, of value 2, in use; v1.0.0, of value 1, before."""
+    released.data(2)
+    assert released.retrain() == 0
+    return released
+
+
+def test_the_list_marks_what_is_in_use(second, command):
+    code, told, _ = command("list", "--json")
+    listed = json.loads(told)
+    assert (code, listed["current"]) == (0, "v1.1.0")
+    assert [(row["version"], row["in_use"]) for row in listed["releases"]] == [("v1.1.0", True), ("v1.0.0", False)]
+    assert listed["releases"][0]["score"] == 2
+    assert "v1.1.0" in command()[1]
+
+
+def test_where_there_are_no_releases_it_says_how_to_make_one(toy, command):
+    assert "--release" in command("list")[1]
+
+
+def test_the_card_of_a_release_is_shown(second, command):
+    assert "# model v1.1.0" in command("show")[1]
+    assert "# model v1.0.0" in command("show", "v1.0.0")[1]
+    assert json.loads(command("show", "--json")[1])["record"]["verdict"] == "PROMOTE"
+
+
+def test_rolled_back_everyone_gets_the_old_bytes_again(second, command):
+    old = digest_in(second.git, second.registry().version("v1.0.0").commit)
+    code, told, _ = command("rollback", "--reason", "it is rude")
+    assert (code, second.in_use()) == (0, "v1.0.0")
+    assert "prod is v1.0.0 now" in told
+    assert second.fetched(stage="prod") == "1"
+    assert digest_of(fetch(second.git, named(second.git, "prod"))) == old
+    assert "it is rude" in second.git.run("tag", "-n1", "--list", "model#prod#3")
+
+
+def test_what_was_rolled_back_is_not_promoted_again_by_itself(second, command):
+    command("rollback")
+    assert second.retrain() == 0
+    assert second.in_use() == "v1.0.0"
+    assert second.record()["verdict"] == "HOLD"
+    assert command("promote", "v1.1.0")[0] == 0
+    assert second.in_use() == "v1.1.0"
+
+
+def test_twice_rolled_back_goes_back_twice(second, command):
+    second.data(3)
+    second.retrain()
+    command("rollback")
+    command("rollback")
+    assert second.in_use() == "v1.0.0"
+    code, _, told = command("rollback")
+    assert code == 2
+    assert "v1.0.0 is the oldest release" in told
+
+
+def test_there_must_be_something_to_go_back_to(released, command):
+    code, _, told = command("rollback")
+    assert code == 2
+    assert "no earlier release" in told
+
+
+def test_a_model_can_be_released_against_its_verdict_and_that_is_kept(released, command):
+    released.data(0)
+    released.retrain()
+    assert released.record()["verdict"] == "REJECT"
+    assert command("promote")[0] == 2  # without a reason
+    assert command("promote", "--reason", "the old one is rude")[0] == 0
+    assert (released.in_use(), released.fetched(stage="prod")) == ("v1.1.0", "0")
+    assert released.record()["forced"]["reason"] == "the old one is rude"
+    card = released.git.file("releases", "releases/card.md")
+    assert "**Released against the verdict**" in card
+    assert "the old one is rude" in card
+
+
+def test_an_unknown_release_is_told_with_those_there_are(released, command):
+    code, _, told = command("promote", "v1.2.0")
+    assert code == 2
+    assert "There is: v1.0.0." in told
+
+
+def test_a_release_s_folder_can_be_had(second, command, tmp_path):
+    assert command("get", "v1.0.0", "--out", str(tmp_path / "old"))[0] == 0
+    assert (tmp_path / "old" / "value").read_text() == "1\n"
+    assert command("get", "v1.0.0", "--out", str(tmp_path / "old"))[0] == 2
+
+
+def test_words_of_the_command_line_are_releases(second):
+    assert named(second.git, "prod").number == "v1.1.0"
+    assert named(second.git, "v1.0.0").number == named(second.git, "model@v1.0.0").number == "v1.0.0"
+    with pytest.raises(ConfigError, match=r"Pointers: prod. Releases: v1\.0\.0, v1\.1\.0"):
+        named(second.git, "staging")
+
+
+def test_where_nothing_was_released_a_word_is_told_to_be_no_folder(toy):
+    with pytest.raises(ConfigError, match="has no releases"):
+        named(toy.git, "prod")
+
+
+def test_what_was_fetched_and_then_damaged_is_fetched_anew(second):
+    folder = fetch(second.git, named(second.git, "prod"))
+    (folder / "value").chmod(0o644)
+    (folder / "value").write_text("junk")
+    assert (fetch(second.git, named(second.git, "prod")) / "value").read_text() == "2\n"
+
+
+@pytest.mark.slow  # DVC and GTO as processes of their own
+def test_gto_and_dvc_read_what_we_write(second, real_dvc, tmp_path):
+    """By their own programs, in a worktree of its own, as somebody else would."""
+    other = tmp_path / "other"
+    second.git.run("worktree", "add", "-q", "--detach", str(other))
+    run = {"cwd": other, "capture_output": True, "text": True, "check": True}
+    subprocess.run(
+        [sys.executable, "-m", "dvc", "config", "--local", "cache.dir", str(second.root / ".dvc/cache")], **run
+    )
+    program = str(Path(sys.executable).with_name("gto"))
+    shown = json.loads(subprocess.run([program, "show", "model", "--json"], **run).stdout)
+    stages = {one["version"]: [stage["stage"] for stage in one["stages"]] for one in shown}
+    assert stages["v1.1.0"] == ["prod"]
+    get = [sys.executable, "-m", "dvc", "artifacts", "get", ".", "model", "--stage", "prod", "-q", "-o", "got"]
+    subprocess.run(get, **run)
+    assert (other / "got" / "value").read_text() == "2\n"
+
+
+def test_a_repository_without_a_commit_is_told(toy, monkeypatch):
+    monkeypatch.setattr("mmcore.releases.git.Git.commit_of", lambda *_: None)
+    with pytest.raises(SetupError, match="git has no commit yet"):
+        toy.retrain()
