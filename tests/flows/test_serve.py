@@ -211,7 +211,7 @@ def test_what_is_killed_is_started_again_and_leaves_nothing_behind(served, long_
 
 
 @pytest.mark.slow  # a real server with PostgreSQL, and two workers
-def test_two_machines_share_what_they_have_made_and_the_work(served, postgres, tmp_path):
+def test_two_machines_share_what_they_have_made_and_the_work(served, prefect_postgres, tmp_path):
     """Each in a clone of its own; what they have in common are the server and DVC's remote."""
     project = served.project
     project.write(".dvc/config", f"['remote \"shared\"']\n    url = {tmp_path / 'remote'}\n")
@@ -220,7 +220,7 @@ def test_two_machines_share_what_they_have_made_and_the_work(served, postgres, t
     project.stages(copy=copy)
     first = served(
         cron=None, check=None, stages=False, remote="shared", server={"runs": 2},
-        database=postgres.database(driver="asyncpg"),
+        database=prefect_postgres,
     )  # fmt: skip
 
     def completed(run):
