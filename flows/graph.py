@@ -8,6 +8,7 @@ Those parts have no public names: the version of DVC is pinned, and tests/flows/
 """
 
 import logging
+import os
 import sys
 import threading
 import time
@@ -37,6 +38,7 @@ from flows.wishes import read_wishes
 from mmcore.errors import MmcoreError, SetupError
 
 TAIL_LINES = 20  # of a failed command, kept for the summary
+PULL = "MM_PULL"  # set: outputs that another machine made are fetched from DVC's default remote
 USER_CAN_MEND = 2  # the exit code with which `mm stage` says so
 
 # DVC sets its loggers up as for its command line: news on stdout, and a warning for each empty file it hashes.
@@ -164,7 +166,7 @@ class Graph:
 
     def _restore(self, stage: DvcStage) -> bool:
         with suppress(RunCacheNotFoundError):
-            self._repo.stage_cache.restore(stage)
+            self._repo.stage_cache.restore(stage, pull=PULL in os.environ)
             return True
         return False
 

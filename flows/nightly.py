@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import shutil
-import sys
+import subprocess
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -25,7 +25,7 @@ from prefect.states import Completed, Failed
 
 from flows.changes import signature
 from flows.command import Ended, run_command
-from flows.environment import for_stages, served_clone
+from flows.environment import for_stages, python_module, served_clone
 from flows.lifeline import Lifeline
 from flows.prune import keep_use, prune
 from flows.record import one_at_a_time, read_record, write_record
@@ -74,13 +74,17 @@ def _run(clone: Path, timetable: Timetable, *, only_if_changed: bool, force: boo
         return Completed(name="Nothing new", message=f"Data and code are as the last run found them ({commit[:9]}).")
     _make_room(clone, timetable)
     name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{commit[:9]}"
-    worktree = add_worktree(clone, commit, name=name, share=timetable.share)
+    worktree = add_worktree(clone, commit, name=name, share=timetable.share, remote=timetable.remote)
+    if timetable.remote is not None:
+        _dvc(worktree, "fetch", "--run-cache", "--quiet")
     last: deque[str] = deque(maxlen=TAIL_LINES)
     ended = _retrain(worktree, timetable, last, flags=_flags(timetable, force=force, release=release))
     told = _told(worktree)
     # Also of a run that failed: the same would fail again every few minutes. The next one by the clock tries again.
     write_record(clone, {"signature": mark, "commit": commit, "worktree": name, "code": ended.code})
     keep_use(clone, worktree)
+    if timetable.remote is not None and not ended.code:
+        _dvc(worktree, "push", "--run-cache", "--quiet")
     message = _message(ended, told, last, timetable)
     create_markdown_artifact(_page(message, told, worktree, commit), key="nightly", description=message.splitlines()[0])
     return Failed(message=message) if ended.code or ended.timed_out else Completed(message=message)
@@ -113,9 +117,20 @@ def _flags(timetable: Timetable, *, force: bool, release: bool | None) -> list[s
     return ["--wait", "--jobs", str(timetable.jobs), *(["--force"] if force else []), *said]
 
 
+def _dvc(worktree: Path, *arguments: str) -> None:
+    """What other machines made, or what this one did for them. Without it there is more to do, and nothing is wrong."""
+    done = subprocess.run(
+        [*python_module("dvc"), *arguments], cwd=worktree, env={**os.environ, **for_stages()}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        get_run_logger().warning("`dvc %s` failed: %s", " ".join(arguments), done.stderr.strip())
+
+
 def _retrain(worktree: Path, timetable: Timetable, last: deque[str], *, flags: Sequence[str]) -> Ended:
     """The command, its lines going to Prefect's log and to whoever watches the worker."""
     log, stop = get_run_logger(), Stop()
+    pull = {} if timetable.remote is None else {"MM_PULL": "1"}
 
     def show(line: str) -> None:
         last.append(line)
@@ -125,13 +140,13 @@ def _retrain(worktree: Path, timetable: Timetable, last: deque[str], *, flags: S
     show(f"Retraining {worktree.name} in a clean worktree.")
     # Its result alone is on stdout; it goes to a file, so that its lines can be shown as they come.
     aside = ["sh", "-c", 'out=$0; exec "$@" > "$out"', str(worktree / RESULT)]
-    leashed = [sys.executable, "-m", "flows.leash", sys.executable, "-m", "flows.retrain", "--json", *flags]
+    leashed = [*python_module("flows.leash"), *python_module("flows.retrain"), "--json", *flags]
     with closing(Lifeline()) as lifeline, noted(lambda _: stop.request()):
         return run_command(
             [*aside, *leashed],
             show,
             folder=worktree,
-            environment={**os.environ, **for_stages(), "PYTHONPATH": code_of(worktree)},
+            environment={**os.environ, **for_stages(), **pull, "PYTHONPATH": code_of(worktree)},
             stop=stop,
             lifeline=lifeline,
             timeout_s=timetable.timeout_h * 3600,

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import IO
@@ -37,12 +38,14 @@ LOG_BYTES = 10_000_000  # a log that has grown beyond it is begun anew, the old 
 API = "PREFECT_API_URL"
 
 
-def serve(root: Path, *, port: int | None) -> int:
+def serve(root: Path, *, host: str | None, port: int | None) -> int:
     """Returns when a signal has come and all has ended, by raising what the signal stands for."""
     check_project(root)
     timetable = read_timetable(root)
+    server = replace(timetable.server, host=host or timetable.server.host, port=port or timetable.server.port)
+    timetable = replace(timetable, server=server)
     with one_at_a_time(root, name="serve"), closing(_Service(root, timetable)) as service, noted(service.end):
-        service.start(port or timetable.server.port)
+        service.start()
         while not service.stop.wait(0.5):
             pass
     return DONE
@@ -75,10 +78,10 @@ class _Service:
         self._lifeline.close()
         self._open.close()
 
-    def start(self, port: int) -> None:
+    def start(self) -> None:
         """Raises SetupError where the server does not come up or does not take the schedule."""
         elsewhere = os.environ.get(API)
-        address = elsewhere or self._start_server(port)
+        address = elsewhere or self._start_server()
         if self.stop.requested:
             return
         if not elsewhere:
@@ -89,13 +92,13 @@ class _Service:
         self._program("worker", python_module("flows.worker"), {API: address})
         self._console.print(f"Prefect's pages: [bold]{address.removesuffix('/api')}[/]   (ctrl-c ends all of it)")
 
-    def _start_server(self, port: int) -> str:
+    def _start_server(self) -> str:
         """Returns the address of its API, once that answers."""
-        host = self._timetable.server.host
+        host, port = self._timetable.server.host, self._timetable.server.port
         _check_free(host, port)
         self._console.print("Starting Prefect's server.")
         command = [*python_module("prefect"), "server", "start"]
-        program = self._program("server", command, server_settings(self._timetable, port=port), quiet=True)
+        program = self._program("server", command, server_settings(self._timetable), quiet=True)
         address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/api"
         deadline = monotonic() + STARTS_S
         while not _answers(f"{address}/health") and not self.stop.wait(0.3):
@@ -137,14 +140,15 @@ class _Service:
         return show
 
 
-def server_settings(timetable: Timetable, *, port: int) -> dict[str, str]:
+def server_settings(timetable: Timetable) -> dict[str, str]:
     """What Prefect's server is told by its environment."""
     wanted = timetable.server
     kept_s = int(timetable.keep.days * 24 * 3600)
     return {
         "PREFECT_SERVER_API_HOST": wanted.host,
-        # Not `--port` alone: the pages would call the default one.
-        "PREFECT_SERVER_API_PORT": str(port),
+        # Not `--port` alone, which the pages do not hear of; they call the server that they come from.
+        "PREFECT_SERVER_API_PORT": str(wanted.port),
+        "PREFECT_SERVER_UI_API_URL": "/api",
         "PREFECT_SERVER_UI_ENABLED": "true",
         # Old runs, with their logs and artifacts, go by themselves.
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
@@ -183,9 +187,10 @@ def _log(root: Path, name: str) -> IO[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser("python -m flows.serve", description=__doc__)
+    parser.add_argument("--host", help="the address to listen at; 0.0.0.0: all (default: conf/schedule.yaml's)")
     parser.add_argument("--port", type=int, help="of Prefect's server and its pages (default: conf/schedule.yaml's)")
     given = parser.parse_args()
-    return run_to_exit(lambda: serve(Path.cwd(), port=given.port))
+    return run_to_exit(lambda: serve(Path.cwd(), host=given.host, port=given.port))
 
 
 if __name__ == "__main__":

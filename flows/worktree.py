@@ -12,8 +12,8 @@ from flows.environment import CLONE
 from mmcore.errors import SetupError
 
 FOLDER = Path(".mm", "worktrees")
-LINKED = (Path(".mm", "training"),)
-"""What a run leaves for the next one to go on from: checkpoints, which are named by all that decides a training."""
+LINKED = (Path(".mm", "training"), Path(".mm", "curves"))
+"""What a run leaves for the next one to go on from: checkpoints and curves, named by all that decides a training."""
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -24,17 +24,18 @@ def git(root: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def add_worktree(clone: Path, commit: str, *, name: str, share: Sequence[str]) -> Path:
+def add_worktree(clone: Path, commit: str, *, name: str, share: Sequence[str], remote: str | None = None) -> Path:
     """A new folder with the files of `commit`, ready for DVC.
 
-    share: paths of the clone that the folder gets links to. Raises SetupError where one is not there, or git refuses.
+    share: paths of the clone that the folder gets links to. remote: DVC's default one in the folder; None: the clone's.
+    Raises SetupError where a path is not there, or git refuses.
     """
     path = clone / FOLDER / name
     git(clone, "worktree", "add", "--quiet", "--detach", "--force", str(path), commit)
     (path / ".dvc").mkdir(exist_ok=True)
     if not (path / ".dvc" / "config").exists():  # DVC was set up and never committed
         shutil.copy(clone / ".dvc" / "config", path / ".dvc" / "config")
-    _write_local_config(clone / ".dvc", path / ".dvc" / "config.local")
+    _write_local_config(clone / ".dvc", path / ".dvc" / "config.local", remote=remote)
     for linked in LINKED:
         (clone / linked).mkdir(parents=True, exist_ok=True)
         (path / linked).parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +66,7 @@ def code_of(path: Path) -> str:
     return os.pathsep.join(map(str, folders))
 
 
-def _write_local_config(clone: Path, file: Path) -> None:
+def _write_local_config(clone: Path, file: Path, *, remote: str | None) -> None:
     """The clone's own settings of DVC, with paths that mean the same from elsewhere, and its cache."""
     settings = RawConfigParser()
     settings.optionxform = str  # type: ignore[assignment,method-assign]
@@ -78,10 +79,12 @@ def _write_local_config(clone: Path, file: Path) -> None:
         url = committed.get(section, "url", fallback="://")
         if "://" not in url:
             places[section] = ("url", url)
-    for section, (key, place) in places.items():
+    said = [(section, key, str((clone / place).resolve())) for section, (key, place) in places.items()]
+    said += [("core", "remote", remote)] if remote is not None else []
+    for section, key, value in said:
         if not settings.has_section(section):
             settings.add_section(section)
-        settings.set(section, key, str((clone / place).resolve()))
+        settings.set(section, key, value)
     with file.open("w", encoding="utf-8") as stream:
         settings.write(stream)
 

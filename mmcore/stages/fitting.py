@@ -32,6 +32,7 @@ from mmcore.stages.inputs import Inputs, load_modalities, open_inputs, plan_of
 from mmcore.stages.paths import Paths
 from mmcore.training.checkpoint import Checkpoints
 from mmcore.training.curves import write_curves
+from mmcore.training.live import LiveCurves
 from mmcore.training.loop import Data, EachEpoch, Goal, train
 from mmcore.training.settings import TrainingSettings
 
@@ -134,11 +135,17 @@ def fit_and_save(
     inputs = open_inputs(fields, paths, modalities=modalities, model=made)
     mark = fingerprint(params, plan, paths=paths, plugins=plugins, start=start)
     checkpoints = Checkpoints(paths.state / "training" / mark)
+    live = LiveCurves(paths.state / "curves" / f"{title}-{mark[:8]}", learning)
     started = time.perf_counter()
+
+    def tell(row: Mapping[str, float]) -> None:
+        live(row)
+        each_epoch(row)
+
     with catch_signals() as stop:
         curves = fit_model(
             made, inputs, plan=plan, settings=settings, fabric=fabric, checkpoints=checkpoints,
-            stop=lambda: stop.requested, validates=True, title=title, start=start, each_epoch=each_epoch,
+            stop=lambda: stop.requested, validates=True, title=title, start=start, each_epoch=tell,
             partly=partly,
         )  # fmt: skip
     if fabric.is_global_zero:

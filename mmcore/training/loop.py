@@ -119,7 +119,8 @@ def train(
             best = _end_epoch(state, model, carried, goal=goal, settings=settings, data=data, lr=lr)
             display.epoch(state.position.curves[-1], monitor=settings.monitor, best=best)
             _save(state, checkpoints)
-            each_epoch(state.position.curves[-1])
+            if peers.first:
+                each_epoch(state.position.curves[-1])
     if state.best:
         load_state(result, state.best, what="the weights to keep")
     return state.position.curves

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 
 import httpx
 import psutil
@@ -17,7 +18,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from flows.serve import server_settings
-from flows.timetable import Timetable
+from flows.timetable import Server, Timetable
 
 PATIENCE_S = 400  # for a machine that others use as well
 pytestmark = pytest.mark.timeout(900)
@@ -108,7 +109,7 @@ def served(project, prefect_database, tmp_path):
     project.write(".gitignore", "/.mm\n/out.txt\n/news\n/pid\n")
     services = []
 
-    def start(*, stages=True, **timetable):
+    def start(*, stages=True, database=f"sqlite+aiosqlite:///{made}", **timetable):
         if stages:
             project.stages(copy={"cmd": "cp in.txt out.txt", "deps": ["in.txt"], "outs": ["out.txt"]})
         project.write("conf/schedule.yaml", yaml.safe_dump(timetable))
@@ -119,7 +120,7 @@ def served(project, prefect_database, tmp_path):
                 project,
                 free_port(),
                 {
-                    "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{made}",
+                    "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
                     "PREFECT_WORKER_QUERY_SECONDS": "1",
                     "PREFECT_HOME": str(tmp_path / "home"),
                     "MM_WATCH_EVERY_S": "1",
@@ -128,6 +129,7 @@ def served(project, prefect_database, tmp_path):
         )
         return services[-1]
 
+    start.project = project
     yield start
     for service in services:
         service.process.send_signal(signal.SIGTERM)
@@ -139,7 +141,7 @@ def served(project, prefect_database, tmp_path):
 
 
 def test_it_tells_prefect_where_the_pages_find_it_and_how_long_to_keep_things():
-    settings = server_settings(Timetable(), port=4321)
+    settings = server_settings(Timetable(server=Server(port=4321)))
     assert settings["PREFECT_SERVER_API_PORT"] == "4321"
     assert settings["PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD"] == str(30 * 24 * 3600)
 
@@ -176,12 +178,10 @@ def test_what_is_killed_is_started_again_and_leaves_nothing_behind(served, long_
         return run, wait(service, stage_at_work)
 
     def stage_at_work():
-        found = [
-            psutil.Process(int(path.read_text()))
-            for path in service.root.glob(".mm/worktrees/*/pid")
-            if path.read_text()
-        ]
-        return next((process for process in found if process.is_running()), None) if found else None
+        for path in service.root.glob(".mm/worktrees/*/pid"):
+            with suppress(psutil.Error, ValueError):  # one of an earlier run, or half written
+                return psutil.Process(int(path.read_text()))
+        return None
 
     def crashed(run):
         return service.state(run).type is StateType.CRASHED
@@ -208,6 +208,60 @@ def test_what_is_killed_is_started_again_and_leaves_nothing_behind(served, long_
     service.process.kill()
     _, alive = psutil.wait_procs(everything, timeout=60)
     assert not [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.slow  # a real server with PostgreSQL, and two workers
+def test_two_machines_share_what_they_have_made_and_the_work(served, prefect_postgres, tmp_path):
+    """Each in a clone of its own; what they have in common are the server and DVC's remote."""
+    project = served.project
+    project.write(".dvc/config", f"['remote \"shared\"']\n    url = {tmp_path / 'remote'}\n")
+    ran = tmp_path / "ran"
+    copy = {"cmd": f"pwd >> '{ran}'; sleep 8; cp in.txt out.txt", "deps": ["in.txt"], "outs": ["out.txt"]}
+    project.stages(copy=copy)
+    first = served(
+        cron=None, check=None, stages=False, remote="shared", server={"runs": 2},
+        database=prefect_postgres,
+    )  # fmt: skip
+
+    def completed(run):
+        return first.state(run).is_completed()
+
+    run = wait(first, first.start_by_hand)
+    wait(first, lambda: completed(run))
+    assert len(ran.read_text().splitlines()) == 1
+
+    (worker,) = first.processes("prefect worker start", "--pool")[-1:]
+    worker.suspend()  # so that the other one gets the next run
+    git(tmp_path, "clone", "-q", str(project.root), str(tmp_path / "elsewhere"))
+    with second_machine(tmp_path / "elsewhere", first, tmp_path):
+        run = first.start_by_hand()
+        wait(first, lambda: completed(run))
+        assert len(ran.read_text().splitlines()) == 1  # fetched, not made again
+        (worktree,) = (tmp_path / "elsewhere" / ".mm" / "worktrees").iterdir()
+        assert (worktree / "out.txt").read_text() == "one\n"
+
+        worker.resume()
+        runs = [first.start_by_hand(force=True) for _ in range(2)]
+        for run in runs:
+            wait(first, lambda run=run: completed(run))
+        with SyncPrefectClient(first.address) as client:
+            workers = {client.read_flow_run(run).labels["prefect.worker.name"] for run in runs}
+        assert len(workers) == 2
+
+
+@contextmanager
+def second_machine(clone, first, tmp_path):
+    """`make serve` with an address: a worker for somebody else's server."""
+    environment = {"PREFECT_API_URL": first.address, "PREFECT_HOME": str(tmp_path / "home2")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.serve"], cwd=clone, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        env={**first.project.environment(), **environment, "PREFECT_WORKER_QUERY_SECONDS": "1"},
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 143
 
 
 def kill(processes):
