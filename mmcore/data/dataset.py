@@ -21,6 +21,11 @@ class Arrays(Protocol):
 
     def __len__(self) -> int: ...
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """[rows] how long each row's array is, 0 where it has none."""
+        ...
+
     def take(self, rows: np.ndarray) -> list[np.ndarray | None]:
         """The arrays of these manifest rows, None where a row has none."""
         ...
@@ -34,6 +39,11 @@ class Missing:
 
     def __len__(self) -> int:
         return self._rows
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """0 for each row."""
+        return np.zeros(self._rows, dtype=np.int64)
 
     def take(self, rows: np.ndarray) -> list[np.ndarray | None]:
         """Nothing for each row."""
@@ -127,6 +137,11 @@ class Dataset:
     def arrays(self, name: str, rows: np.ndarray) -> list[np.ndarray | None]:
         """A field's arrays as they were stored, None where a row has none."""
         return self._arrays[name].take(rows)
+
+    def lengths(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """How long the arrays of these rows are, for each field whose arrays are of several lengths."""
+        lengths = {name: np.asarray(self._arrays[name].lengths)[rows] for name in self.modalities}
+        return {name: found for name, found in lengths.items() if len(np.unique(found[found > 0])) > 1}
 
     def only(self, names: Sequence[str]) -> "Dataset":
         """The same rows with some of the fields."""

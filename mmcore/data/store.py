@@ -38,6 +38,12 @@ class Shard:
         shape = self.shapes[self.shape_offsets[index] : self.shape_offsets[index + 1]]
         return self.values[start:stop].reshape(tuple(shape))
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """[arrays] along the first axis; 1 for single numbers."""
+        axes, at = np.append(self.shapes, 1), self.shape_offsets
+        return np.where(np.diff(at) > 0, axes[at[:-1]], 1)
+
     def fixed(self, shape: Sequence[int]) -> np.ndarray:
         """[arrays, *shape] where every array has that shape."""
         return self.values.reshape(len(self.offsets) - 1, *shape)
@@ -78,6 +84,17 @@ class Store:
             return None
         number = int(np.searchsorted(self._starts, slot, side="right")) - 1
         return self._shard(number)[slot - int(self._starts[number])]
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """[rows] how long each row's array is along its first axis, 0 where it has none; no array is read."""
+        if self.shape is not None:
+            each = np.full(int(self._starts[-1]), self.shape[0] if self.shape else 1, dtype=np.int64)
+        else:
+            shards = [self._shard(number) for number in range(len(self.about["shards"]))]
+            each = np.concatenate([np.zeros(0, dtype=np.int64), *(shard.lengths for shard in shards)])
+        found: np.ndarray = np.append(each, 0)[self._slots]  # a slot of -1 is the 0 at the end
+        return found
 
     def take(self, rows: np.ndarray) -> list[np.ndarray | None]:
         """The arrays of many rows, in the order given, as copies that may be written to."""

@@ -62,6 +62,13 @@ class Field:
         scored = None if self.scored is None else moved(self.scored)
         return replace(self, values=moved(self.values), present=moved(self.present), mask=mask, scored=scored)
 
+    def pinned(self) -> Self:
+        """The same field in memory that a GPU copies from while others work."""
+        mask = None if self.mask is None else self.mask.pin_memory()
+        scored = None if self.scored is None else self.scored.pin_memory()
+        values, present = self.values.pin_memory(), self.present.pin_memory()
+        return replace(self, values=values, present=present, mask=mask, scored=scored)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -88,6 +95,12 @@ class Batch:
         return replace(self, fields=fields, row=self.row[rows], group=self.group[rows])
 
     def to(self, device: torch.device | str) -> Self:
-        """The same batch on another device."""
+        """The same batch on another device; copies do not block where memory is pinned."""
         fields = {name: field.to(device) for name, field in self.fields.items()}
-        return replace(self, fields=fields, row=self.row.to(device), group=self.group.to(device))
+        row, group = (tensor.to(device, non_blocking=True) for tensor in (self.row, self.group))
+        return replace(self, fields=fields, row=row, group=group)
+
+    def pinned(self) -> Self:
+        """The same batch in memory that a GPU copies from while others work."""
+        fields = {name: field.pinned() for name, field in self.fields.items()}
+        return replace(self, fields=fields, row=self.row.pin_memory(), group=self.group.pin_memory())

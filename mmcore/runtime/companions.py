@@ -35,6 +35,7 @@ def companions(count: int, command: Sequence[str]) -> Iterator[None]:
         yield
         return
     with tempfile.TemporaryDirectory(prefix="mmcore-") as folder:
+        before = dict(os.environ)
         os.environ |= {**_meeting(), "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), **_numbers(0)}
         reading, writing = os.pipe()
         logs, processes = list[IO[bytes]](), list[subprocess.Popen[bytes]]()
@@ -62,6 +63,8 @@ def companions(count: int, command: Sequence[str]) -> Iterator[None]:
             os.close(writing)  # the lifeline: whoever is left ends itself
             os.close(reading)
             watch.end()
+            os.environ.clear()
+            os.environ |= before
 
 
 class _Watch(threading.Thread):

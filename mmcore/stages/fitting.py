@@ -86,7 +86,8 @@ def fit_model(
     def loader(epoch: int, start: int) -> Loader:
         return Loader(
             inputs.dataset, rows, batch_size=settings.batch_size, seed=settings.seed, shuffle=True, shares=shares,
-            epoch=epoch, start=start, part=(fabric.global_rank, fabric.world_size),
+            epoch=epoch, start=start, part=(fabric.global_rank, fabric.world_size), alike=settings.alike,
+            pin=fabric.device.type == "cuda",
         )  # fmt: skip
 
     def batches(epoch: int, start: int) -> Iterator[Batch]:
@@ -156,6 +157,7 @@ def fit_and_save(
         if timings is not None:
             about = {"train_s": round(time.perf_counter() - started, 1), "device": str(fabric.device)}
             about |= {"devices": fabric.world_size, "parameters": sum(p.numel() for p in made.parameters())}
+            about |= {"padding": padding(inputs, settings)}
             write_json(timings, about)
         checkpoints.clear()
     fabric.barrier()
@@ -175,6 +177,15 @@ def record_rows(
     marks = marks_of(manifest, inputs)[rows].ravel()
     write_marks(model, marks if before is None else np.concatenate([marks, before]))
     write_json(model / FILE, profile_of(manifest, rows, columns))
+
+
+def padding(inputs: Inputs, settings: TrainingSettings) -> dict[str, float]:
+    """The share of each field's batches that is padding, in the first epoch."""
+    rows = inputs.dataset.rows("train")
+    loader = Loader(
+        inputs.dataset, rows, batch_size=settings.batch_size, seed=settings.seed, shuffle=True, alike=settings.alike
+    )
+    return {name: round(share, 3) for name, share in loader.padding().items()}
 
 
 def _shares(inputs: Inputs, rows: np.ndarray, field: str) -> np.ndarray:

@@ -19,6 +19,8 @@ class TrainingSettings:
     batch_size: Annotated[int, Range(1, soft_high=512, log=True)] = 64
     accumulate: Annotated[int, Range(1)] = 1
     """Batches whose gradients are added before each step."""
+    alike: Annotated[int, Range(1, soft_high=64)] = 1
+    """Batches whose rows are sorted by length among each other, so that less of texts and sounds is padding; 1: no."""
     chunk: Annotated[int, Range(1)] | None = None
     """Samples that are in memory at once. Losses are taken over the whole batch all the same, those that tie samples
     together too: each chunk goes through the model twice (gradient caching, 2101.06983). null: the whole batch."""

@@ -119,3 +119,56 @@ def test_no_more_is_made_ahead_than_asked_for():
     next(found)
     found.close()
     assert len(made) < 8
+
+
+class Ragged(Memory):
+    """A row's array is as long as its number modulo 7, and a row whose number is in `gone` has none."""
+
+    @property
+    def lengths(self):
+        return np.array([0 if row in self.gone else 1 + row % 7 for row in range(self.rows)])
+
+
+def ragged(rows=200):
+    modality = VectorModality()
+    modality.fit(["1"], None)
+    splits = np.array(["train"] * rows, dtype=object)
+    return Dataset({"v": modality}, {"v": Ragged(rows, gone=(3, 50))}, splits=splits, groups=np.arange(rows))
+
+
+@pytest.mark.parametrize("rows", [1, 5, 64, 101, 200])
+def test_rows_of_one_length_come_together_and_each_once(rows):
+    whole = Loader(ragged(), np.arange(rows), batch_size=8, shuffle=True, alike=4, epoch=2)
+    assert sorted(whole.order().tolist()) == list(range(rows))
+    assert np.array_equal(
+        whole.order(), Loader(ragged(), np.arange(rows), batch_size=8, shuffle=True, alike=4, epoch=2).order()
+    )
+    rest = Loader(ragged(), np.arange(rows), batch_size=8, shuffle=True, alike=4, epoch=2, start=3)
+    assert [b.row.tolist() for b in rest] == [b.row.tolist() for b in whole][3:]
+
+
+def test_less_is_padding_where_rows_of_one_length_come_together():
+    mixed, sorted_ = (Loader(ragged(), np.arange(200), batch_size=8, shuffle=True, alike=n).padding() for n in (1, 10))
+    assert mixed.keys() == sorted_.keys() == {"v"}
+    assert sorted_["v"] < mixed["v"] / 2
+    longest_first = [int(Ragged(200).lengths[batch[0]]) for batch in np.split(
+        Loader(ragged(), np.arange(200), batch_size=8, shuffle=True, alike=25).order(), 25
+    )]  # fmt: skip
+    assert longest_first != sorted(longest_first), "short ones would always come first"
+
+
+def test_padding_is_what_the_batches_hold():
+    loader = Loader(ragged(), np.arange(16), batch_size=8, shuffle=True, alike=1)
+    lengths = [ragged().lengths(part)["v"] for part in np.split(loader.order(), 2)]
+    assert loader.padding()["v"] == 1 - sum(map(sum, lengths)) / sum(8 * max(part) for part in lengths)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_parts_of_a_batch_are_the_batch_and_filler_has_nothing(count):
+    whole = list(Loader(dataset(), np.arange(20), batch_size=6, shuffle=True, ahead=0))
+    parts = [list(Loader(dataset(), np.arange(20), batch_size=6, shuffle=True, part=(n, count))) for n in range(count)]
+    for number, batch in enumerate(whole):
+        mine = [part[number] for part in parts]
+        assert len({len(part) for part in mine}) == 1
+        real = [row for part in mine for row in part.row[part.fields["vector"].present].tolist()]
+        assert real == [row for row in batch.row.tolist() if row != 3]

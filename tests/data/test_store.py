@@ -185,3 +185,10 @@ def test_a_full_disk_is_told_and_leaves_no_store(tmp_path, monkeypatch):
         write(tmp_path, ragged())
     with pytest.raises(ArtifactError):
         Store(tmp_path)
+
+
+@pytest.mark.parametrize("arrays", [ragged(), [np.zeros((3, 2)), np.ones((3, 2))], [np.array(1), np.array(2)]])
+def test_lengths_are_known_without_reading(tmp_path, arrays):
+    slots = [1, -1, 0, 1]
+    found = write(tmp_path, arrays, slots, shard_bytes=100).lengths
+    assert found.tolist() == [0 if slot < 0 else (len(arrays[slot]) if arrays[slot].ndim else 1) for slot in slots]
