@@ -23,7 +23,7 @@ from rich.text import Text
 from flows.exits import exit_code, run_to_exit
 from flows.graph import Graph
 from flows.options import stage_options
-from flows.order import Order
+from flows.order import Order, needed
 from flows.outcome import Outcome, Status
 from flows.project import check_project
 from flows.server import ensure_api
@@ -32,15 +32,17 @@ from flows.stop import Stop
 from flows.summary import outcome_table
 
 
-def run_pipeline(*, jobs: int, force: bool) -> list[Outcome]:
+def run_pipeline(*, jobs: int, force: bool, last: str | None = None) -> list[Outcome]:
     """Bring every stage up to date. Returns what became of each, in an order in which they may run.
+
+    last: a stage; then those that it needs and itself alone.
 
     A stage that fails takes its dependents with it and nothing else. Raises KeyboardInterrupt or SystemExit after a
     signal, when what ran has ended.
     """
     ensure_api()
-    with _quiet_terminal():
-        state = pipeline(jobs=jobs, force=force, return_state=True)
+    with quiet_terminal():
+        state = pipeline(jobs=jobs, force=force, last=last, return_state=True)
     outcomes = state.result(raise_on_failure=False)
     if isinstance(outcomes, BaseException):
         raise outcomes
@@ -48,14 +50,15 @@ def run_pipeline(*, jobs: int, force: bool) -> list[Outcome]:
 
 
 @flow(name="pipeline", persist_result=False)
-def pipeline(jobs: int = 2, force: bool = False) -> list[Outcome]:
+def pipeline(jobs: int = 2, force: bool = False, last: str | None = None) -> list[Outcome]:
     """The stages of the repository in the working folder, at most `jobs` at once."""
     console = Console(stderr=True)
     with closing(Graph()) as graph:
-        walk = _Walk(graph, console, jobs=jobs, force=force)
+        wanted = list(graph.needs) if last is None else needed(graph.needs, last)
+        walk = _Walk(graph, wanted, console, jobs=jobs, force=force)
         with noted(walk.note_signal):
             walk.to_the_end()
-            outcomes = [walk.outcomes[name] for name in graph.needs]
+            outcomes = [walk.outcomes[name] for name in wanted]
             _report(outcomes, console)
     failed = [outcome.stage for outcome in outcomes if outcome.status is Status.FAILED]
     state = Failed if failed else Completed
@@ -66,12 +69,12 @@ def pipeline(jobs: int = 2, force: bool = False) -> list[Outcome]:
 class _Walk:
     """One walk over the graph: starts what may start, notes what became of it."""
 
-    def __init__(self, graph: Graph, console: Console, *, jobs: int, force: bool) -> None:
+    def __init__(self, graph: Graph, wanted: Sequence[str], console: Console, *, jobs: int, force: bool) -> None:
         self.outcomes: dict[str, Outcome] = {}
         self._graph = graph
         self._console = console
         self._force = force
-        self._order = Order(graph.needs, jobs=jobs)
+        self._order = Order({name: graph.needs[name] for name in wanted}, jobs=jobs)
         self._stop = Stop()
         self._futures: dict[str, PrefectFuture[Any]] = {}
         # A SimpleQueue because a signal handler puts into it, perhaps while the same thread is doing so.
@@ -158,7 +161,7 @@ def main() -> int:
 
 
 @contextmanager
-def _quiet_terminal() -> Iterator[None]:
+def quiet_terminal() -> Iterator[None]:
     """Keep Prefect's account of each run out of the terminal, where ours stands; its own log has both."""
     loggers = [logging.getLogger(name) for name in ("prefect.flow_runs", "prefect.task_runs")]
     before = [logger.propagate for logger in loggers]

@@ -102,13 +102,15 @@ class Study:
             storage.record_heartbeat(identity)
 
     def report(self, identity: int, step: int, value: float) -> bool:
-        """Note a value on the way; whether the trial may stop here."""
+        """Note a value on the way; whether the trial may stop here. With several objectives Optuna knows no such thing."""
+        if len(self.optuna.directions) > 1:
+            return False
 
         def work() -> bool:
             trial = optuna.Trial(self.optuna, identity)
             if step not in self.optuna._storage.get_trial(identity).intermediate_values:
                 trial.report(value, step)  # else an answer was lost on the way
-            return len(self.optuna.directions) == 1 and trial.should_prune()
+            return trial.should_prune()
 
         with self._lock, quiet():
             return self._patience(work)
