@@ -67,6 +67,7 @@ def _host(spec: Spec) -> Host:
         memory = settings.gpu if settings.gpu < 1 else None
         host = Host(Pool([Slot(0, memory=memory)], spec.opening, root=root, logs=logs), study,
                     beat_s=settings.heartbeat_s)  # fmt: skip
-        atexit.register(host.close)
+        atexit.register(host.forget)
+        atexit.register(host.close)  # comes first
         _hosts[spec.name] = host
     return _hosts[spec.name]

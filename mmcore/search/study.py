@@ -95,6 +95,13 @@ class Study:
                 raw = as_noted(point, self.space)
                 self._patience(lambda: self.optuna.enqueue_trial(raw, user_attrs={"present": True}))
 
+    def close(self) -> None:
+        """Let go of a database's connections."""
+        storage = self._storage
+        if isinstance(storage, RDBStorage):
+            storage.remove_session()
+            storage.engine.dispose()
+
     def beat(self, identity: int) -> None:
         """Say that a trial is alive, where the storage wants to know."""
         storage = self._storage
@@ -102,7 +109,7 @@ class Study:
             storage.record_heartbeat(identity)
 
     def report(self, identity: int, step: int, value: float) -> bool:
-        """Note a value on the way; whether the trial may stop here. With several objectives Optuna knows no such thing."""
+        """Note a value on the way; whether the trial may stop here. Optuna knows neither with several objectives."""
         if len(self.optuna.directions) > 1:
             return False
 
