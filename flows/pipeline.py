@@ -25,7 +25,7 @@ from flows.exits import exit_code, run_to_exit
 from flows.gpus import Gpus, visible_gpus
 from flows.graph import Graph
 from flows.options import stage_options
-from flows.order import Order
+from flows.order import Order, needed
 from flows.outcome import Outcome, Status
 from flows.project import check_project
 from flows.server import ensure_api
@@ -35,15 +35,17 @@ from flows.summary import outcome_table
 from mmcore.errors import SetupError
 
 
-def run_pipeline(*, jobs: int, force: bool) -> list[Outcome]:
+def run_pipeline(*, jobs: int, force: bool, last: str | None = None) -> list[Outcome]:
     """Bring every stage up to date. Returns what became of each, in an order in which they may run.
+
+    last: a stage; then those that it needs and itself alone.
 
     A stage that fails takes its dependents with it and nothing else. Raises KeyboardInterrupt or SystemExit after a
     signal, when what ran has ended.
     """
     ensure_api()
-    with _quiet_terminal():
-        state = pipeline(jobs=jobs, force=force, return_state=True)
+    with quiet_terminal():
+        state = pipeline(jobs=jobs, force=force, last=last, return_state=True)
     outcomes = state.result(raise_on_failure=False)
     if isinstance(outcomes, BaseException):
         raise outcomes
@@ -51,14 +53,15 @@ def run_pipeline(*, jobs: int, force: bool) -> list[Outcome]:
 
 
 @flow(name="pipeline", persist_result=False)
-def pipeline(jobs: int = 2, force: bool = False) -> list[Outcome]:
+def pipeline(jobs: int = 2, force: bool = False, last: str | None = None) -> list[Outcome]:
     """The stages of the repository in the working folder, at most `jobs` at once."""
     console = Console(stderr=True)
     with closing(Graph()) as graph:
-        walk = _Walk(graph, console, jobs=jobs, force=force)
+        wanted = list(graph.needs) if last is None else needed(graph.needs, last)
+        walk = _Walk(graph, wanted, console, jobs=jobs, force=force)
         with noted(walk.note_signal):
             walk.to_the_end()
-            outcomes = [walk.outcomes[name] for name in graph.needs]
+            outcomes = [walk.outcomes[name] for name in wanted]
             _report(outcomes, console)
     failed = [outcome.stage for outcome in outcomes if outcome.status is Status.FAILED]
     state = Failed if failed else Completed
@@ -69,14 +72,14 @@ def pipeline(jobs: int = 2, force: bool = False) -> list[Outcome]:
 class _Walk:
     """One walk over the graph: starts what may start, notes what became of it."""
 
-    def __init__(self, graph: Graph, console: Console, *, jobs: int, force: bool) -> None:
+    def __init__(self, graph: Graph, wanted: Sequence[str], console: Console, *, jobs: int, force: bool) -> None:
         self.outcomes: dict[str, Outcome] = {}
         self._graph = graph
         self._console = console
         self._force = force
         names = visible_gpus()
         self._gpus = Gpus(names)
-        self._order = _order(graph, jobs=jobs, gpus=len(names))
+        self._order = _order(graph, wanted, jobs=jobs, gpus=len(names))
         self._stop = Stop()
         self._futures: dict[str, PrefectFuture[Any]] = {}
         # A SimpleQueue because a signal handler puts into it, perhaps while the same thread is doing so.
@@ -146,10 +149,11 @@ class _Walk:
         self._stop.request()
 
 
-def _order(graph: Graph, *, jobs: int, gpus: int) -> Order:
-    """With what the stages ask for. Raises SetupError where one asks for more GPUs than the machine has."""
+def _order(graph: Graph, wanted: Sequence[str], *, jobs: int, gpus: int) -> Order:
+    """Of the wanted stages, with what they ask for. Raises SetupError where one asks for more GPUs than the machine has."""
     uses = dict[str, dict[str, int]]()
-    for name, wishes in graph.wishes.items():
+    for name in wanted:
+        wishes = graph.wishes[name]
         if wishes.gpu > gpus > 0:
             raise SetupError(
                 f"Stage {name} asks for {wishes.gpu} GPUs (meta.gpu in dvc.yaml), and there are {gpus}. Lower it, or "
@@ -159,7 +163,8 @@ def _order(graph: Graph, *, jobs: int, gpus: int) -> Order:
         if wishes.gpu and gpus:
             uses[name]["gpu"] = wishes.gpu
     slots = {what: 1 for used in uses.values() for what in used}
-    return Order(graph.needs, jobs=jobs, uses=uses, slots={**slots, "gpu": gpus})
+    needs = {name: graph.needs[name] for name in wanted}
+    return Order(needs, jobs=jobs, uses=uses, slots={**slots, "gpu": gpus})
 
 
 def _state(outcome: Outcome) -> State[Any]:
@@ -191,7 +196,7 @@ def main() -> int:
 
 
 @contextmanager
-def _quiet_terminal() -> Iterator[None]:
+def quiet_terminal() -> Iterator[None]:
     """Keep Prefect's account of each run out of the terminal, where ours stands; its own log has both."""
     loggers = [logging.getLogger(name) for name in ("prefect.flow_runs", "prefect.task_runs")]
     before = [logger.propagate for logger in loggers]

@@ -55,7 +55,9 @@ def write_result(words: Sequence[str], *, as_json: bool) -> None:
     """The experiment and the page of a study as it stands, also while it is searched."""
     plan = make_plan(read_search(Path(), words, plugins=installed()), plugins=installed())
     folder = plan.root / plan.folder
-    result = result_of(plan, former_study(plan), why=AS_IT_STANDS)
+    study = former_study(plan)
+    result = result_of(plan, study, why=AS_IT_STANDS)
+    study.close()
     finish(plan, with_saved(result, folder), as_json=as_json)
 
 

@@ -101,8 +101,9 @@ def parallel(points: Sequence[Point], *, names: Sequence[str], objective: str, u
             steps = [(share, row) for row, share in enumerate(own) if share is not None]
             strong = point.number in good
             colour = COLOURS["second" if point.strong else "accent" if strong else "floor"]
-            axes.plot(*zip(*steps, strict=True), color=colour, lw=2.2 if point.strong else 1.2,
-                      alpha=0.95 if strong or point.strong else 0.35, zorder=3 if point.strong else 2 if strong else 1)  # fmt: skip
+            alpha, order = (0.95, 2) if strong or point.strong else (0.35, 1)
+            width = 2.2 if point.strong else 1.2
+            axes.plot(*zip(*steps, strict=True), color=colour, lw=width, alpha=alpha, zorder=order + point.strong)
         for row, (name, scale) in enumerate(zip([*names, objective], [*scales, scores], strict=True)):
             axes.plot([0, 1], [row, row], color=COLOURS["line"], lw=0.9, zorder=0)
             weight = "bold" if row == len(names) else "normal"

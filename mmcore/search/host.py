@@ -69,6 +69,10 @@ class Host:
         self.ending = True
         self.pool.close()
 
+    def forget(self) -> None:
+        """Let go of the study, once nobody has anything to tell it any more."""
+        self.study.close()
+
     @property
     def monitor(self) -> str:
         """Which way training.monitor is better."""

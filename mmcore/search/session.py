@@ -59,9 +59,10 @@ def opened(plan: Plan, show: Show, step: Callable[[int, int, float], None]) -> I
             host = Host(pool, study, beat_s=settings.heartbeat_s if settings.storage else None, step=step)
             yield host
         finally:
+            pool.close()
             if host is not None:
                 host.close()
-            pool.close()
+                host.forget()
 
 
 def _introduced(pool: Pool, plan: Plan) -> list[str]:

@@ -62,13 +62,14 @@ def mend(path: Path) -> int:
 def open_database(address: str, *, heartbeat_s: int) -> RDBStorage:
     """The study in PostgreSQL. Raises ConfigError or SetupError that says what to do."""
     try:
-        return RDBStorage(
-            address_of(address),
-            # Asked before each use whether it is still there: a server that was started anew is found again.
-            engine_kwargs={"pool_pre_ping": True, "pool_size": 8, "max_overflow": 24},
-            heartbeat_interval=heartbeat_s,
-            grace_period=3 * heartbeat_s,
-        )
+        with quiet():
+            return RDBStorage(
+                address_of(address),
+                # Asked before each use whether it is still there: a server that was started anew is found again.
+                engine_kwargs={"pool_pre_ping": True, "pool_size": 8, "max_overflow": 24},
+                heartbeat_interval=heartbeat_s,
+                grace_period=3 * heartbeat_s,
+            )
     except ImportError as error:
         raise SetupError(
             f"storage={without_password(address)} needs a driver: pip install 'mmcore[postgres]'. {error}"

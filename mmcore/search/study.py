@@ -95,6 +95,13 @@ class Study:
                 raw = as_noted(point, self.space)
                 self._patience(lambda: self.optuna.enqueue_trial(raw, user_attrs={"present": True}))
 
+    def close(self) -> None:
+        """Let go of a database's connections."""
+        storage = self._storage
+        if isinstance(storage, RDBStorage):
+            storage.remove_session()
+            storage.engine.dispose()
+
     def beat(self, identity: int) -> None:
         """Say that a trial is alive, where the storage wants to know."""
         storage = self._storage
@@ -102,13 +109,15 @@ class Study:
             storage.record_heartbeat(identity)
 
     def report(self, identity: int, step: int, value: float) -> bool:
-        """Note a value on the way; whether the trial may stop here."""
+        """Note a value on the way; whether the trial may stop here. Optuna knows neither with several objectives."""
+        if len(self.optuna.directions) > 1:
+            return False
 
         def work() -> bool:
             trial = optuna.Trial(self.optuna, identity)
             if step not in self.optuna._storage.get_trial(identity).intermediate_values:
                 trial.report(value, step)  # else an answer was lost on the way
-            return len(self.optuna.directions) == 1 and trial.should_prune()
+            return trial.should_prune()
 
         with self._lock, quiet():
             return self._patience(work)

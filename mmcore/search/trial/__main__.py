@@ -42,7 +42,9 @@ class Channel:
     def orders(self) -> Iterator[dict[str, Any]]:
         """Until the other side is gone."""
         while line := self._in.readline():
-            yield json.loads(line)
+            order = json.loads(line)
+            if "do" in order:  # else the answer to a report of a child that was killed meanwhile
+                yield order
 
     def tell(self, **what: Any) -> None:
         """One line."""

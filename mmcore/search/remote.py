@@ -1,0 +1,73 @@
+"""Trials on another machine: what a process of a cluster does with an order that reaches it."""
+
+import atexit
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from mmcore.search import samplers
+from mmcore.search.host import Host, Order, Told
+from mmcore.search.plan import Plan
+from mmcore.search.session import Judging
+from mmcore.search.settings import SearchSettings
+from mmcore.search.slots import Slot
+from mmcore.search.space import Space
+from mmcore.search.storage import Patience, open_database
+from mmcore.search.study import Study
+from mmcore.search.workers import Pool
+
+
+@dataclass(frozen=True)
+class Spec:
+    """All that has to be known of a search elsewhere. The project's folder has to be there, under the same path."""
+
+    name: str
+    folder: str
+    opening: Mapping[str, Any]
+    settings: SearchSettings
+    objectives: int
+    steps: int
+
+    @classmethod
+    def of(cls, plan: Plan, host: Host) -> "Spec":
+        return cls(plan.name, plan.folder, host.pool.opening, plan.settings, len(plan.objectives), plan.steps)
+
+
+_hosts = dict[str, Host]()
+"""Of this process, by the study's name: workers outlive the trial that they were started for."""
+
+
+def run_trial(spec: Spec, order: Order) -> Told:
+    """Carry out a trial and note in the study what came of it; the same for the one who sent it."""
+    return _host(spec).trial(order)
+
+
+def judge(spec: Spec, work: Judging) -> dict[str, Any]:
+    """As `Host.judge`."""
+    return _host(spec).judge(work.values, work.seed, work.folder)
+
+
+def _host(spec: Spec) -> Host:
+    if spec.name not in _hosts:
+        settings = spec.settings
+        assert settings.storage is not None, "a search on several machines has a database"
+        storage = open_database(settings.storage, heartbeat_s=settings.heartbeat_s)
+        pruner = samplers.pruner_of(settings, objectives=spec.objectives, steps=spec.steps)
+        found = optuna.load_study(study_name=spec.name, storage=storage, pruner=pruner)
+        patience = Patience(settings.patience_s, say=lambda line: print(line, file=sys.stderr))
+        study = Study(found, Space((), {}), sampler="random", seed=0, trials=0, patience=patience)
+        root = Path(str(spec.opening["root"]))
+        logs = root / spec.folder / "logs" / f"{socket.gethostname()}-{os.getpid()}"
+        memory = settings.gpu if settings.gpu < 1 else None
+        host = Host(Pool([Slot(0, memory=memory)], spec.opening, root=root, logs=logs), study,
+                    beat_s=settings.heartbeat_s)  # fmt: skip
+        atexit.register(host.forget)
+        atexit.register(host.close)  # comes first
+        _hosts[spec.name] = host
+    return _hosts[spec.name]

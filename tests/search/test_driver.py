@@ -1,0 +1,169 @@
+"""The loop, with trials that take no time."""
+
+import re
+import threading
+
+import pytest
+
+from mmcore.errors import ConfigError
+from mmcore.search.driver import Search
+from mmcore.search.host import Told
+from mmcore.search.rows import State
+from mmcore.search.samplers import pruner_of
+from mmcore.search.session import with_saved
+from mmcore.search.storage import Patience, open_journal
+from mmcore.search.study import open_study
+from mmcore.search.winner import Comparison, Result
+
+
+class Shown:
+    """Keeps what a person would see."""
+
+    def __init__(self):
+        self.lines, self.told, self.most, self.now = [], [], 0, 0
+
+    def began(self, asked):
+        self.now += 1
+        self.most = max(self.most, self.now)
+
+    def ended(self, asked, told):
+        self.now -= 1
+        self.told.append(told)
+
+    def tick(self): ...
+
+    def say(self, line):
+        self.lines.append(line)
+
+
+@pytest.fixture
+def run(project):
+    """Search with a function from a trial's values to its score, or to the reason why there is none."""
+
+    def searched(score, *, places=2, stopped=lambda: False, **settings):
+        plan = project.plan(**settings)
+        study = open_study(
+            open_journal(plan.journal), plan.space, name=plan.name, better=["up"], about=plan.about(),
+            sampler=plan.settings.sampler, pruner=pruner_of(plan.settings, objectives=1, steps=2),
+            seed=0, trials=plan.settings.trials, patience=Patience(5, say=print),
+        )  # fmt: skip
+        shown = Shown()
+
+        def submit(order, done):
+            def work():
+                found = score(order.values)
+                if isinstance(found, str):
+                    study.fail(order.identity, found, {})
+                    done(Told(order.number, State.FAILED, reason=found))
+                elif found is None:
+                    again = study.died(order.identity, "its worker was ended by SIGKILL", blame=True)
+                    done(Told(order.number, State.DIED if again else State.FAILED))
+                else:
+                    study.complete(order.identity, [found], {"scores": {}, "seconds": 0.1})
+                    done(Told(order.number, State.COMPLETE, found))
+
+            threading.Thread(target=work).start()
+
+        ended = Search(plan, study, shown, places=places, shared=False).run(submit, stopped=stopped)
+        return ended, study, shown
+
+    return searched
+
+
+def lr(values):
+    return values["training"]["lr"]
+
+
+def test_the_number_of_trials_is_a_budget_that_a_second_run_shares(run):
+    ended, study, shown = run(lr, trials=5, places=3)
+    assert ended.why == "all trials are done"
+    assert [row.state for row in study.rows()] == [State.COMPLETE] * 5
+    assert 1 < shown.most <= 3
+    assert len(run(lr, trials=5)[2].told) == 0
+    assert len(run(lr, trials=7)[2].told) == 2
+
+
+def test_time_is_a_budget(run):
+    ended, study, _ = run(lr, minutes=0)
+    assert ended.why == "the 0 minutes are over"
+    assert [row.state for row in study.rows()] == [State.WAITING]
+
+
+def test_a_target_that_is_reached_ends_it(run):
+    ended, study, _ = run(lr, target=0.0005, trials=50, places=1)
+    assert ended.why == "the target 0.0005 is reached"
+    assert len(study.rows()) == 1
+
+
+def test_a_trial_that_fails_is_noted_and_the_search_goes_on(run):
+    ended, study, _ = run(lambda values: "NaN" if values["fusion"]["width"] == 4 else 0.5, trials=12)
+    states = {row.state for row in study.rows()}
+    assert states == {State.COMPLETE, State.FAILED}
+    assert {row.reason for row in study.rows() if row.state is State.FAILED} == {"NaN"}
+    assert not ended.too_many_failed
+
+
+def test_too_many_failures_end_it(run):
+    ended, study, _ = run(lambda values: "out of memory", trials=50, max_failed=3, places=1)
+    assert ended.too_many_failed
+    assert ended.why == "3 of 3 trials failed"
+    assert len(study.rows()) == 3
+
+
+def test_settings_that_do_not_go_together_are_a_failed_trial(run, project, monkeypatch):
+    def settle(self, changes):
+        raise ConfigError("they do not go together")
+
+    plan = project.plan()
+    monkeypatch.setattr(type(plan.project), "settle", settle)
+    _, study, _ = run(lr, trials=2, max_failed=50)
+    assert [row.reason for row in study.rows()] == ["they do not go together"] * 2
+
+
+def test_a_trial_whose_worker_dies_is_run_again_and_no_other_is_lost(run):
+    deaths = iter([None])
+    _, study, _ = run(lambda values: next(deaths, lr(values)), trials=5)
+    rows = study.rows()
+    assert sum(row.state is State.COMPLETE for row in rows) == 5
+    assert sum(row.state is State.DIED for row in rows) == 1
+    assert {row.root for row in rows} == {row.root for row in rows if row.state is State.COMPLETE}
+
+
+def test_asked_to_stop_it_starts_nothing_more(run):
+    ended, study, _ = run(lr, stopped=lambda: True)
+    assert ended.stopped
+    assert [row.state for row in study.rows()] == [State.WAITING]
+
+
+def comparison(low, high, better="up"):
+    return Comparison("a/b", "test", better, {0: 0.9, 1: 0.91}, {0: 0.8, 1: 0.81}, 0.1, low, high)
+
+
+@pytest.mark.parametrize(
+    ("compared", "verdict", "words"),
+    [
+        (comparison(0.05, 0.15), "better", "Better than the settings that were there: .*0.1 a/b"),
+        (comparison(-0.05, 0.15), "open", "Not shown to be better: .*holds zero"),
+        (comparison(-0.15, -0.05), "worse", "Not better: worse"),
+        (comparison(-0.15, -0.05, better="down"), "better", "Better"),
+        (comparison(None, None), "one", "nobody can say whether that is chance"),
+        (Comparison("a/b", "test", "up", {0: 0.8}, {0: 0.8}), "same", "they are the winner"),
+    ],
+)
+def test_a_winner_that_is_not_better_is_called_so(compared, verdict, words):
+    assert compared.verdict == verdict
+    assert re.search(words, compared.sentence())
+
+
+def test_a_comparison_is_kept_for_its_winner_alone(run, tmp_path):
+    from mmcore.search.session import save
+    from mmcore.search.winner import best_row
+
+    _, study, _ = run(lr, trials=3)
+    winner, _ = best_row(study, study.rows())
+    result = Result("s", "why", ("a/b",), ("up",), study.rows(), winner, comparison=comparison(0.05, 0.15))
+    save(result, tmp_path)
+    bare = Result("s", "", ("a/b",), ("up",), study.rows(), winner)
+    assert with_saved(bare, tmp_path).comparison == result.comparison
+    other = next(row for row in study.rows() if row != winner)
+    assert with_saved(Result("s", "", ("a/b",), ("up",), study.rows(), other), tmp_path).comparison is None

@@ -1,0 +1,140 @@
+"""Real trainings, in this process."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from mmcore.config.params import Params
+from mmcore.errors import BuildError, DataError, TrainingError
+from mmcore.registry.plugins import installed
+from mmcore.search.trial.prepared import Shared
+from mmcore.search.trial.training import KEYS, Job, Pruned, judge, tidy
+from mmcore.stages import encode, evaluate, fit, train
+from mmcore.stages.paths import Paths
+
+SCORE = "kind/accuracy"
+
+
+@pytest.fixture
+def shared(project):
+    return Shared(project.root, ".mm/search/s/shared", project.values, installed())
+
+
+def job(**changed):
+    return Job(**{"objectives": (SCORE,), "folds": 0, "stratify": None, "seed": 0, **changed})
+
+
+def never(step, value):
+    return False
+
+
+def reproduced(project):
+    """What the stages give for params.yaml as it stands: the best epoch, and the scores."""
+    paths = Paths(project.root)
+    values = project.values
+    train.run(Params(values, train.READS), paths)
+    evaluate.run(Params(values, evaluate.READS), paths)
+    with paths.learning.open() as file:
+        best = max(float(row[SCORE]) for row in csv.DictReader(file))
+    return best, json.loads(paths.metrics.read_text())[SCORE]
+
+
+def test_a_trial_gives_exactly_what_the_pipeline_gives_with_the_same_settings(project, shared):
+    changes = {"training.lr": 0.03, "fusion.width": 16}
+    values = project.plan().project.settle(changes)
+    reported = []
+    found = job().run(values, "t/0", shared, lambda step, value: reported.append((step, value)))
+    judged = judge(values, 0, "t/judged", shared)
+    project.compose(*(f"{key}={value}" for key, value in changes.items()))
+    best, score = reproduced(project)
+    assert found["values"] == [best]
+    assert judged["scores"][SCORE] == score
+    assert [step for step, _ in reported] == [1, 2]
+    assert best in [value for _, value in reported]
+
+
+def test_a_second_trial_in_the_same_process_is_not_touched_by_the_first(project, shared):
+    values = project.plan().project.settle({"training.lr": 0.03})
+    first = job().run(values, "t/0", shared, never)
+    job().run(project.plan().project.settle({"fusion.width": 4}), "t/1", shared, never)
+    again = job().run(values, "t/2", shared, never)
+    assert {**first["scores"], "train_s": 0} == {**again["scores"], "train_s": 0}
+
+
+def test_nothing_is_fitted_or_decoded_again(project, shared, monkeypatch):
+    for stage in (fit, encode):
+        monkeypatch.setattr(stage, "run", lambda *_, **__: pytest.fail("prepared again"))
+    job().run(project.plan().project.settle({"fusion.width": 4}), "t/0", shared, never)
+    assert (project.root / "t/0/features/numbers").resolve() == (project.root / "artifacts/features/numbers").resolve()
+
+
+def test_what_only_some_trials_want_of_the_data_is_made_once(project, shared, monkeypatch):
+    encoded, run = [], encode.run
+    monkeypatch.setattr(encode, "run", lambda *given, **more: (encoded.append(more["field"]), run(*given, **more)))
+    values = project.plan().project.settle({"fields.numbers.modality.min_count": 3})
+    for number in range(2):
+        job().run(values, f"t/{number}", shared, never)
+    assert encoded == ["numbers"]
+
+
+def test_a_trial_that_is_pruned_stops_there_and_leaves_no_model(project, shared):
+    with pytest.raises(Pruned):
+        job().run(project.values, "t/0", shared, lambda step, value: step == 1)
+    tidy(project.root, "t/0")
+    assert not list((project.root / "t/0").rglob("*.safetensors"))
+
+
+def test_a_trial_that_was_done_before_the_search_was_killed_is_not_trained_again(project, shared, monkeypatch):
+    found = job().run(project.values, "t/0", shared, never)
+    monkeypatch.setattr(train, "run", lambda *_, **__: pytest.fail("trained again"))
+    assert job().run(project.values, "t/0", shared, never) == found
+
+
+def test_folds_are_steps_and_their_mean_counts_rows(project, shared):
+    reported = []
+    found = job(folds=3, stratify="kind").run(
+        project.values, "t/0", shared, lambda step, value: reported.append((step, value))
+    )
+    assert [step for step, _ in reported] == [0, 1, 2]
+    assert found["folds"] == [value for _, value in reported]
+    assert min(found["folds"]) <= found["values"][0] <= max(found["folds"])
+    again = job(folds=3, stratify="kind").run(project.values, "t/1", shared, never)
+    assert again["values"] == found["values"]
+
+
+def test_a_model_can_be_judged_by_what_it_costs(project, shared):
+    costly = job(objectives=(SCORE, "parameters", "latency_ms"))
+    values = project.plan().project.settle({"fusion.width": 16})
+    small, large = (costly.run(v, f"t/{n}", shared, never)["values"] for n, v in enumerate((project.values, values)))
+    assert large[1] > small[1]
+    assert small[2] > 0
+    assert costly.better(project.values, shared) == ("up", "up", "down", "down")
+
+
+def test_a_score_that_no_task_gives_is_refused(project, shared):
+    with pytest.raises(BuildError, match=r"kind/recall.*no task gives"):
+        job(objectives=("kind/recall",)).better(project.values, shared)
+
+
+def test_without_rows_to_judge_by_there_is_nothing_to_search(project, shared):
+    rows = (project.root / "rows.csv").read_text().replace("validation", "train")
+    (project.root / "rows.csv").write_text(rows)
+    project.compose("data.split.validation=0")
+    project.prepare()
+    with pytest.raises(DataError, match="no validation rows for trials to be judged by"):
+        job().better(project.values, shared)
+
+
+def test_a_training_that_goes_wrong_says_why(project, shared):
+    values = project.plan().project.settle({"training.lr": 0.1})
+    values["training"] |= {"lr": 1e30, "clip_norm": None, "warmup": 0.0}
+    with pytest.raises(TrainingError, match="the loss is"):
+        job().run(values, "t/0", shared, never)
+    assert np.isfinite(job().run(project.values, "t/1", shared, never)["values"][0])
+
+
+def test_the_keys_of_a_trial_are_those_that_its_stages_read():
+    for stage in (train, evaluate):
+        assert set(stage.READS) <= set(KEYS)
