@@ -150,7 +150,7 @@ class _Walk:
 
 
 def _order(graph: Graph, wanted: Sequence[str], *, jobs: int, gpus: int) -> Order:
-    """Of the wanted stages, with what they ask for. Raises SetupError where one asks for more GPUs than the machine has."""
+    """Of the wanted stages, with what they ask for. Raises SetupError where one wants more GPUs than there are."""
     uses = dict[str, dict[str, int]]()
     for name in wanted:
         wishes = graph.wishes[name]

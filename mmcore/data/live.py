@@ -22,6 +22,12 @@ class LiveArrays:
     def __len__(self) -> int:
         return len(self._cells)
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """[rows] the first size of each row's array, 0 where it has none; reads every cell."""
+        arrays = self.take(np.arange(len(self)))
+        return np.array([0 if array is None else len(np.atleast_1d(array)) for array in arrays], dtype=np.int64)
+
     def take(self, rows: np.ndarray) -> list[np.ndarray | None]:
         """The arrays of these rows, None where a row has none or it cannot be read: a class that was not trained on."""
         cells = [self._cells[row] for row in rows.tolist()]
