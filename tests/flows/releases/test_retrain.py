@@ -56,6 +56,19 @@ def test_nothing_new_looks_at_nothing(released, capsys):
     assert "Nothing to do" in capsys.readouterr().out
 
 
+def test_other_settings_ask_for_another_verdict_and_spend_no_other_look(released):
+    released.data(0)
+    released.retrain()
+    released.asked.clear()
+    released.project.write("params.yaml", yaml.safe_dump({**PARAMS, "verdict": {"tolerances": {"t/other": 0.1}}}))
+    assert released.retrain() == 0
+    assert ("stage", "judge") in released.asked
+    assert len(released.looks()) == 1
+    released.asked.clear()
+    released.retrain()
+    assert released.asked == []
+
+
 def test_the_model_in_use_is_not_compared_with_itself(released, capsys):
     released.asked.clear()
     assert released.retrain() == 0

@@ -56,6 +56,7 @@ def mm(*arguments):
 
 
 @pytest.mark.slow  # every program imports torch
+@pytest.mark.timeout(900)
 def test_a_better_model_is_judged_released_tested_asked_and_rolled_back(real, monkeypatch, capfd):
     real.data("weak")
     assert real.retrain() == 0, capfd.readouterr().err
