@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from flows.branch import Branch
 from flows.environment import for_stages
 from flows.exits import MENDABLE
 from flows.lifeline import Lifeline
+from flows.settings import verdict_settings
 from mmcore.config.pretrain import CHAMPION
 from mmcore.errors import MmcoreError, SetupError
 from mmcore.releases.contents import digest_of, outputs_of
@@ -57,12 +59,13 @@ def provide_champion(root: Path, git: Git, settings: ReleaseSettings) -> None:
 
 
 def known_verdict(root: Path, candidate: Candidate, champion: str | None) -> Record | None:
-    """The verdict on these two models and this data, where it was given and still lies in artifacts/."""
+    """The verdict on these models and this data, by the same settings, where it was given and lies in artifacts/."""
     record = read_record(root)
     assert candidate.digest is not None
     if record is None or not is_of(record, champion=champion, challenger=candidate.digest):
         return None
-    return record if record["data"] == candidate.data else None
+    asked = json.loads(json.dumps(asdict(verdict_settings(root))))
+    return record if (record["data"], record["settings"]) == (candidate.data, asked) else None
 
 
 def judged_before(branch: Branch, candidate: Candidate, champion: str) -> Look | None:

@@ -51,7 +51,12 @@ def list_releases(releaser: Releaser, given: argparse.Namespace) -> int:
         mark = releaser.settings.stage if current and row["version"] == current.number else ""
         score = "" if row["score"] is None else f"{row['metric']} {row['score']:.4f}"
         table.add_row(
-            mark, row["version"], row["when"][:16].replace("T", " "), row["verdict"] or "", score, row["digest"][:8]
+            mark,
+            row["version"],
+            row["when"][:16].replace("T", " "),
+            f"{row['verdict'] or ''}{', forced' if row['forced'] else ''}",
+            score,
+            row["digest"][:8],
         )
     Console().print(table)
     return DONE

@@ -15,9 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import yaml
 
 from flows.branch import CARD, LOOKS, RECORD, Branch, uncommitted
 from flows.judging import Candidate, run_mm
@@ -25,7 +27,7 @@ from flows.locks import only_one, state_of
 from mmcore.errors import MmcoreError, SetupError
 from mmcore.releases.card import card
 from mmcore.releases.contents import check_contents, inputs_of
-from mmcore.releases.fetch import digest_in, get
+from mmcore.releases.fetch import MODEL, digest_in, get
 from mmcore.releases.git import Git
 from mmcore.releases.record import Record, write_record
 from mmcore.releases.settings import ReleaseSettings
@@ -67,6 +69,7 @@ class Releaser:
             self._mend()
             candidate = Candidate(self.root)
             assert candidate.digest is not None
+            self._check_artifact()
             self._push()
             commit, number = self._commit(record, candidate.digest)
             return self._finish(Underway(commit, number, _why(record), self._current()))
@@ -139,6 +142,15 @@ class Releaser:
         previous = read_registry(self.git, self.settings.name).version(underway.previous)
         self._point(previous.commit, f"{self.settings.stage} is {previous.number} again: {why}")
 
+    def _check_artifact(self) -> None:
+        """Raises SetupError where `dvc artifacts get` would not know the name."""
+        known = (yaml.safe_load((self.root / "dvc.yaml").read_text(encoding="utf-8")) or {}).get("artifacts") or {}
+        if known.get(self.settings.name, {}).get("path") != MODEL:
+            raise SetupError(
+                f"dvc.yaml names no artifact {self.settings.name!r} at {MODEL}, which release.name of params.yaml "
+                f"asks for. Add it: `artifacts: {{{self.settings.name}: {{path: {MODEL}}}}}`."
+            )
+
     def _push(self) -> None:
         """Raises SetupError with what DVC says where the remote cannot be reached or is full."""
         if not _dvc(self.root, "config", "core.remote").stdout.strip():
@@ -171,6 +183,7 @@ class Releaser:
             about=about.read_text(encoding="utf-8") if about.is_file() else None, record=record, code=code,
             unknown=uncommitted(self.git, paths),
         )  # fmt: skip
+        files |= _pointers(self.root, paths)
         files |= {CARD: page.encode(), RECORD: json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"}
         files |= {LOOKS: self.branch.looks_text().encode()}
         message = f"{title}\n\n{_why(record)}"
@@ -199,6 +212,13 @@ class Releaser:
         except SetupError as error:
             # The release is made, here; others hear of it with the next one.
             self.tell(f"Could not be told to {remote}; `git push` it, or the next release will: {error}")
+
+
+def _pointers(root: Path, paths: Sequence[str]) -> dict[str, bytes]:
+    """The .dvc files of data that DVC tracks among the paths or above them, as they are now."""
+    folders = {str(above) for path in paths for above in (Path(path), *Path(path).parents)} - {"."}
+    found = [Path(f"{folder}.dvc") for folder in sorted(folders)]
+    return {path.as_posix(): (root / path).read_bytes() for path in found if (root / path).is_file()}
 
 
 class SmokeFailed(SetupError):

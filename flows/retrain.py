@@ -22,7 +22,7 @@ from flows.releasing import Releaser, digest_or_none, settle, was_taken_back
 from flows.settings import release_settings, starts_from_champion
 from flows.summary import REPORT, read_scores, score_line, score_table
 from mmcore.releases.git import Git
-from mmcore.releases.record import PAGE, Record, write_record
+from mmcore.releases.record import PAGE, Record, read_record, write_record
 from mmcore.releases.settings import ReleaseSettings
 from mmcore.releases.tags import Version
 
@@ -38,6 +38,8 @@ class Result:
     """The verdict, where there was something to judge."""
     release: Version | None = None
     """What was released just now."""
+    in_use: str | None = None
+    """The release that the pointer names in the end."""
     note: str = ""
     """Why there is no verdict."""
 
@@ -63,6 +65,8 @@ def retrain(root: Path, *, jobs: int, force: bool, as_json: bool, release: bool 
         result = Result([] if is_up_to_date() and not force else bring_up_to_date(jobs=jobs, force=force))
         if not exit_code(result.outcomes):
             decide(result, root, releaser, releasing=settings.enabled if release is None else release)
+        in_use = champion_of(git, settings)
+        result.in_use = None if in_use is None else in_use.number
     tell_as_json(root, result) if as_json else tell(root, result)
     return result.code
 
@@ -78,6 +82,7 @@ def decide(result: Result, root: Path, releaser: Releaser, *, releasing: bool) -
         return
     digest = None if champion is None else digest_or_none(git, champion.commit)
     if champion is not None and digest == candidate.digest:
+        note_release(root, releaser, candidate, champion)
         result.note = f"The model in use, {champion.number}, is this one."
         return
     result.record = known_verdict(root, candidate, digest)
@@ -92,6 +97,13 @@ def decide(result: Result, root: Path, releaser: Releaser, *, releasing: bool) -
     write_down(result.record, branch)
     if result.record["verdict"] == "PROMOTE" and releasing:
         release_it(result, root, releaser, settings, candidate)
+
+
+def note_release(root: Path, releaser: Releaser, candidate: Candidate, champion: Version) -> None:
+    """A run that was killed after its release had no time to write that into the verdict."""
+    record = read_record(root)
+    if record is not None and record["challenger"]["digest"] == candidate.digest and record["release"] is None:
+        settle(root, record, releaser.settings, champion)
 
 
 def release_it(result: Result, root: Path, releaser: Releaser, settings: ReleaseSettings, candidate: Candidate) -> None:
@@ -165,8 +177,10 @@ def tell_of_verdict(result: Result) -> None:
         print(f"  {reason}")
     print(f"The verdict: {PAGE}")
     released = result.record["release"]
-    if released:
+    if released and released["version"] == result.in_use:
         print(f"{released['stage']} is {released['version']}: mm predict {released['stage']} ...")
+    elif released:
+        print(f"It was released as {released['version']}; {released['stage']} is {result.in_use} now.")
     elif result.record["verdict"] == "PROMOTE":
         print("Not released: `python -m flows.retrain --release` does that.")
 
@@ -180,6 +194,7 @@ def tell_as_json(root: Path, result: Result) -> None:
         "report": str(REPORT) if (root / REPORT).exists() else None,
         "verdict": result.record,
         "release": None if result.release is None else asdict(result.release),
+        "in_use": result.in_use,
         "note": result.note,
     }
     print(json.dumps(report, indent=2))

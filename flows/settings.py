@@ -7,7 +7,7 @@ import yaml
 
 from mmcore.config.params import Params
 from mmcore.errors import ConfigError
-from mmcore.releases.settings import ReleaseSettings
+from mmcore.releases.settings import ReleaseSettings, VerdictSettings
 
 T = TypeVar("T")
 
@@ -16,6 +16,12 @@ def release_settings(root: Path) -> ReleaseSettings:
     """`release`; its defaults in a project whose params.yaml has none."""
     values = _values(root)
     return Params(values, ["release"]).get("release", ReleaseSettings) if "release" in values else ReleaseSettings()
+
+
+def verdict_settings(root: Path) -> VerdictSettings:
+    """`verdict`; its defaults likewise."""
+    values = _values(root)
+    return Params(values, ["verdict"]).get("verdict", VerdictSettings) if "verdict" in values else VerdictSettings()
 
 
 def starts_from_champion(root: Path) -> bool:

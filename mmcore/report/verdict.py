@@ -36,6 +36,8 @@ def strip(watched: Mapping[str, float], needed: float | None) -> dict[str, float
 
 def fine(value: float) -> str:
     """Four digits after the point: what lies between two models is small."""
+    if value != value:
+        return "not defined"
     return f"{value:.4f}" if abs(value) < 100 else f"{value:.6g}"
 
 

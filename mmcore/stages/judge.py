@@ -40,6 +40,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     metric = params.get("training.monitor", str)
     about = {name: asked[name] for name in ("champion", "digest", "data")}
     record = empty(now.isoformat(), **about, metric=metric)
+    record["settings"] = asdict(params.get("verdict", VerdictSettings))
     if asked["champion"] is None:
         _first(record, params, paths, plugins=plugins)
     else:

@@ -41,6 +41,7 @@ def test_killed_at_any_step_the_next_run_ends_with_the_same(released, step, befo
     assert released.fetched(stage="prod") == "2"
     assert [version.number for version in released.registry().versions] == ["v1.0.0", "v1.1.0"]
     assert [look.verdict for look in released.looks()] == ["PROMOTE"]
+    assert released.record()["release"]["version"] == "v1.1.0"
     assert list((released.git.shared / "mmcore").glob("underway*")) == []
     assert released.retrain() == 0
 

@@ -56,6 +56,19 @@ def test_nothing_new_looks_at_nothing(released, capsys):
     assert "Nothing to do" in capsys.readouterr().out
 
 
+def test_other_settings_ask_for_another_verdict_and_spend_no_other_look(released):
+    released.data(0)
+    released.retrain()
+    released.asked.clear()
+    released.project.write("params.yaml", yaml.safe_dump({**PARAMS, "verdict": {"tolerances": {"t/other": 0.1}}}))
+    assert released.retrain() == 0
+    assert ("stage", "judge") in released.asked
+    assert len(released.looks()) == 1
+    released.asked.clear()
+    released.retrain()
+    assert released.asked == []
+
+
 def test_the_model_in_use_is_not_compared_with_itself(released, capsys):
     released.asked.clear()
     assert released.retrain() == 0
@@ -169,6 +182,7 @@ def test_imported_data_is_brought_up_to_date(toy, tmp_path):
     far.write_text("2\n")
     assert toy.retrain() == 0
     assert toy.fetched(stage="prod") == "2"
+    assert toy.git.file("releases", "in.txt.dvc") == (toy.root / "in.txt.dvc").read_text().rstrip("\n")
 
 
 def test_a_source_that_cannot_be_reached_is_told_and_not_taken_for_no_news(toy, tmp_path):
@@ -188,6 +202,13 @@ def test_a_machine_where_git_knows_nobody_releases_all_the_same(toy, monkeypatch
     assert toy.retrain() == 0
     assert toy.in_use() == "v1.0.0"
     assert "mmcore" in toy.git.run("show", "-s", "--format=%an", "releases")
+
+
+def test_an_artifact_that_dvc_yaml_does_not_name_is_told_before_anything_is_written(toy):
+    toy.project.write("params.yaml", yaml.safe_dump({**PARAMS, "release": {"enabled": True, "name": "other"}}))
+    with pytest.raises(SetupError, match="no artifact 'other'"):
+        toy.retrain()
+    assert toy.git.run("for-each-ref", "refs/tags", "refs/heads/releases") == ""
 
 
 def test_a_branch_that_is_checked_out_is_not_moved(released):
