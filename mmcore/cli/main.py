@@ -136,7 +136,7 @@ WORDS = {"allow_extra_args": True, "ignore_unknown_options": True}
 @app.command(context_settings=WORDS)
 def ask(
     context: typer.Context,
-    model: Annotated[Path, typer.Argument(help="A model's folder: artifacts/model.")],
+    model: Annotated[Path, typer.Argument(help="A model's folder, or a release: prod, v1.2.0.")],
     temperature: Annotated[float | None, typer.Option(help="0: the likeliest words; above: drawn ones.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="At most so many tokens of answer.")] = None,
 ) -> None:
@@ -145,15 +145,18 @@ def ask(
     Fields are options. For example: mm ask artifacts/model --image a.png "what colour is it?"
     """
     from mmcore.cli.ask import talk
+    from mmcore.cli.found import model_folder
 
     chosen = {"temperature": temperature, "max_tokens": max_tokens}
-    talk(model, context.args, writing={name: value for name, value in chosen.items() if value is not None})
+    talk(
+        model_folder(model), context.args, writing={name: value for name, value in chosen.items() if value is not None}
+    )
 
 
 @app.command(context_settings=WORDS)
 def find(
     context: typer.Context,
-    model: Annotated[Path, typer.Argument(help="A model's folder, with a task that aligns two fields.")],
+    model: Annotated[Path, typer.Argument(help="A model's folder or release, with a task that aligns two fields.")],
     within: Annotated[Path, typer.Option("--in", help="A folder of files, or a text file with a line each.")],
     top: Annotated[int, typer.Option(help="How many to show.")] = 10,
 ) -> None:
@@ -164,8 +167,9 @@ def find(
     The other way round: mm find artifacts/model --image a.png --in names.txt
     """
     from mmcore.cli.ask import search
+    from mmcore.cli.found import model_folder
 
-    search(model, context.args, within=within, top=top)
+    search(model_folder(model), context.args, within=within, top=top)
 
 
 @app.command()

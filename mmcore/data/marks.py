@@ -1,7 +1,8 @@
 """Which rows a model has been trained on, so that it is never judged on them: a short number for each row."""
 
-# A mark is the first 40 bits of a hash. Sorted, they take about 3 bytes a row in the file (50,000 rows: 150 kB); that a
-# row is taken for one of a million others that it is not has a chance of 1 in a million, and then it is only left out.
+# A mark is the first 40 bits of a hash, and a row has two of them, its group's among others. Sorted, each takes 3 to
+# 5 bytes of the file, the fewer the more there are (50,000 rows: at most 400 kB). That a row is taken for one of a
+# million others has a chance of 1 in a million, and then it is only left out.
 
 import hashlib
 from pathlib import Path

@@ -1,0 +1,35 @@
+"""Which model a word on the command line is."""
+
+import subprocess
+
+import pytest
+
+from mmcore.cli.found import model_folder
+from mmcore.errors import ArtifactError, ConfigError
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_folder_is_itself(here):
+    (here / "prod").mkdir()
+    assert model_folder("prod").is_dir()
+
+
+def test_a_path_is_never_a_release(here):
+    assert str(model_folder("artifacts/model")) == "artifacts/model"
+
+
+def test_outside_of_a_repository_there_are_no_releases(here):
+    with pytest.raises(ArtifactError, match="no git repository with releases"):
+        model_folder("prod")
+
+
+def test_where_nothing_was_released_it_says_how_a_model_is(here):
+    subprocess.run(["git", "init", "-q"], check=True)
+    with pytest.raises(ConfigError, match=r"flows\.retrain --release"):
+        model_folder("prod")
