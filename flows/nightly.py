@@ -75,8 +75,7 @@ def _run(clone: Path, timetable: Timetable, *, only_if_changed: bool, force: boo
     _make_room(clone, timetable)
     name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{commit[:9]}"
     worktree = add_worktree(clone, commit, name=name, share=timetable.share, remote=timetable.remote)
-    if timetable.remote is not None:
-        _dvc(worktree, "fetch", "--run-cache", "--quiet")
+    _bring_data(worktree, far=timetable.remote is not None)
     last: deque[str] = deque(maxlen=TAIL_LINES)
     ended = _retrain(worktree, timetable, last, flags=_flags(timetable, force=force, release=release))
     told = _told(worktree)
@@ -117,8 +116,17 @@ def _flags(timetable: Timetable, *, force: bool, release: bool | None) -> list[s
     return ["--wait", "--jobs", str(timetable.jobs), *(["--force"] if force else []), *said]
 
 
+def _bring_data(worktree: Path, *, far: bool) -> None:
+    """Files that DVC tracks, from its cache. far: from its remote too, and with them what other machines made."""
+    if far:
+        _dvc(worktree, "fetch", "--run-cache", "--quiet")
+    tracked = git(worktree, "ls-files", "--", "*.dvc").splitlines()
+    if tracked:
+        _dvc(worktree, "pull" if far else "checkout", "--quiet", *tracked)
+
+
 def _dvc(worktree: Path, *arguments: str) -> None:
-    """What other machines made, or what this one did for them. Without it there is more to do, and nothing is wrong."""
+    """Where it fails a run goes on: it may have more to do, and says itself what it lacks."""
     done = subprocess.run(
         [*python_module("dvc"), *arguments], cwd=worktree, env={**os.environ, **for_stages()}, capture_output=True,
         text=True, check=False,

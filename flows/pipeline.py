@@ -7,16 +7,19 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, replace
+from contextvars import ContextVar
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed, Failed
 from rich.console import Console
 from rich.text import Text
@@ -40,16 +43,34 @@ def run_pipeline(*, jobs: int, force: bool, last: str | None = None) -> list[Out
 
     last: a stage; then those that it needs and itself alone.
 
-    A stage that fails takes its dependents with it and nothing else. Raises KeyboardInterrupt or SystemExit after a
-    signal, when what ran has ended.
+    A stage that fails takes its dependents with it and nothing else. A server that goes away meanwhile keeps no stage
+    from running. Raises KeyboardInterrupt or SystemExit after a signal, when what ran has ended, and SetupError where
+    the server does not answer at the start.
     """
     ensure_api()
-    with quiet_terminal():
-        state = pipeline(jobs=jobs, force=force, last=last, return_state=True)
-    outcomes = state.result(raise_on_failure=False)
-    if isinstance(outcomes, BaseException):
-        raise outcomes
-    return outcomes
+    done = list[Outcome]()
+    _done.set(done)
+    try:
+        with quiet_terminal():
+            state = pipeline(jobs=jobs, force=force, last=last, return_state=True)
+        outcomes = state.result(raise_on_failure=False)
+        if isinstance(outcomes, BaseException):
+            raise outcomes
+        return outcomes
+    except (httpx.HTTPError, RuntimeError) as error:
+        if not isinstance(error, httpx.HTTPError) and "Failed to reach API" not in str(error):
+            raise
+        if not done:
+            raise SetupError(
+                f"Prefect's server at {get_current_settings().api.url} does not answer ({type(error).__name__}). Start "
+                "it, or unset PREFECT_API_URL: then one is started for the run."
+            ) from error
+        print("Prefect's server went away: its pages do not know how this ended.", file=sys.stderr)
+        return done
+
+
+_done: ContextVar[list[Outcome]] = ContextVar("done")
+"""What became of the stages, for when Prefect can no longer hand it on."""
 
 
 @flow(name="pipeline", persist_result=False)
@@ -62,6 +83,7 @@ def pipeline(jobs: int = 2, force: bool = False, last: str | None = None) -> lis
         with noted(walk.note_signal):
             walk.to_the_end()
             outcomes = [walk.outcomes[name] for name in wanted]
+            _done.get().extend(outcomes)
             _report(outcomes, console)
     failed = [outcome.stage for outcome in outcomes if outcome.status is Status.FAILED]
     state = Failed if failed else Completed
@@ -174,9 +196,15 @@ def _state(outcome: Outcome) -> State[Any]:
 
 
 def _report(outcomes: Sequence[Outcome], console: Console) -> None:
-    rows = [{**asdict(outcome), "seconds": round(outcome.seconds, 1)} for outcome in outcomes]
-    create_table_artifact(rows, key="outcomes", description=_count(outcomes))
     console.print(outcome_table(outcomes))
+    rows = [
+        {
+            "stage": outcome.stage, "status": outcome.status, "began": outcome.began,
+            "seconds": round(outcome.seconds, 1), "tries": outcome.tries, "reason": outcome.reason,
+        }
+        for outcome in outcomes
+    ]  # fmt: skip
+    create_table_artifact(rows, key="outcomes", description=_count(outcomes))
 
 
 def _count(outcomes: Sequence[Outcome]) -> str:

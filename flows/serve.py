@@ -101,7 +101,7 @@ class _Service:
         program = self._program("server", command, server_settings(self._timetable), quiet=True)
         address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/api"
         deadline = monotonic() + STARTS_S
-        while not _answers(f"{address}/health") and not self.stop.wait(0.3):
+        while not answers(f"{address}/health") and not self.stop.wait(0.3):
             if program.ended.is_set() or monotonic() > deadline:
                 log = self._root / LOGS / "server.log"
                 told = "\n".join(log.read_text(encoding="utf-8").splitlines()[-12:])
@@ -169,7 +169,8 @@ def _check_free(host: str, port: int) -> None:
         ) from error
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether something is there that says all is well."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return bool(answer.status == 200)

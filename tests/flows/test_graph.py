@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
+from dvc.stage import Stage
 
 from flows.graph import Graph
 from flows.outcome import Status
@@ -335,3 +337,35 @@ def test_a_circle_is_told(project):
     project.stages(one={"cmd": "true", "deps": ["a"], "outs": ["b"]}, two={"cmd": "true", "deps": ["b"], "outs": ["a"]})
     with pytest.raises(SetupError, match=r"a dependency and an output in stages: (one, two|two, one)"):
         Graph()
+
+
+def test_a_full_disk_fails_the_stage_and_with_room_again_it_goes_on(project, monkeypatch):
+    project.stages(copy=COPY)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stage, "commit", full)
+        outcome = outcome_of("copy")
+    assert (outcome.status, outcome.mendable) == (Status.FAILED, True)
+    assert "No space left on device" in outcome.reason
+    assert locked(project) == []
+    assert bring_up_to_date() == {"copy": Status.RAN}
+    assert project.status() == {}
+
+
+def test_an_import_from_another_repository_is_left_alone_until_it_is_updated(project, tmp_path):
+    far = tmp_path / "far"
+    identity = ["-c", "user.name=somebody", "-c", "user.email=somebody@localhost"]
+    subprocess.run(["git", "init", "-q", str(far)], check=True)
+    (far / "rows.csv").write_text("1\n")
+    subprocess.run(["git", "add", "-A"], cwd=far, check=True)
+    subprocess.run(["git", *identity, "commit", "-q", "-m", "rows"], cwd=far, check=True)
+    with Repo(str(project.root)) as repo:
+        repo.imp(str(far), "rows.csv", "near.csv")
+    project.stages(copy={"cmd": "cp near.csv out.csv", "deps": ["near.csv"], "outs": ["out.csv"]})
+    assert bring_up_to_date() == {"near.csv.dvc": Status.UNCHANGED, "copy": Status.RAN}
+    (far / "rows.csv").write_text("2\n")
+    subprocess.run(["git", *identity, "commit", "-q", "-a", "-m", "other rows"], cwd=far, check=True)
+    assert bring_up_to_date() == {"near.csv.dvc": Status.UNCHANGED, "copy": Status.UNCHANGED}

@@ -1,7 +1,9 @@
 import shlex
+import socket
 import subprocess
 import sys
-from contextlib import closing
+import threading
+from contextlib import closing, suppress
 
 import pytest
 
@@ -155,3 +157,58 @@ def test_it_is_a_command_too(project, prefect_server):
     assert (process.returncode, output) == (2, "")
     assert "Traceback" not in errors
     assert project.read("good.txt") == "one\n"
+
+
+class Link:
+    """A way to the server that can be cut."""
+
+    def __init__(self, port):
+        self._port, self._open = port, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/api"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                far = socket.create_connection(("127.0.0.1", self._port))
+                self._open += [near, far]
+                for source, target in [(near, far), (far, near)]:
+                    threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
+
+    def _pump(self, source, target):
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+
+    def cut(self):
+        for each in [self.listener, *self._open]:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+
+def test_stages_go_on_to_the_end_when_the_server_is_gone(project, prefect_server, eventually):
+    link = Link(int(prefect_server.rpartition(":")[2].partition("/")[0]))
+    project.stages(
+        slow={"cmd": "touch up; until [ -e go ]; do sleep 0.05; done; cp in.txt s", "deps": ["in.txt"], "outs": ["s"]},
+        after=copy("s", "after.txt"),
+    )
+    process = project.start("flows.pipeline", PREFECT_API_URL=link.address, PREFECT_CLIENT_MAX_RETRIES="0")
+    assert eventually((project.root / "up").exists, 60)
+    link.cut()
+    (project.root / "go").touch()
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "Prefect's server went away" in errors
+    assert project.status() == {}
+    assert project.read("after.txt") == "one\n"
+
+
+def test_a_server_that_is_not_there_from_the_start_is_told(project):
+    project.stages(good=copy("in.txt", "good.txt"))
+    process = project.start("flows.pipeline", PREFECT_API_URL="http://127.0.0.1:1/api", PREFECT_CLIENT_MAX_RETRIES="0")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "Prefect's server at http://127.0.0.1:1/api does not answer" in errors

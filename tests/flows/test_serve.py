@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
 
 import httpx
 import psutil
@@ -31,6 +32,7 @@ class Service:
         self.project = project
         self.root = project.root
         self.address = f"http://127.0.0.1:{port}/api"
+        self.closing = ExitStack()
         self.said = project.root.parent / "said"
         with self.said.open("w") as said:
             self.process = subprocess.Popen(
@@ -42,28 +44,27 @@ class Service:
                 stderr=subprocess.STDOUT,
             )
 
-    def runs(self, deployment="nightly"):
-        """By when they were to start."""
-        with SyncPrefectClient(self.address) as client:
-            wanted = client.read_deployment_by_name(f"nightly/{deployment}").id
-            runs = [run for run in client.read_flow_runs(limit=200) if run.deployment_id == wanted]
-        return sorted(runs, key=lambda run: run.expected_start_time)
+    @cached_property
+    def client(self):
+        """One for all questions: to make one costs more than to ask."""
+        return self.closing.enter_context(SyncPrefectClient(self.address))
+
+    def completed(self):
+        """Runs of the nightly deployment, by when they were to start."""
+        wanted = self.client.read_deployment_by_name("nightly/nightly").id
+        runs = [run for run in self.client.read_flow_runs(limit=200) if run.deployment_id == wanted]
+        done = [run for run in runs if run.state_type is StateType.COMPLETED]
+        return sorted(done, key=lambda run: run.expected_start_time)
 
     def states(self, run):
-        with SyncPrefectClient(self.address) as client:
-            return [state.name for state in client.read_flow_run_states(run.id)]
-
-    def completed(self, deployment="nightly"):
-        return [run for run in self.runs(deployment) if run.state_type is StateType.COMPLETED]
+        return [state.name for state in self.client.read_flow_run_states(run.id)]
 
     def start_by_hand(self, **parameters):
-        with SyncPrefectClient(self.address) as client:
-            wanted = client.read_deployment_by_name("nightly/nightly").id
-            return client.create_flow_run_from_deployment(wanted, parameters=parameters).id
+        wanted = self.client.read_deployment_by_name("nightly/nightly").id
+        return self.client.create_flow_run_from_deployment(wanted, parameters=parameters).id
 
     def state(self, identity):
-        with SyncPrefectClient(self.address) as client:
-            return client.read_flow_run(identity).state
+        return self.client.read_flow_run(identity).state
 
     def processes(self, *words):
         """Of the service, those with all these words in their command."""
@@ -132,6 +133,7 @@ def served(project, prefect_database, tmp_path):
     start.project = project
     yield start
     for service in services:
+        service.closing.close()
         service.process.send_signal(signal.SIGTERM)
         try:
             service.process.wait(timeout=60)
@@ -244,8 +246,7 @@ def test_two_machines_share_what_they_have_made_and_the_work(served, prefect_pos
         runs = [first.start_by_hand(force=True) for _ in range(2)]
         for run in runs:
             wait(first, lambda run=run: completed(run))
-        with SyncPrefectClient(first.address) as client:
-            workers = {client.read_flow_run(run).labels["prefect.worker.name"] for run in runs}
+        workers = {first.client.read_flow_run(run).labels["prefect.worker.name"] for run in runs}
         assert len(workers) == 2
 
 
