@@ -83,7 +83,7 @@ def pipeline(jobs: int = 2, force: bool = False, last: str | None = None) -> lis
         with noted(walk.note_signal):
             walk.to_the_end()
             outcomes = [walk.outcomes[name] for name in wanted]
-            _done.get().extend(outcomes)
+            _done.get([]).extend(outcomes)
             _report(outcomes, console)
     failed = [outcome.stage for outcome in outcomes if outcome.status is Status.FAILED]
     state = Failed if failed else Completed

@@ -11,7 +11,7 @@ import torch
 from mmcore.errors import ConfigError, DataError, listing
 from mmcore.interfaces.modality import Cell
 from mmcore.predictor.predictor import Predictor
-from mmcore.predictor.vectors import Thing, Vectors, files_in, lines_of
+from mmcore.predictor.vectors import Thing, Vectors, files_in, lines_of, nearest
 
 BATCH = 64
 
@@ -62,9 +62,8 @@ class Finder:
         self.broken = len(things) - len(good)
         if not good:
             raise DataError(f"there is nothing in it that can be read as {wanted!r}.", path=within)
-        near = vectors @ vector
-        best = np.argsort(-near, kind="stable")[:top]
-        return [Found(good[row].name, float(near[row])) for row in best.tolist()]
+        rows, products = nearest(vectors, vector[None], top=top)
+        return [Found(good[row].name, float(near)) for row, near in zip(rows[0], products[0], strict=True)]
 
     def by_text(self) -> str:
         """The field that a plain text asks by."""

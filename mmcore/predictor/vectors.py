@@ -66,6 +66,21 @@ class Vectors:
         write_json(self._folder / CONTENTS, {"rows": dict(rows), "vectors": len(vectors)})
 
 
+def nearest(vectors: np.ndarray, asked: np.ndarray, *, top: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of `vectors` [N,D] with the largest products with each of `asked` [Q,D]: rows and products [Q,top].
+
+    Equally near ones come in the order of rows. Only those that may be among the first are sorted.
+    """
+    near = np.asarray(asked) @ np.asarray(vectors).T
+    count = min(top, near.shape[1])
+    rows = np.empty((len(near), count), dtype=np.int64)
+    for number, products in enumerate(near):
+        least = np.partition(products, len(products) - count)[len(products) - count]
+        may = np.flatnonzero(products >= least)
+        rows[number] = may[np.argsort(-products[may], kind="stable")[:count]]
+    return rows, np.take_along_axis(near, rows, axis=1)
+
+
 def files_in(folder: Path) -> list[Thing]:
     """Every file below a folder, in the order of paths; hidden ones are left out."""
     found = sorted(path for path in folder.rglob("*") if path.is_file())

@@ -32,7 +32,7 @@ from mmcore.training.curves import write_curves
 from mmcore.training.loop import Data, Goal, train
 from tests.training import toy
 
-ROWS, BATCH = 41, 8
+ROWS, BATCH = 37, 12
 ROOT = Path(__file__).parents[2]
 
 PLAN = replace(
@@ -55,8 +55,6 @@ def aligned(error: str) -> ModelPlan:
 CASES: Mapping[str, tuple[ModelPlan, dict[str, Any]]] = {
     "classes": (PLAN, {}),
     "accumulated": (PLAN, {"accumulate": 2, "ema": 0.9}),
-    "classes-in-chunks": (PLAN, {"chunk": 2}),
-    "infonce": (aligned("infonce"), {}),
     "siglip": (aligned("siglip"), {}),
     "infonce-in-chunks": (aligned("infonce"), {"chunk": 2}),
     "siglip-in-chunks": (aligned("siglip"), {"chunk": 2, "accumulate": 2}),
@@ -81,10 +79,10 @@ class Memory:
 
 
 def dataset() -> Dataset:
-    """`vector` is missing in the second half of most batches, `label` here and there."""
+    """`vector` is missing in the second half of each batch, `label` here and there."""
     modalities, rows = toy_modalities(), toy_rows(ROWS, seed=3)
     absent = {
-        "vector": {row for row in range(ROWS) if row % BATCH >= BATCH // 2 and row // BATCH != 1},
+        "vector": {row for row in range(ROWS) if row % BATCH >= BATCH // 2 or row == ROWS - 1},
         "label": {3, 9, 14},
         "sequence": set[int](),
     }
@@ -151,7 +149,7 @@ def start(cases: Iterable[str], folder: Path, *, processes: int, steps: int | No
         own = {key: str(value) for key, value in {**world, **torchrun}.items()}
         started.append(subprocess.Popen(command, cwd=ROOT, env={**os.environ, **own}, stderr=subprocess.PIPE))
     try:
-        said = [process.communicate(timeout=200)[1].decode()[-3000:] for process in started]
+        said = [process.communicate(timeout=280)[1].decode()[-3000:] for process in started]
     finally:
         for process in started:
             process.kill()

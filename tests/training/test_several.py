@@ -9,14 +9,14 @@ import torch
 from mmcore.model.weights import load_tensors
 from tests.training import several
 
-pytestmark = pytest.mark.slow  # every process imports torch and Fabric
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # every process imports torch and Fabric
 
 CASES = [
     *several.CASES,
-    *(f"{case}-divided" for case in ("classes", "accumulated", "siglip-in-chunks", "several-tasks")),
+    *(f"{case}-divided" for case in ("accumulated", "siglip-in-chunks", "several-tasks")),
 ]
 CLOSE = {"rtol": 1e-4, "atol": 2e-5}
-"""After 12 steps of Adam in float32: sums come in another order."""
+"""After 8 steps of Adam in float32: sums come in another order."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_a_training_goes_on_with_another_number_of_processes(tmp_path: Path, alo
     assert list((tmp_path / "several-tasks").glob("step-*7"))
     several.run("several-tasks", tmp_path)
     close(alone / "several-tasks.safetensors", tmp_path / "several-tasks.safetensors")
-    several.run("accumulated", tmp_path, steps=4)
+    several.run("accumulated", tmp_path, steps=3)
     shutil.copytree(tmp_path / "accumulated", tmp_path / "accumulated-divided")
     several.start(["accumulated-divided", "accumulated"], tmp_path, processes=2)
     for case in ("accumulated-divided", "accumulated"):
@@ -64,7 +64,4 @@ def close(one: Path, other: Path) -> None:
     first, second = load_tensors(one), load_tensors(other)
     assert first.keys() == second.keys()
     for name, tensor in first.items():
-        # The last batch has one row. In the second process filler stands for it, so the blank token is looked at, and
-        # Adam moves it by what it remembers; one process does not.
-        near = {"rtol": 0, "atol": 1e-2} if name.startswith("blanks.") else CLOSE
-        torch.testing.assert_close(second[name], tensor, **near, msg=lambda told, name=name: f"{name}: {told}")
+        torch.testing.assert_close(second[name], tensor, **CLOSE, msg=lambda told, name=name: f"{name}: {told}")

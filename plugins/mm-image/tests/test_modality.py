@@ -171,3 +171,13 @@ def test_absent_pictures_are_zeros_that_say_so():
 
     assert field.present.tolist() == [False, True, False]
     assert field.values[0].eq(0).all()
+
+
+@pytest.mark.parametrize("turned", [0.0, 10.0])
+def test_preparing_gives_the_plain_formula_to_the_last_digit(turned):
+    modality = ImageModality(size_px=9, standardise="imagenet", rotation_deg=turned)
+    field = Field(torch.randint(0, 256, (5, 3, 9, 9), dtype=torch.uint8), torch.ones(5, dtype=torch.bool))
+    field = modality.augment(field, torch.Generator())
+    mean, deviation = (torch.tensor(part).view(3, 1, 1) for part in (modality.mean, modality.deviation))
+    plain = torch.addcmul(-mean / deviation, field.values.float(), 1 / (255 * deviation))
+    assert torch.equal(modality.prepare(field).values, plain)

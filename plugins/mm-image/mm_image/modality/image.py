@@ -130,11 +130,13 @@ class ImageModality(Modality):
 
     def prepare(self, field: Field) -> Field:
         """Values of 0 to 255 -> float32 with the mean taken off, over the deviation, in channels_last."""
-        values = field.values.float()
-        scale, offset = self._line()
-        # Standardised before the channels go last: there the inner loop would be over three numbers, twice as slow.
-        values = torch.addcmul(offset.to(values.device), values, scale.to(values.device))
-        return field.with_values(values.contiguous(memory_format=torch.channels_last))
+        batch, channels, height, width = field.values.shape
+        # The channels go last while they are bytes, a quarter of the size. Whole lines of pixels are standardised at
+        # once: with three numbers in the inner loop it would take longer than all the rest.
+        lines = field.values.permute(0, 2, 3, 1).reshape(batch, height, width * channels).float()
+        scale, offset = (line.view(channels).repeat(width).to(lines.device) for line in self._line())
+        values = torch.addcmul(offset, lines, scale).view(batch, height, width, channels)
+        return field.with_values(values.permute(0, 3, 1, 2))
 
     def show(self, array: np.ndarray) -> Shown:
         """The picture as [H,W,3]."""

@@ -1,0 +1,58 @@
+"""The table of speed: how a row is judged, and that its parts can be measured."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from speed import PARTS, show
+from timing.pairs import in_turns, interval, not_measured, row
+
+from tests.benchmarks.conftest import ROOT
+
+KEYS = {"what", "ours", "reference", "ratio", "spread", "goal", "met"}
+
+
+def test_a_row_is_met_where_its_interval_reaches_the_goal():
+    ours, reference = [1.0, 1.0, 1.0, 1.0], [1.8, 2.2, 2.0, 2.0]
+    assert row("x", ours, reference, goal=2.1)["met"]
+    assert not row("x", ours, reference, goal=2.3)["met"]
+    assert row("x", ours, reference, goal=2.0)["ratio"] == 2.0
+    low, high = interval([1.8, 2.2, 2.0, 2.0])
+    assert 1.8 <= low < high <= 2.2
+
+
+def test_turns_alternate_and_the_first_ones_do_not_count():
+    calls = []
+    ours, reference = in_turns(lambda: calls.append("A"), lambda: calls.append("B"), turns=3)
+    assert "".join(calls) == "ABABABAB"
+    assert len(ours) == len(reference) == 3
+
+
+def test_what_was_not_measured_says_why():
+    one = not_measured("x", goal=2.0, why="there is no GPU")
+    assert one.keys() >= KEYS
+    assert "not measured: there is no GPU" in show(one)
+
+
+def test_what_is_elsewhere_is_never_met():
+    assert all(one["met"] is None and one["why"] for one in PARTS["elsewhere"](quick=True))
+
+
+@pytest.mark.parametrize(
+    "part", ["find", pytest.param("loop", marks=pytest.mark.slow), pytest.param("encode", marks=pytest.mark.slow)]
+)
+def test_a_part_can_be_measured(part):
+    threads = torch.get_num_threads()
+    found = PARTS[part](quick=True)
+    torch.set_num_threads(threads)
+    assert all(one.keys() >= KEYS and part and show(one) for one in found)
+    assert any(one["ratio"] for one in found)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_its_benchmark_says_that_it_has_not_run():
+    done = subprocess.run([sys.executable, ROOT / "benchmarks" / "gpu.py", "--json"], capture_output=True, text=True)
+    (one,) = json.loads(done.stdout)
+    assert (one["met"], "has not run" in one["why"]) == (None, True)

@@ -1,0 +1,19 @@
+"""The nearest vectors are those that sorting all of them finds."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmcore.predictor.vectors import nearest
+
+
+@given(st.integers(0, 2**31), st.integers(1, 60), st.integers(1, 4), st.integers(1, 70))
+def test_rows_and_order_are_those_of_a_stable_sort_of_all(seed, count, asked, top):
+    draw = np.random.default_rng(seed)
+    vectors = draw.integers(-2, 3, (count, 3)).astype(np.float32)  # few values: many are equally near
+    questions = draw.integers(-2, 3, (asked, 3)).astype(np.float32)
+    rows, products = nearest(vectors, questions, top=top)
+    near = questions @ vectors.T
+    expected = np.argsort(-near, axis=1, kind="stable")[:, :top]
+    assert np.array_equal(rows, expected)
+    assert np.array_equal(products, np.take_along_axis(near, expected, 1))
