@@ -34,9 +34,9 @@ def derive(tree: Mapping[str, Any], *, root: Path, plugins: Plugins, origin: Ori
     given: Mapping[str, dict[str, Any]] = tree["fields"]
     fields = {name: _shared(name, field, given) for name, field in given.items()}
     for name, field in fields.items():
-        origin = field["like"] or name
+        first = field["like"] or name
         part = _named(field["modality"], f"fields.{name}.modality")
-        field["fit"] = sorted({origin} | {other for other, its in fields.items() if its["like"] == origin})
+        field["fit"] = sorted({first} | {other for other, its in fields.items() if its["like"] == first})
         field["code"], field["package"] = found(plugins.modality.point(part), root)
         if isinstance(field["encoder"], Mapping):
             encoder = _named(field["encoder"], f"fields.{name}.encoder")
