@@ -27,6 +27,7 @@ from mmcore.registry.plugins import installed
 from mmcore.search.display import Display
 from mmcore.search.driver import Ended
 from mmcore.search.plan import Plan, make_plan
+from mmcore.search.remote import at_hand, run_here
 from mmcore.search.session import opened, save, search
 from mmcore.search.slots import slots_of
 from mmcore.search.winner import Result
@@ -80,9 +81,10 @@ def run_trials(plan: Plan) -> tuple[Ended, Result]:
             runner = ThreadPoolTaskRunner(max_workers=places)
         else:
             runner, places = runner_of(plan), places_of(plan)
-        made = flow(name="search", flow_run_name=plan.name, task_runner=runner, persist_result=False)(searching)
-        with quiet_terminal():
-            state: State[Any] = made(return_state=True)  # type: ignore[assignment]  # Prefect takes `Any` for a coroutine
+        made = flow(name="search", flow_run_name=plan.name, task_runner=runner, persist_result=False)(run_here)
+        with quiet_terminal(), at_hand(plan.name, searching):
+            # To a type checker `Any` might be a coroutine.
+            state: State[Any] = made(plan.name, return_state=True)  # type: ignore[assignment]
     found: tuple[Ended, Result] | BaseException = state.result(raise_on_failure=False)
     if isinstance(found, BaseException):
         raise found

@@ -1,7 +1,7 @@
 """What params.yaml says that nobody chooses: shared fits, and where the code lies, for DVC to watch."""
 
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -21,25 +21,33 @@ SHARED = ("modality", "encoder", "frozen")
 """What a field that is `like` another takes from it."""
 
 
-def derive(tree: Mapping[str, Any], *, root: Path, plugins: Plugins) -> dict[str, Any]:
-    """The tree with `like` carried out and `fit`, `code`, `watch` and `package` filled in. Changes nothing given."""
+Origin = Callable[[EntryPoint, Path], tuple[str, dict[str, Any] | None]]
+"""Where a plugin's code lies, and the record of its package where that is from outside."""
+
+
+def derive(tree: Mapping[str, Any], *, root: Path, plugins: Plugins, origin: Origin | None = None) -> dict[str, Any]:
+    """The tree with `like` carried out and `fit`, `code`, `watch` and `package` filled in. Changes nothing given.
+
+    origin: where code lies, for who has looked already; None: look now.
+    """
+    found = origin or origin_of
     given: Mapping[str, dict[str, Any]] = tree["fields"]
     fields = {name: _shared(name, field, given) for name, field in given.items()}
     for name, field in fields.items():
-        origin = field["like"] or name
+        first = field["like"] or name
         part = _named(field["modality"], f"fields.{name}.modality")
-        field["fit"] = sorted({origin} | {other for other, its in fields.items() if its["like"] == origin})
-        field["code"], field["package"] = _origin(plugins.modality.point(part), root)
+        field["fit"] = sorted({first} | {other for other, its in fields.items() if its["like"] == first})
+        field["code"], field["package"] = found(plugins.modality.point(part), root)
         if isinstance(field["encoder"], Mapping):
             encoder = _named(field["encoder"], f"fields.{name}.encoder")
-            field["encoder_package"] = _origin(plugins.encoder.point(encoder), root)[1]
-    code, package = _origin(plugins.source.point(_named(tree["data"].get("source"), "data.source")), root)
+            field["encoder_package"] = found(plugins.encoder.point(encoder), root)[1]
+    code, package = found(plugins.source.point(_named(tree["data"].get("source"), "data.source")), root)
     # A source whose data DVC cannot watch (it lies in a package) still needs a path there.
     watch = tree["data"].get("watch") or code
     repeats = coerce(tree["repeats"], RepeatsSettings, "repeats")
     seed = coerce(tree["training"]["seed"], int, "training.seed")
     runs = planned(repeats.seeds, repeats.folds, stratify=repeats.stratify, seed=seed)
-    training = {**tree["training"], "packages": _model_packages(tree, root=root, plugins=plugins)}
+    training = {**tree["training"], "packages": _model_packages(tree, root=root, plugins=plugins, origin=found)}
     others = coerce(tree["pretrain"]["training"], Mapping[str, Any], "pretrain.training")
     return {
         **tree,
@@ -52,14 +60,14 @@ def derive(tree: Mapping[str, Any], *, root: Path, plugins: Plugins) -> dict[str
     }
 
 
-def _model_packages(tree: Mapping[str, Any], *, root: Path, plugins: Plugins) -> list[dict[str, Any]]:
+def _model_packages(tree: Mapping[str, Any], *, root: Path, plugins: Plugins, origin: Origin) -> list[dict[str, Any]]:
     """Records of the packages from outside that fusion and tasks come from, sorted by name."""
     parts = [("fusion", "fusion", tree["fusion"])]
     if tree["floors"].get("fusion") is not None:
         parts.append(("fusion", "floors.fusion", tree["floors"]["fusion"]))
     parts += [("task", f"tasks.{name}", part) for name, part in tree["tasks"].items()]
     points = [point for kind, where, part in parts for point in plugins.points(kind, Part.from_yaml(part, where))]
-    records = {record["name"]: record for point in points if (record := _origin(point, root)[1]) is not None}
+    records = {record["name"]: record for point in points if (record := origin(point, root)[1]) is not None}
     return [records[name] for name in sorted(records)]
 
 
@@ -88,7 +96,7 @@ def _shared(name: str, field: Mapping[str, Any], fields: Mapping[str, Mapping[st
     return {**field, **{key: fields[like].get(key) for key in SHARED}}
 
 
-def _origin(point: EntryPoint, root: Path) -> tuple[str, dict[str, Any] | None]:
+def origin_of(point: EntryPoint, root: Path) -> tuple[str, dict[str, Any] | None]:
     """The code as a path in the repository, or what stands for it and a record of the package that it comes from."""
     code = watched_code(point)
     if code is None:

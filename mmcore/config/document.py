@@ -15,9 +15,9 @@ HEADER = """\
 
 def render(values: Mapping[str, Any], choices: Sequence[str]) -> str:
     """The whole file: the sections, then how they came about."""
-    blocks = [_dump({name: value}) for name, value in values.items()]
+    blocks = [dump({name: value}) for name, value in values.items()]
     made = {"choices": list(choices), "digest": digest(values)}
-    return "\n".join([HEADER, *blocks, f"# No stage reads this.\n{_dump({'compose': made})}"])
+    return "\n".join([HEADER, *blocks, f"# No stage reads this.\n{dump({'compose': made})}"])
 
 
 def digest(values: Mapping[str, Any]) -> str:
@@ -65,5 +65,6 @@ def _sequence(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.SequenceNode:
 _Dumper.add_representer(list, _sequence)
 
 
-def _dump(values: Mapping[str, Any]) -> str:
+def dump(values: Mapping[str, Any]) -> str:
+    """As YAML, in the layout of params.yaml."""
     return yaml.dump(dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from mmcore.config.compose import compose
-from mmcore.config.document import ABSENT, differences
+from mmcore.config.document import ABSENT, differences, dump
 from mmcore.config.overrides import parse
 from mmcore.config.sections import SECTIONS
 from mmcore.errors import ConfigError, MmcoreError
@@ -40,7 +40,7 @@ def write_experiment(
     head.append(f"#   mm compose experiment={name} && dvc repro")
     try:
         for tree, start in _candidates(root, values, choices, plugins):
-            text = "\n".join([*head, f"defaults: {start}", *(["", _yaml(tree)] if tree else [])])
+            text = "\n".join([*head, f"defaults: {start}", *(["", dump(tree)] if tree else [])])
             path.write_text(text.rstrip() + "\n", encoding="utf-8")
             if not _still_differing(root, name, values, plugins):
                 before = None
@@ -152,7 +152,3 @@ def _still_differing(root: Path, name: str, values: Mapping[str, Any], plugins: 
     except MmcoreError as error:
         return [str(error)]
     return list(differences(made, values))
-
-
-def _yaml(tree: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(dict(tree), sort_keys=False, allow_unicode=True, width=1000, default_flow_style=None)

@@ -1,6 +1,7 @@
 """Choices of plugins, filled up: from `image/cnn` or `{name: cnn}` to every setting, without importing a plugin."""
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,16 @@ class Shelf:
     plugins: Plugins
 
     @cached_property
+    def _read(self) -> dict[Path, dict[str, Any]]:
+        """Files that were read already: a search fills up the same parts for each of its trials."""
+        return {}
+
+    def _load(self, file: Path) -> dict[str, Any]:
+        if file not in self._read:
+            self._read[file] = _load(file)
+        return deepcopy(self._read[file])
+
+    @cached_property
     def folders(self) -> tuple[Path, ...]:
         """Each holds Hydra groups."""
         points = (point for kind in GROUPS for point in self.plugins.kind(kind).points())
@@ -53,7 +64,7 @@ class Shelf:
         for folder in self.folders:
             file = folder / kind / f"{word}.yaml"
             if file.is_file() and (word not in names or folder == self.folders[0]):
-                return {"name": word, **_load(file)}
+                return {"name": word, **self._load(file)}
         if word not in names:
             known = {*self.options(kind), *names}
             raise ConfigError(f"There is no {kind} {word!r}.{near_miss(word, known)} There is: {listing(known)}.")
@@ -67,7 +78,7 @@ class Shelf:
         folder = conf_of(self.plugins.kind(kind).point(name))
         if folder is None or not (file := folder / kind / f"{name}.yaml").is_file():
             return None
-        shipped = {**_load(file), **OF_THE_CORE.get(kind, {})}
+        shipped = {**self._load(file), **OF_THE_CORE.get(kind, {})}
         # A plugin cannot know what the fields are called: a task's target is the user's to say.
         return {**shipped, "target": UNSET} if kind == "task" and "target" in shipped else shipped
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mmcore.config.changes import changed
+from mmcore.config.changes import Changes
 from mmcore.config.compose import compose
 from mmcore.config.params import read_yaml
 from mmcore.config.update import read_current
@@ -32,7 +33,11 @@ class SearchProject:
 
     def settle(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """params.yaml in full with these changes. Raises ConfigError."""
-        return changed(self.values, changes, root=self.root, plugins=self.plugins)
+        return self._changes(changes)
+
+    @cached_property
+    def _changes(self) -> Changes:
+        return Changes(self.values, root=self.root, plugins=self.plugins)
 
     def compose(self, choices: Sequence[str]) -> dict[str, Any]:
         """What `mm compose` would write for these choices."""

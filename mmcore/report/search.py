@@ -103,11 +103,16 @@ def _beside(compared: Compared) -> Markup:
     return Markup(charts.bars(rows, strong="winner", percent=percent, title="the winner beside the settings before"))
 
 
+def shown(value: object) -> str:
+    """A setting's value: the last digits of a number that was drawn say nothing."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 @cache
 def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("mmcore", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"fine": fine, "number": number}
+    environment.filters |= {"fine": fine, "number": number, "shown": shown}
     return environment.get_template("search.html.j2")

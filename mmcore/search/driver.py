@@ -54,6 +54,7 @@ class Search:
         self._plan, self._study, self._show = plan, study, show
         self._places, self._shared = places, shared
         self._running = dict[int, Asked]()
+        self._waits = False
         self._news: queue.SimpleQueue[tuple[int, Told | BaseException]] = queue.SimpleQueue()
 
     def run(self, submit: Submit, *, stopped: Callable[[], bool] = lambda: False) -> Ended:
@@ -74,13 +75,21 @@ class Search:
                     break
                 self._start(asked, submit)
                 ended = self._over(time.monotonic() - began)
-            if not self._running and (ended is not None or self._news.empty()):
+            if not self._running and (ended is not None or not self._elsewhere()):
                 return ended or Ended("all trials are done")
             self._wait()
             self._show.tick()
             if self._shared and time.monotonic() - gathered > self._plan.settings.heartbeat_s:
                 gathered = time.monotonic()
                 self._study.gather(alone=False)
+
+    def _elsewhere(self) -> bool:
+        """Whether another process runs a trial of this study, or died over one and nobody has noticed yet."""
+        count = sum(row.state is State.RUNNING for row in self._study.rows()) if self._shared else 0
+        if count and not self._waits:
+            self._show.say(f"{count} trial{'s' * (count > 1)} run elsewhere, or died there; waiting for them.")
+        self._waits = count > 0
+        return self._waits
 
     def _start(self, asked: Asked, submit: Submit) -> None:
         self._running[asked.number] = asked

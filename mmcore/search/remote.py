@@ -4,7 +4,8 @@ import atexit
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,28 @@ class Spec:
 
 _hosts = dict[str, Host]()
 """Of this process, by the study's name: workers outlive the trial that they were started for."""
+
+
+_here = dict[str, Callable[[], Any]]()
+
+
+def run_here(name: str) -> Any:
+    """What was put at hand under this name, in this process alone.
+
+    Prefect sends the function of a flow along with each of its tasks. So that has to be one which other machines find
+    by its name, and which holds on to nothing that cannot be sent: locks, workers, a terminal.
+    """
+    return _here[name]()
+
+
+@contextmanager
+def at_hand(name: str, work: Callable[[], Any]) -> Iterator[None]:
+    """Have `run_here` find it, inside the block."""
+    _here[name] = work
+    try:
+        yield
+    finally:
+        del _here[name]
 
 
 def run_trial(spec: Spec, order: Order) -> Told:

@@ -22,7 +22,8 @@ def test_help_names_every_command():
     done = mm("--help")
 
     assert done.returncode == 0
-    assert all(name in done.stdout for name in ("compose", "stage", "plugins", "new", "doctor", "predict", "report"))
+    names = ("compose", "stage", "plugins", "new", "doctor", "predict", "report", "search")
+    assert all(name in done.stdout for name in names)
 
 
 def test_help_imports_nothing_heavy():
@@ -48,7 +49,7 @@ def test_help_answers_at_once():
     assert statistics.median(once() for _ in range(5)) < 0.3  # 0.07 s where nothing else runs
 
 
-@pytest.mark.parametrize("command", ["compose", "stage", "plugins", "new", "doctor", "predict", "report"])
+@pytest.mark.parametrize("command", ["compose", "stage", "plugins", "new", "doctor", "predict", "report", "search"])
 def test_every_command_explains_itself(command):
     assert mm(command, "--help").returncode == 0
 

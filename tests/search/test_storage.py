@@ -2,11 +2,14 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from mmcore.errors import ConfigError, SetupError
 from mmcore.search.dimensions import Dimension, Number
+from mmcore.search.driver import Search
+from mmcore.search.host import Told
 from mmcore.search.rows import State
 from mmcore.search.samplers import pruner_of
 from mmcore.search.settings import SearchSettings
@@ -65,6 +68,37 @@ def test_a_trial_without_a_heartbeat_runs_again_and_one_with_goes_on(postgres, o
     again = study.ask()
     assert (again.root, again.drawn) == (dead.number, dead.drawn)
     assert study.gather(alone=False) == 0
+
+
+class Silent:
+    """Shows nothing."""
+
+    def began(self, asked): ...
+
+    def ended(self, asked, told): ...
+
+    def tick(self): ...
+
+    def say(self, line): ...
+
+
+def test_a_search_does_not_end_while_a_trial_of_a_machine_that_is_gone_is_left(postgres, opened):
+    study = opened(postgres.database(), trials=2)
+    dead = study.ask()
+    study.beat(dead.identity)
+    settings = SearchSettings(trials=2, heartbeat_s=1)
+    project = SimpleNamespace(settle=lambda changes: {}, settings=settings)
+    plan = SimpleNamespace(settings=settings, project=project, folder="s")
+
+    def submit(order, done):
+        study.complete(order.identity, [0.5], {"scores": {}, "seconds": 0.1})
+        done(Told(order.number, State.COMPLETE, 0.5))
+
+    ended = Search(plan, study, Silent(), places=1, shared=True).run(submit)
+    assert ended.why == "all trials are done"
+    rows = study.rows()
+    assert {row.root for row in rows if row.state is State.COMPLETE} == {row.root for row in rows}
+    assert len([row for row in rows if row.state is State.COMPLETE]) == 2
 
 
 def test_a_database_that_goes_away_in_the_middle_loses_no_trial(opened):
