@@ -57,7 +57,8 @@ def apply(tree: Mapping[str, Any], choices: Sequence[Choice], shelf: Shelf) -> d
     for choice in choices:
         *steps, last = choice.key.split(".")
         _change(_parent(full, steps, choice), last, choice)
-        full = complete(full, shelf, strict=False)
+        if choice.sign or isinstance(choice.value, str | Mapping):  # else it brings no keys that a later one may name
+            full = complete(full, shelf, strict=False)
     return complete(full, shelf)
 
 
