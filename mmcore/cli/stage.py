@@ -63,7 +63,8 @@ def _devices(module: ModuleType, params: Params, chosen: Mapping[str, str]) -> i
 def _again(name: str, chosen: Mapping[str, str]) -> list[str]:
     """The command of this very stage."""
     options = [word for option, value in chosen.items() for word in (f"--{option}", value)]
-    return [sys.executable, "-c", "from mmcore.cli.main import main; main()", "stage", name, *options]
+    # -P: the core that is installed, as `mm` has it, and not one that lies in this folder.
+    return [sys.executable, "-P", "-c", "from mmcore.cli.main import main; main()", "stage", name, *options]
 
 
 def _entry(name: str, entries: Mapping[str, str | None], paths: Paths) -> dict[str, str]:

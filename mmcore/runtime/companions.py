@@ -103,7 +103,7 @@ class _Watch(threading.Thread):
         said = log.read().decode(errors="replace").strip()[-SHOWN:]
         code = self._processes[self.failed].returncode
         return TrainingError(
-            f"process {self.failed + 1} of 0 to {len(self._processes)} ended with code {code}:\n{said}\n"
+            f"process {self.failed + 2} of {len(self._processes) + 1} ended with code {code}:\n{said}\n"
             "Mend what it says, then start again: the training goes on from its last checkpoint."
         )
 

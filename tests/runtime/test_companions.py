@@ -39,7 +39,7 @@ def test_one_process_needs_nobody_and_torchrun_has_started_all(tmp_path: Path, m
 
 def test_one_that_fails_is_heard() -> None:
     with (
-        pytest.raises(TrainingError, match=r"(?s)process 1 of 0 to 1 ended with code 3:\nno such file.*start again"),
+        pytest.raises(TrainingError, match=r"(?s)process 2 of 2 ended with code 3:\nno such file.*start again"),
         companions(2, command("import sys; print('no such file'); sys.exit(3)")),
     ):
         pass
