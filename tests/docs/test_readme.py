@@ -35,9 +35,14 @@ def test_lines_are_no_longer_than_can_be_read(page):
 
 def test_both_languages_have_the_same_commands_links_and_code():
     english, chinese = "README.md", "README.zh.md"
+    own = LINK.findall(text(chinese))
 
     assert commands(english) == commands(chinese)
-    assert set(LINK.findall(text(english))) ^ set(LINK.findall(text(chinese))) == {english, chinese}
+    assert set(LINK.findall(text(english))) ^ {link.replace(".zh.md", ".md") for link in own} == {english, chinese}
+    # A page that there is in Chinese is the one that the Chinese README leads to.
+    assert [link for link in own if link != english and (ROOT / link.replace(".md", ".zh.md")).is_file()] == [
+        link for link in own if link.endswith(".zh.md")
+    ]
     assert set(CODE.findall(text(english))) == set(CODE.findall(text(chinese)))
 
 
