@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from configparser import RawConfigParser
 from contextlib import suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from flows.environment import CLONE
 from mmcore.errors import SetupError
+from mmcore.releases.git import Git
 
 FOLDER = Path(".mm", "worktrees")
 LINKED = (Path(".mm", "training"), Path(".mm", "curves"))
@@ -18,10 +18,7 @@ LINKED = (Path(".mm", "training"), Path(".mm", "curves"))
 
 def git(root: Path, *arguments: str) -> str:
     """What git prints. Raises SetupError with what git says."""
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SetupError(f"`git {' '.join(arguments)}` failed in {root}: {done.stderr.strip()}")
-    return done.stdout.strip()
+    return Git(root).run(*arguments).strip()
 
 
 def add_worktree(clone: Path, commit: str, *, name: str, share: Sequence[str], remote: str | None = None) -> Path:
