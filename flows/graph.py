@@ -28,13 +28,17 @@ from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.rwlock import rwlock
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
+from dvc.stage.serialize import to_lockfile
+from dvc.utils.serialize import dumps_yaml
 
 from flows.command import Ended, run_command
 from flows.environment import for_stages
 from flows.lifeline import Lifeline
+from flows.lockfile import put_entry
 from flows.outcome import Outcome, Status
 from flows.stop import Stop
 from flows.wishes import read_wishes
+from mmcore.data.writing import whole_file
 from mmcore.errors import MmcoreError, SetupError
 
 TAIL_LINES = 20  # of a failed command, kept for the summary
@@ -106,7 +110,7 @@ class Graph:
             status, reason, mendable = Status.STOPPED, "", True
         except _StageFailed as error:
             status, reason, mendable = Status.FAILED, str(error), error.mendable
-        except (DvcException, OSError) as error:
+        except (DvcException, OSError, SetupError) as error:
             status, reason, mendable = Status.FAILED, _message(error), True
         return Outcome(name, status, time.monotonic() - began, reason, mendable, began=f"{at:%F %T}")
 
@@ -175,7 +179,19 @@ class Graph:
         uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
         stage.save(run_cache=not uncached)
         stage.commit()
-        stage.dump(update_pipeline=False)
+        self._note(stage)
+
+    def _note(self, stage: DvcStage) -> None:
+        """The stage's entry in dvc.lock; by DVC's own way, which is slow, where the file is not as DVC writes it."""
+        path = Path(stage.path).with_suffix(".lock")
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        after = put_entry(before, stage.name, dumps_yaml({"stages": to_lockfile(stage)}))
+        if after is None:
+            stage.dump(update_pipeline=False)
+        elif after != before:
+            with whole_file(path) as part:
+                part.write_text(after, encoding="utf-8")
+            self._repo.scm_context.track_file(os.path.relpath(path))
 
     @contextmanager
     def _bookkeeping(self, stop: Stop) -> Iterator[None]:
@@ -222,13 +238,14 @@ class Graph:
             self._held.pop(name).close()
             # DVC keeps one entry for a process and a file, not one for each stage: if a neighbour reads the same file,
             # its entry is gone now too. No other DVC can come between, for the repository is ours at this moment.
+            gone = set(_reads(self._stages[name]))
             for neighbour, locks in self._held.items():
-                locks.enter_context(self._lock_on(self._stages[neighbour]))
+                if shared := gone.intersection(_reads(self._stages[neighbour])):
+                    locks.enter_context(self._lock_on(self._stages[neighbour]))
+                    gone -= shared
 
     def _lock_on(self, stage: DvcStage) -> Any:
-        far = (RepoDependency, AbstractDependency)  # nobody here can write those
-        reads = [item.fs_path for item in stage.deps if not isinstance(item, far)]
-        writes = [item.fs_path for item in stage.outs]
+        reads, writes = _reads(stage), [item.fs_path for item in stage.outs]
         hardlink = self._repo.config["core"].get("hardlink_lock", False)
         # The same words as in DVC's own locks, which nest in this one and must know it for theirs.
         return rwlock(self._repo.tmp_dir, self._repo.fs, " ".join(sys.argv), reads, writes, hardlink)
@@ -249,6 +266,11 @@ def _changed(stage: DvcStage) -> bool:
         return bool(stage.changed())
     except (DvcException, OSError):
         return True  # missing or busy: running it will say what is the matter
+
+
+def _reads(stage: DvcStage) -> list[str]:
+    far = (RepoDependency, AbstractDependency)  # nobody here can write those
+    return [item.fs_path for item in stage.deps if not isinstance(item, far)]
 
 
 def _inputs(stage: DvcStage) -> dict[str, Any]:

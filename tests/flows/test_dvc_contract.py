@@ -15,6 +15,8 @@ from dvc.stage import PipelineStage, Stage
 from dvc.stage.cache import RunCacheNotFoundError, StageCache
 from dvc.stage.decorators import rwlocked
 from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
+from dvc.stage.serialize import to_lockfile
+from dvc.utils.serialize import dumps_yaml
 
 
 def parameters(function):
@@ -43,6 +45,8 @@ def test_the_pinned_version_is_installed():
         (Stage.commit, ["self", "allow_missing", "filter_info", "kwargs"]),
         (Stage.reproduce, ["self", "interactive", "kwargs"]),
         (Stage.dump, ["self", "kwargs"]),
+        (to_lockfile, ["stage", "kwargs"]),
+        (dumps_yaml, ["d"]),
         (Lock.lock, ["self"]),
         (Lock.unlock, ["self"]),
     ],
