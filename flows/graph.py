@@ -34,11 +34,10 @@ from dvc.utils.serialize import dumps_yaml
 from flows.command import Ended, run_command
 from flows.environment import for_stages
 from flows.lifeline import Lifeline
-from flows.lockfile import put_entry
+from flows.lockfile import put_entry, replace_text
 from flows.outcome import Outcome, Status
 from flows.stop import Stop
 from flows.wishes import read_wishes
-from mmcore.data.writing import whole_file
 from mmcore.errors import MmcoreError, SetupError
 
 TAIL_LINES = 20  # of a failed command, kept for the summary
@@ -110,7 +109,7 @@ class Graph:
             status, reason, mendable = Status.STOPPED, "", True
         except _StageFailed as error:
             status, reason, mendable = Status.FAILED, str(error), error.mendable
-        except (DvcException, OSError, SetupError) as error:
+        except (DvcException, OSError) as error:
             status, reason, mendable = Status.FAILED, _message(error), True
         return Outcome(name, status, time.monotonic() - began, reason, mendable, began=f"{at:%F %T}")
 
@@ -189,8 +188,7 @@ class Graph:
         if after is None:
             stage.dump(update_pipeline=False)
         elif after != before:
-            with whole_file(path) as part:
-                part.write_text(after, encoding="utf-8")
+            replace_text(path, after)
             self._repo.scm_context.track_file(os.path.relpath(path))
 
     @contextmanager

@@ -4,7 +4,9 @@ DVC reads the whole file and writes it anew for each stage, with a parser that k
 for a file of fifty stages: most of what DVC's bookkeeping costs. Here the text around the entry stays as it is.
 """
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -29,6 +31,16 @@ def put_entry(text: str, name: str, block: str) -> str | None:
     after = next((place for place in range(first + 1, len(entries)) if _starts_entry(entries[place])), len(entries))
     changed = "".join([*known, *entries[:first], *entry, *entries[after:]])
     return changed if _is_put(text, changed, heading + "".join(entry)) else None
+
+
+def replace_text(path: Path, text: str) -> None:
+    """The file is the old one or the new one, whenever the machine goes off. Raises OSError."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _starts_entry(line: str) -> bool:
