@@ -117,7 +117,7 @@ class Study:
             trial = optuna.Trial(self.optuna, identity)
             if step not in self.optuna._storage.get_trial(identity).intermediate_values:
                 trial.report(value, step)  # else an answer was lost on the way
-            return trial.should_prune()
+            return bool(trial.should_prune())  # the median pruner answers in numpy
 
         with self._lock, quiet():
             return self._patience(work)
