@@ -8,7 +8,6 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-
 BUCKET = "models"
 
 
