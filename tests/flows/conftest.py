@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +13,6 @@ from pathlib import Path
 import pytest
 import yaml
 from dvc.repo import Repo
-
-import tests.postgres
 
 CLONE = Path(__file__).parents[2]
 
@@ -200,26 +197,6 @@ def httpd():
 
 
 @pytest.fixture
-def prefect_postgres(monkeypatch):
-    """The address of an empty PostgreSQL database that Prefect can use: one with pg_trgm, which the wheel's lacks."""
-    found = [folder for folder in Path("/usr/lib/postgresql").glob("*/bin") if (folder / "initdb").exists()]
-    with_trigrams = [
-        folder
-        for folder in found
-        if Path("/usr/share/postgresql", folder.parent.name, "extension", "pg_trgm.control").exists()
-    ]
-    if not with_trigrams:
-        pytest.skip("Prefect wants a PostgreSQL with pg_trgm, and this machine has none: apt-get install postgresql")
-
-    def programs(folder):
-        if os.geteuid() != 0:
-            return with_trigrams[0], {}
-        (folder / "data").mkdir()
-        for path in (folder, folder / "data"):
-            path.chmod(0o755)
-            shutil.chown(path, "nobody")
-        return with_trigrams[0], {"user": "nobody"}
-
-    monkeypatch.setattr(tests.postgres, "_programs", programs)
-    with tests.postgres.Postgres.started() as server:
-        yield server.database(driver="asyncpg")
+def prefect_postgres(postgres):
+    """The address of an empty PostgreSQL database that Prefect can use."""
+    return postgres.database(driver="asyncpg")
