@@ -27,6 +27,7 @@ from rich.text import Text
 from flows.exits import exit_code, run_to_exit
 from flows.gpus import Gpus, visible_gpus
 from flows.graph import Graph
+from flows.lost import give_up_lost_runs, note_process
 from flows.options import stage_options
 from flows.order import Order, needed
 from flows.outcome import Outcome, Status
@@ -51,6 +52,7 @@ def run_pipeline(*, jobs: int, force: bool, last: str | None = None) -> list[Out
     done = list[Outcome]()
     _done.set(done)
     try:
+        give_up_lost_runs()
         with quiet_terminal():
             state = pipeline(jobs=jobs, force=force, last=last, return_state=True)
         outcomes = state.result(raise_on_failure=False)
@@ -77,6 +79,7 @@ _done: ContextVar[list[Outcome]] = ContextVar("done")
 def pipeline(jobs: int = 2, force: bool = False, last: str | None = None) -> list[Outcome]:
     """The stages of the repository in the working folder, at most `jobs` at once."""
     console = Console(stderr=True)
+    note_process()
     with closing(Graph()) as graph:
         wanted = list(graph.needs) if last is None else needed(graph.needs, last)
         walk = _Walk(graph, wanted, console, jobs=jobs, force=force)
