@@ -16,6 +16,7 @@ from mm_image.modality.damage import KINDS, damaged
 from mm_image.modality.picture import PictureReader, Resize
 from mm_image.modality.standard import standardised
 from mmcore.errors import ArtifactError, DataError
+from mmcore.interfaces.block import stacked
 from mmcore.interfaces.field import Field
 from mmcore.interfaces.modality import Cell, Modality, Shown
 from mmcore.interfaces.settings import Range
@@ -110,10 +111,7 @@ class ImageModality(Modality):
 
     def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
         """Pictures -> uint8 [B,3,H,W]; zeros where there is none."""
-        present = torch.tensor([array is not None for array in arrays])
-        filler = np.zeros((3, self.size_px, self.size_px), np.uint8)
-        stacked = np.stack([filler if array is None else array for array in arrays])
-        return Field(torch.from_numpy(stacked), present)
+        return Field(*stacked(arrays, filler=np.zeros((3, self.size_px, self.size_px), np.uint8)))
 
     @property
     def augments(self) -> bool:
