@@ -91,7 +91,7 @@ def search(
 def plugins(json: Json = False) -> None:
     """List the plugins that are installed.
 
-    Each is imported, to say what is wrong with those that cannot be.
+    With what is wrong where a module or a library is missing; `mm doctor` imports each to find out more.
     """
     from mmcore.cli.plugins import show_plugins
 

@@ -26,7 +26,7 @@ class Arrays(Protocol):
         """[rows] how long each row's array is, 0 where it has none."""
         ...
 
-    def take(self, rows: np.ndarray) -> list[np.ndarray | None]:
+    def take(self, rows: np.ndarray) -> Sequence[np.ndarray | None]:
         """The arrays of these manifest rows, None where a row has none."""
         ...
 
@@ -134,7 +134,7 @@ class Dataset:
             group=torch.from_numpy(self._groups[rows]),
         )
 
-    def arrays(self, name: str, rows: np.ndarray) -> list[np.ndarray | None]:
+    def arrays(self, name: str, rows: np.ndarray) -> Sequence[np.ndarray | None]:
         """A field's arrays as they were stored, None where a row has none."""
         return self._arrays[name].take(rows)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from mmcore.interfaces.block import Block
 from mmcore.interfaces.field import Field
 
 
@@ -18,6 +19,8 @@ class Features:
 
     def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
         """values [B,N,D] float32, mask [B,N]; None where all have as many tokens."""
+        if isinstance(arrays, Block) and arrays.whole.size:
+            return Field(torch.from_numpy(arrays.whole).float(), torch.ones(len(arrays), dtype=torch.bool))
         lengths = torch.tensor([0 if array is None else len(array) for array in arrays])
         longest = max(1, int(lengths.max()))
         values = torch.zeros(len(arrays), longest, self._width)

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from mmcore.errors import ArtifactError
+from mmcore.interfaces.block import Block
 
 FORMAT = 1
 
@@ -96,25 +97,25 @@ class Store:
         found: np.ndarray = np.append(each, 0)[self._slots]  # a slot of -1 is the 0 at the end
         return found
 
-    def take(self, rows: np.ndarray) -> list[np.ndarray | None]:
-        """The arrays of many rows, in the order given, as copies that may be written to."""
-        if self.shape is not None:
+    def take(self, rows: np.ndarray) -> Sequence[np.ndarray | None]:
+        """The arrays of many rows, in the order given, as copies that may be written to; a Block where it can be."""
+        if self.shape is not None and bool(self.has[rows].all()):
             return self._take_fixed(rows)
         found = (self[row] for row in rows)
         return [None if array is None else array.copy() for array in found]
 
-    def _take_fixed(self, rows: np.ndarray) -> list[np.ndarray | None]:
-        """One copy for each shard, and views of it for each row."""
-        assert self.shape is not None
+    def _take_fixed(self, rows: np.ndarray) -> Block:
+        """Arrays of one shape, each copied once."""
+        assert self.shape is not None, "asked only where there is one"
         slots = self._slots[rows]
         numbers = np.searchsorted(self._starts, slots, side="right") - 1
-        found: list[np.ndarray | None] = [None] * len(slots)
-        for number in np.unique(numbers[slots >= 0]):
-            where = np.flatnonzero((numbers == number) & (slots >= 0))
-            copies = self._shard(int(number)).fixed(self.shape)[slots[where] - self._starts[number]]
-            for position, index in enumerate(where):
-                found[index] = copies[position, ...]
-        return found
+        places = slots - self._starts[numbers]
+        if len(slots) and (numbers == numbers[0]).all():
+            return Block(self._shard(int(numbers[0])).fixed(self.shape)[places])
+        whole = np.empty((len(slots), *self.shape), self.dtype)
+        for at, (number, place) in enumerate(zip(numbers.tolist(), places.tolist(), strict=True)):
+            whole[at] = self._shard(number)[place]
+        return Block(whole)
 
     def _shard(self, number: int) -> Shard:
         if number not in self._shards:

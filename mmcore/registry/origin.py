@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
@@ -11,6 +12,7 @@ from pathlib import Path
 from mmcore.registry.plugins import GROUPS, package_of
 
 DIGEST_LENGTH = 16
+RELATIVE = re.compile(rb"\bfrom\s*\\?\s*\.")
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,10 @@ def _code(point: EntryPoint) -> Iterator[tuple[str, Path]]:
 
 def _imports(file: Path, top: str) -> Iterator[str]:
     """Modules of the package `top` that a file imports."""
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    content = file.read_bytes()
+    if top.encode() not in content and RELATIVE.search(content) is None:
+        return  # most files need not be parsed
+    for node in ast.walk(ast.parse(content)):
         names = list[str]()
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any
 
 from mmcore.errors import PluginError, listing, near_miss
+from mmcore.registry.reading import looks_whole
 from mmcore.registry.settings import Part, check_settings, settings_of
 
 GROUPS = {
@@ -129,7 +130,9 @@ class Registry:
         return found(*args, **settings)
 
     def rows(self, *, load: bool = True) -> list[PluginRow]:
-        """Every plugin with what is wrong with it; `load` imports each to find out."""
+        """Every plugin with what is wrong with it. load: each is imported to find out; else only those whose text says
+        that it will not work.
+        """
         return [self._row(name, point, load) for name in self.names() for point in self._points[name]]
 
     def _beside(self, kind: str) -> "Registry":
@@ -140,7 +143,9 @@ class Registry:
     def _row(self, name: str, point: EntryPoint, load: bool) -> PluginRow:
         error = None
         try:
-            self.load(name) if load else self.point(name)
+            self.point(name)  # a clash
+            if load or not looks_whole(point):
+                self.load(name)
         except PluginError as problem:
             error = str(problem)
         return PluginRow(self.kind, name, *package_of(point), point.value, error)
@@ -206,7 +211,8 @@ class Plugins:
 @cache
 def installed() -> Plugins:
     """What is installed in this environment; read once a process."""
-    return Plugins.of()
+    everything = entry_points()  # one walk over all packages, and not one for each kind
+    return Plugins.of(lambda group: everything.select(group=group))
 
 
 def package_of(point: EntryPoint) -> tuple[str, str]:

@@ -1,7 +1,9 @@
 """encode@FIELD: every distinct cell read once, into an array store."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
@@ -105,13 +107,21 @@ def without_base(reason: str, cell: Cell, *, base: Path) -> str:
 
 
 def read_all(cells: Sequence[Cell], read: Read, *, threads: int) -> Iterator[np.ndarray | str]:
-    """What `read` makes of each cell, in order."""
+    """What `read` makes of each cell, in order; at most AHEAD of them wait to be taken.
+
+    Reading goes on while what was read is written. Processes in place of threads were tried: decoders let other
+    threads run, and two cores gained nothing that would pay for a second of starting each.
+    """
     if threads == 1:
         yield from map(read, cells)
         return
+    size = max(1, min(16, AHEAD // (2 * threads)))
+    parts = (cells[start : start + size] for start in range(0, len(cells), size))
     with ThreadPool(threads) as pool:
-        for start in range(0, len(cells), AHEAD):
-            yield from pool.map(read, cells[start : start + AHEAD], chunksize=8)
+        waiting = deque(pool.map_async(read, part, chunksize=size) for part in islice(parts, max(1, AHEAD // size)))
+        while waiting:
+            yield from waiting.popleft().get()
+            waiting += [pool.map_async(read, part, chunksize=size) for part in islice(parts, 1)]
 
 
 def broken_cells(manifest: Manifest, field: str, *, index: np.ndarray, reasons: dict[int, str]) -> list[Broken]:

@@ -218,3 +218,33 @@ def test_only_what_the_last_store_holds_is_kept(tmp_path):
     encoded(project)
     shards = list((tmp_path / ".mm" / "encoded" / "image").rglob("*.arrow"))
     assert [path.read_bytes() for path in shards] == [(project.paths.store("image") / "00000.arrow").read_bytes()]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_cells_are_read_in_order_and_only_so_many_ahead(monkeypatch, threads):
+    monkeypatch.setattr(encode, "AHEAD", 20)
+    begun = []
+
+    def read(cell):
+        begun.append(cell)
+        return np.array(cell)
+
+    found = encode.read_all(range(200), read, threads=threads)
+    assert [int(next(found)) for _ in range(30)] == list(range(30))
+    assert len(begun) <= 30 + 20 + 20  # what waits, and the part that was handed out last
+    assert [int(array) for array in found] == list(range(30, 200))
+    assert sorted(begun) == list(range(200))
+
+
+def test_a_fault_comes_in_its_place(monkeypatch):
+    monkeypatch.setattr(encode, "AHEAD", 8)
+
+    def read(cell):
+        if cell == 11:
+            raise RuntimeError("a fault")
+        return np.array(cell)
+
+    found = encode.read_all(range(40), read, threads=2)
+    assert [int(next(found)) for _ in range(8)] == list(range(8))
+    with pytest.raises(RuntimeError, match="a fault"):
+        list(found)

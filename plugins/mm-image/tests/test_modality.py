@@ -181,3 +181,16 @@ def test_preparing_gives_the_plain_formula_to_the_last_digit(turned):
     mean, deviation = (torch.tensor(part).view(3, 1, 1) for part in (modality.mean, modality.deviation))
     plain = torch.addcmul(-mean / deviation, field.values.float(), 1 / (255 * deviation))
     assert torch.equal(modality.prepare(field).values, plain)
+
+
+@pytest.mark.parametrize("side", [1, 9, 33])
+def test_pictures_of_any_layout_are_prepared_alike_and_lie_where_torch_would_put_them(side):
+    modality = ImageModality(size_px=side)
+    values = torch.randint(0, 256, (side, 3, 5, side), dtype=torch.uint8).transpose(0, 2).contiguous().transpose(0, 2)
+    there = torch.ones(side, dtype=torch.bool)
+
+    scattered, whole = (modality.prepare(Field(given, there)).values for given in (values, values.contiguous()))
+
+    assert torch.equal(scattered, whole)
+    assert whole.data_ptr() % 64 == 0
+    assert torch.equal(scattered, torch.addcmul(torch.tensor(-1.0), values.float(), 1 / (255 * torch.tensor(0.5))))

@@ -14,7 +14,9 @@ import torch
 from mm_image.modality.augment import Augmentation
 from mm_image.modality.damage import KINDS, damaged
 from mm_image.modality.picture import PictureReader, Resize
+from mm_image.modality.standard import standardised
 from mmcore.errors import ArtifactError, DataError
+from mmcore.interfaces.block import stacked
 from mmcore.interfaces.field import Field
 from mmcore.interfaces.modality import Cell, Modality, Shown
 from mmcore.interfaces.settings import Range
@@ -109,10 +111,7 @@ class ImageModality(Modality):
 
     def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
         """Pictures -> uint8 [B,3,H,W]; zeros where there is none."""
-        present = torch.tensor([array is not None for array in arrays])
-        filler = np.zeros((3, self.size_px, self.size_px), np.uint8)
-        stacked = np.stack([filler if array is None else array for array in arrays])
-        return Field(torch.from_numpy(stacked), present)
+        return Field(*stacked(arrays, filler=np.zeros((3, self.size_px, self.size_px), np.uint8)))
 
     @property
     def augments(self) -> bool:
@@ -130,21 +129,15 @@ class ImageModality(Modality):
 
     def prepare(self, field: Field) -> Field:
         """Values of 0 to 255 -> float32 with the mean taken off, over the deviation, in channels_last."""
-        batch, channels, height, width = field.values.shape
-        # The channels go last while they are bytes, a quarter of the size. Whole lines of pixels are standardised at
-        # once: with three numbers in the inner loop it would take longer than all the rest.
-        lines = field.values.permute(0, 2, 3, 1).reshape(batch, height, width * channels).float()
-        scale, offset = (line.view(channels).repeat(width).to(lines.device) for line in self._line())
-        values = torch.addcmul(offset, lines, scale).view(batch, height, width, channels)
-        return field.with_values(values.permute(0, 3, 1, 2))
+        return field.with_values(standardised(field.values, *self._line()))
 
     def show(self, array: np.ndarray) -> Shown:
         """The picture as [H,W,3]."""
         return "image", np.ascontiguousarray(array.transpose(1, 2, 0))
 
     def _line(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scale and offset of each channel, [3,1,1]: standardised = value * scale + offset."""
-        mean, deviation = torch.tensor(self.mean).view(3, 1, 1), torch.tensor(self.deviation).view(3, 1, 1)
+        """Scale and offset of each channel, [3]: standardised = value * scale + offset."""
+        mean, deviation = torch.tensor(self.mean), torch.tensor(self.deviation)
         return 1 / (255 * deviation), -mean / deviation
 
 

@@ -70,7 +70,8 @@ class PictureReader:
                 raise DataError("holds numbers of more than 16 bits: save it with 8 or 16 bits", path=name)
             return Image.fromarray((deep >> 8).astype(np.uint8)).convert("RGB")
         if not image.has_transparency_data:
-            return image.convert("RGB")
+            image.load()  # the file is closed before a picture that needs no resizing is looked at
+            return image if image.mode == "RGB" else image.convert("RGB")  # it would copy what is RGB already
         canvas = Image.new("RGBA", image.size, (*self.background, 255))
         canvas.alpha_composite(image.convert("RGBA"))
         return canvas.convert("RGB")

@@ -1,0 +1,100 @@
+"""Whether a plugin would import, told from its text: to import torch and timm for a list takes ten seconds."""
+
+import ast
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def looks_whole(point: EntryPoint) -> bool:
+    """Whether its module is there with the class, and so is whatever it and its package's other modules import.
+
+    Nothing is imported. What a module does while it is imported cannot be told: True is likely, False asks for a trial.
+    """
+    spec = _spec(point.module)
+    if spec is None or not _whole(point.module):
+        return False
+    tree = _read(point.module)
+    return tree is None or point.attr.split(".")[0] in _bound(tree.body)
+
+
+@cache
+def _whole(module: str) -> bool:
+    """Whether what a module of a plugin's package imports at its top is there, and theirs."""
+    seen, waiting, top = set[str](), [module], module.split(".")[0]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if _spec(name) is None:
+            return False
+        if name.split(".")[0] != top:
+            continue  # a library's own modules are its own affair
+        try:
+            tree = _read(name)
+        except (SyntaxError, ValueError):
+            return False
+        waiting += [*_parents(name), *(_imported(tree.body, name) if tree is not None else ())]
+    return True
+
+
+def _parents(name: str) -> Iterator[str]:
+    steps = name.split(".")
+    yield from (".".join(steps[:count]) for count in range(1, len(steps)))
+
+
+def _imported(body: Sequence[ast.stmt], module: str) -> Iterator[str]:
+    """What is imported for certain: not inside of `try`, of a condition or of a function."""
+    for node in body:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from (alias.name, *_parents(alias.name))
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module is not None:
+            yield from (node.module, *_parents(node.module))
+
+
+def _bound(body: Sequence[ast.stmt]) -> set[str]:
+    """The names that a module's top gives, in `try` and conditions too."""
+    found = set[str]()
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {target.id for target in targets if isinstance(target, ast.Name)}
+        for part in ("body", "orelse", "handlers", "finalbody"):
+            inside = [] if isinstance(node, ast.ClassDef | ast.FunctionDef) else getattr(node, part, [])
+            found |= _bound(inside)
+    return found
+
+
+@cache
+def _read(module: str) -> ast.Module | None:
+    """None where there is no text to read: compiled modules, folders without `__init__`."""
+    spec = _spec(module)
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    return ast.parse(Path(spec.origin).read_bytes())
+
+
+@cache
+def _spec(module: str) -> ModuleSpec | None:
+    """Where a module lies. `find_spec("a.b")` would import `a`, so only the first name is asked for in that way."""
+    top, *rest = module.split(".")
+    try:
+        spec = find_spec(top)
+    except ValueError:  # __main__ and other modules that say nothing of where they come from
+        return None
+    name = top
+    for step in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        name = f"{name}.{step}"
+        spec = PathFinder.find_spec(name, list(spec.submodule_search_locations))
+    return spec
