@@ -48,7 +48,7 @@ install: .venv/.installed
 	@echo "Setting up .venv with the versions of constraints.txt (a few minutes the first time)."
 	@$(python) -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	@$(pip) setuptools
-	@$(pip) -e '.[config,demo,flows,search,postgres,s3,dask,dev]' $(patsubst %/pyproject.toml,-e ./%,$(plugins))
+	@$(pip) -e '.[config,demo,flows,search,postgres,remote,s3,dask,dev]' $(patsubst %/pyproject.toml,-e ./%,$(plugins))
 	@touch $@
 	@echo "Set up."
 

@@ -88,6 +88,20 @@ def search(
 
 
 @app.command()
+def offload(
+    address: Annotated[str, typer.Argument(help="Where fsspec can write: s3://bucket/name, a folder.")],
+    into: Annotated[Path, typer.Option(help="The folder for what is left: rows, fits, settings.")] = Path("offloaded"),
+) -> None:
+    """Put the prepared arrays elsewhere, to train where they do not fit.
+
+    For example: mm offload s3://bucket/photos --into light && cd light && mm stage train
+    """
+    from mmcore.cli.offload import offload_prepared
+
+    offload_prepared(address, into)
+
+
+@app.command()
 def plugins(json: Json = False) -> None:
     """List the plugins that are installed.
 

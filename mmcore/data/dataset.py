@@ -11,7 +11,7 @@ import torch
 
 from mmcore.data.manifest import Manifest
 from mmcore.data.quarantine import broken_rows, read_broken
-from mmcore.data.store import Store
+from mmcore.data.remote import RemoteStore, open_store
 from mmcore.errors import ArtifactError
 from mmcore.interfaces.field import Batch, Field
 
@@ -102,7 +102,7 @@ class Dataset:
         """
         rows = Manifest.read(manifest)
         left_out = broken_rows(read_broken(quarantine)) if quarantine is not None else set[int]()
-        arrays = {name: Store(stores[name]) for name in sorted(modalities)}
+        arrays = {name: open_store(stores[name]) for name in sorted(modalities)}
         return cls(
             modalities,
             arrays,
@@ -133,6 +133,17 @@ class Dataset:
             row=torch.from_numpy(np.asarray(rows, dtype=np.int64)),
             group=torch.from_numpy(self._groups[rows]),
         )
+
+    @property
+    def remote(self) -> bool:
+        """Whether arrays of it lie elsewhere, so that `fetch` ahead of `batch` saves waiting."""
+        return any(isinstance(self._arrays[name], RemoteStore) for name in self.modalities)
+
+    def fetch(self, rows: np.ndarray) -> None:
+        """Have the arrays of these rows at hand that lie elsewhere."""
+        for name in self.modalities:
+            if isinstance(arrays := self._arrays[name], RemoteStore):
+                arrays.fetch(rows)
 
     def arrays(self, name: str, rows: np.ndarray) -> Sequence[np.ndarray | None]:
         """A field's arrays as they were stored, None where a row has none."""

@@ -2,7 +2,10 @@
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -11,6 +14,9 @@ from mmcore.data.dataset import Dataset
 from mmcore.interfaces.field import Batch
 
 T = TypeVar("T")
+
+FETCHED = 8
+"""How many batches' arrays that lie elsewhere are fetched at once, before they are needed."""
 
 
 class Loader:
@@ -81,7 +87,10 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         order, size = self.order(), self._batch_size
-        parts = (order[at : at + size] for at in range(self._start * size, len(order), size))
+        starts = range(self._start * size, len(order), size)
+        parts: Iterator[np.ndarray] = (order[at : at + size] for at in starts)
+        if self._dataset.remote:
+            parts = fetched_ahead(parts, lambda part: self._dataset.fetch(self._own(part)), FETCHED)
         batches = map(self._batch, parts)
         return made_ahead(batches, self._ahead) if self._ahead else batches
 
@@ -98,13 +107,31 @@ class Loader:
         batches = ready[: full * self._batch_size].reshape(full, self._batch_size)
         return np.concatenate([generator.permutation(batches).reshape(-1), ready[full * self._batch_size :]])
 
-    def _batch(self, rows: np.ndarray) -> Batch:
+    def _own(self, rows: np.ndarray) -> np.ndarray:
+        """This part's rows of a batch."""
         number, count = self._part
         size = -(-len(rows) // count)
-        own = rows[number * size : (number + 1) * size]
-        filler = size - len(own)
+        return rows[number * size : (number + 1) * size]
+
+    def _batch(self, rows: np.ndarray) -> Batch:
+        own = self._own(rows)
+        filler = -(-len(rows) // self._part[1]) - len(own)
         batch = self._dataset.batch(np.concatenate([own, np.repeat(rows[:1], filler)]), filler=filler)
         return batch.pinned() if self._pin else batch
+
+
+def fetched_ahead(parts: Iterator[np.ndarray], fetch: Callable[[np.ndarray], None], depth: int) -> Iterator[np.ndarray]:
+    """The same parts, while those of the next `depth` are fetched side by side; errors come in their part's place."""
+    with ThreadPoolExecutor(depth, thread_name_prefix="mmcore-fetch") as pool:
+        waiting = deque((part, pool.submit(fetch, part)) for part in islice(parts, depth))
+        try:
+            while waiting:
+                part, fetched = waiting.popleft()
+                waiting += [(more, pool.submit(fetch, more)) for more in islice(parts, 1)]
+                fetched.result()
+                yield part
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def made_ahead(items: Iterator[T], depth: int) -> Iterator[T]:

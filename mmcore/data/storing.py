@@ -82,7 +82,7 @@ class StoreWriter:
             "rows": len(slots),
             "broken": len(broken),
             "shards": self._shards,
-            "index": _write(self._folder / "index.arrow", index),
+            "index": write_batch(self._folder / "index.arrow", index),
         }
         write_json(self._folder / "store.json", {**(about or {}), **found})
         if self._kept is not None:
@@ -146,7 +146,7 @@ class StoreWriter:
         axes = np.array([axis for array in arrays for axis in array.shape], dtype=np.int64)
         shapes = pa.LargeListArray.from_arrays(_offsets([array.ndim for array in arrays]), pa.array(axes))
         path = self._folder / f"{len(self._shards):05d}.arrow"
-        written = _write(path, pa.record_batch({"values": values, "shape": shapes}))
+        written = write_batch(path, pa.record_batch({"values": values, "shape": shapes}))
         self._shards.append({"file": path.name, "count": len(arrays), **written})
         if self._kept is not None:
             shapes = sorted({array.shape for array in arrays})[:2]
@@ -154,7 +154,7 @@ class StoreWriter:
             self._kept.keep(path, about, cells)
 
 
-def _write(path: Path, batch: Any) -> dict[str, Any]:
+def write_batch(path: Path, batch: Any) -> dict[str, Any]:
     """Write one record batch; returns its size and digest."""
     with whole_file(path) as part:
         with pa.OSFile(str(part), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:

@@ -5,6 +5,7 @@ import torch
 
 from mmcore.config.fields import FieldSettings
 from mmcore.config.params import Params
+from mmcore.data.remote import open_store
 from mmcore.data.store import Store
 from mmcore.data.storing import StoreWriter
 from mmcore.data.writing import write_json
@@ -41,7 +42,7 @@ def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = N
                 settings.encoder, modality.facts(), where=f"fields.{field}.encoder"
             )
         encoder.warm_start()
-        layout = _compute(encoder, modality, Store(paths.store(field)), StoreWriter(folder / "store"))
+        layout = _compute(encoder, modality, open_store(paths.store(field)), StoreWriter(folder / "store"))
     write_json(folder / "features.json", {"cached": why is None, "why": why, **layout})
 
 

@@ -8,8 +8,8 @@ from mmcore.config.params import Params
 from mmcore.data.files import digest_of_folder
 from mmcore.data.manifest import Manifest
 from mmcore.data.quarantine import Broken, broken_rows, check_share, read_broken, write_broken
+from mmcore.data.remote import open_store
 from mmcore.data.split import SPLITS
-from mmcore.data.store import Store
 from mmcore.data.writing import write_json
 from mmcore.errors import ArtifactError, DataError
 from mmcore.stages.paths import Paths
@@ -40,7 +40,7 @@ def run(params: Params, paths: Paths) -> None:
 def field_digests(paths: Paths, field: str, *, rows: int) -> dict[str, Any]:
     """The content of a field's fit, store and, where there are any, features."""
     folders = {"fit": paths.fit(field), "store": paths.store(field), "features": paths.features(field)}
-    if len(Store(folders["store"])) != rows:
+    if len(open_store(folders["store"])) != rows:
         raise ArtifactError(f"{folders['store']} is of another manifest. Run `mm stage encode --field {field}` again.")
     if not folders["fit"].is_dir():
         raise ArtifactError(f"{folders['fit']} is not there. Run `mm stage fit --field {field}`.")

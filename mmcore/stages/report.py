@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from mmcore.config.params import Params
 from mmcore.data.quarantine import read_broken
+from mmcore.data.remote import open_store
 from mmcore.data.split import SPLITS
-from mmcore.data.store import Store
 from mmcore.data.writing import whole_file
 from mmcore.evaluation.predict import pick
 from mmcore.interfaces.metric import Table
@@ -119,7 +119,7 @@ class _Inputs:
 
     def __init__(self, saved: Saved, paths: Paths) -> None:
         self._modalities: Mapping[str, Modality] = {name: saved.modalities[name] for name in saved.model.owners}
-        self._stores = {name: Store(paths.store(name)) for name in self._modalities}
+        self._stores = {name: open_store(paths.store(name)) for name in self._modalities}
         self._written = saved.model.generated
 
     def show(self, row: int) -> dict[str, Shown | None]:

@@ -1,0 +1,194 @@
+"""An array store whose shards lie elsewhere, at any fsspec address: S3, HTTP, a mounted folder. Larger than the disk.
+
+What a batch needs is asked for by ranges of bytes, all at once, and kept in a folder of bounded size; the order of rows
+is not changed for it. `mmcore.data.offload` writes such a store.
+"""
+
+# store.json, index.arrow, broken.jsonl   as in a store on this disk
+# remote.json    the address, and for each shard its file there and where in it the numbers of its arrays begin
+# arrays.arrow   for each array how many numbers it has (`size`), its `shape`, and the `crc` of its bytes
+
+import json
+import os
+import time
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mmcore.data.store import Store
+from mmcore.errors import ArtifactError, SetupError
+from mmcore.interfaces.block import Block
+
+REMOTE = "remote.json"
+TRIES, PAUSE_S = 3, 1.0
+TIMEOUT_S = 60.0
+"""For what one batch asks for, each time."""
+CACHE = "MM_REMOTE_CACHE"
+CACHE_GB = "MM_REMOTE_CACHE_GB"
+
+
+def open_store(folder: Path) -> Store:
+    """The store of a folder, wherever its shards lie. Raises ArtifactError where it is not whole."""
+    return RemoteStore(folder) if (folder / REMOTE).exists() else Store(folder)
+
+
+class RemoteStore(Store):
+    """As `Store`, but arrays are copies of bytes that were fetched. Safe to use from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises ArtifactError where the files of this folder do not belong together."""
+        super().__init__(folder)
+        self._remote: dict[str, Any] = json.loads((folder / REMOTE).read_text(encoding="utf-8"))
+        with pa.memory_map(str(folder / "arrays.arrow")) as file:
+            table = pa.ipc.open_file(file).get_batch(0)
+        self._sizes, self._crcs = table["size"].to_numpy(), table["crc"].to_numpy()
+        self._shapes = table["shape"]
+        if len(self._sizes) != self._starts[-1]:
+            raise ArtifactError(f"{folder} is put together from two stores. Write it anew: mm offload.")
+        # Where each array begins among the numbers of its shard.
+        ends = np.concatenate([[0], np.cumsum(self._sizes)])
+        self._begins = ends[:-1] - np.repeat(ends[self._starts[:-1]], np.diff(self._starts))
+
+    @property
+    def address(self) -> str:
+        """Where the shards lie."""
+        return str(self._remote["address"])
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """[rows] how long each row's array is along its first axis, 0 where it has none; nothing is fetched."""
+        offsets, axes = self._shapes.offsets.to_numpy(), np.append(self._shapes.values.to_numpy(), 1)
+        each = np.where(np.diff(offsets) > 0, axes[offsets[:-1]], 1)
+        found: np.ndarray = np.append(each, 0)[self._slots]
+        return found
+
+    def __getitem__(self, row: int) -> np.ndarray | None:
+        """The array of a row, None where the row has none."""
+        return self.take(np.array([row]))[0]
+
+    def take(self, rows: np.ndarray) -> Sequence[np.ndarray | None]:
+        """The arrays of many rows, in the order given, as copies that may be written to; a Block where it can be.
+
+        Raises ArtifactError where the shards are not those that were written, SetupError where they cannot be had.
+        """
+        slots = self._slots[rows]
+        found = self._bytes_of(np.unique(slots[slots >= 0]))
+        if self.shape is not None and len(slots) and (slots >= 0).all():
+            whole = b"".join(found[slot] for slot in slots.tolist())
+            return Block(np.frombuffer(bytearray(whole), self.dtype).reshape(len(slots), *self.shape))
+        return [None if slot < 0 else self._array(slot, found[slot]) for slot in slots.tolist()]
+
+    def fetch(self, rows: np.ndarray) -> None:
+        """Have the arrays of these rows at hand, for a `take` that comes soon. Raises as `take` does."""
+        slots = self._slots[rows]
+        self._bytes_of(np.unique(slots[slots >= 0]))
+
+    def _array(self, slot: int, data: bytes) -> np.ndarray:
+        return np.frombuffer(bytearray(data), self.dtype).reshape(self._shapes[slot].as_py())
+
+    def _bytes_of(self, slots: np.ndarray) -> dict[int, bytes]:
+        """Each array's bytes, from the cache where they are there."""
+        found: dict[int, bytes] = {slot: self._cache.get(self._key(slot)) for slot in slots.tolist()}
+        missing = [slot for slot, data in found.items() if data is None]
+        for slot, data in zip(missing, self._fetched(missing), strict=True):
+            found[slot] = data
+            self._cache.set(self._key(slot), data)
+        return found
+
+    def _key(self, slot: int) -> tuple[str, int]:
+        number, place = self._place(slot)
+        return self.about["shards"][number]["sha256"], place
+
+    def _place(self, slot: int) -> tuple[int, int]:
+        number = int(np.searchsorted(self._starts, slot, side="right")) - 1
+        return number, slot - int(self._starts[number])
+
+    def _fetched(self, slots: Sequence[int]) -> list[bytes]:
+        """What the address says, tried again where it stumbles, checked against what was written."""
+        if not slots:
+            return []
+        assert self.dtype is not None, "a store with arrays has a type"
+        files, starts, ends = list[str](), list[int](), list[int]()
+        for slot in slots:
+            shard = self._remote["shards"][self._place(slot)[0]]
+            begin = shard["start"] + int(self._begins[slot]) * self.dtype.itemsize
+            files.append(f"{self._root}/{shard['file']}")
+            starts.append(begin)
+            ends.append(begin + int(self._sizes[slot]) * self.dtype.itemsize)
+        answers = self._asked(files, starts, ends)
+        for slot, file, answer, start, end in zip(slots, files, answers, starts, ends, strict=True):
+            if len(answer) != end - start or zlib.crc32(answer) != self._crcs[slot]:
+                raise ArtifactError(
+                    f"{file} at {self.address} is not what was written there: bytes {start} to {end} are "
+                    f"{'others' if len(answer) == end - start else 'not all there'}. Write it anew: mm offload."
+                )
+        return answers
+
+    def _asked(self, files: list[str], starts: list[int], ends: list[int]) -> list[bytes]:
+        def ask() -> list[Any]:
+            return list(self._system.cat_ranges(files, starts, ends, on_error="return"))
+
+        why: BaseException = TooLate()
+        for number in range(TRIES):
+            time.sleep(PAUSE_S * number)
+            pool = ThreadPoolExecutor(1)  # not the pool's `with`: it would wait for what came too late
+            try:
+                answers = pool.submit(ask).result(TIMEOUT_S)
+            except Exception as error:
+                why = error
+                continue
+            finally:
+                pool.shutdown(wait=False)
+            wrong = next((answer for answer in answers if isinstance(answer, BaseException)), None)
+            if wrong is None:
+                return answers
+            why = wrong
+            if isinstance(wrong, FileNotFoundError):
+                break
+        told = f"it did not answer within {TIMEOUT_S:g} s" if isinstance(why, TooLate) else str(why) or repr(why)
+        raise SetupError(
+            f"Cannot read the arrays at {self.address}: {told}. Look at the address and the right to read it; `mm "
+            "offload` writes them."
+        ) from why
+
+    @property
+    def _system(self) -> Any:
+        return self._opened[0]
+
+    @property
+    def _root(self) -> str:
+        return str(self._opened[1])
+
+    @cached_property
+    def _opened(self) -> tuple[Any, str]:
+        return file_system(self.address)
+
+    @cached_property
+    def _cache(self) -> Any:
+        import diskcache
+
+        folder = Path(os.environ.get(CACHE, Path.home() / ".cache" / "mmcore" / "arrays"))
+        size = float(os.environ.get(CACHE_GB, "10"))
+        # Two are taken out for one that is put in, once there is no room left: it stays full.
+        return diskcache.Cache(str(folder), size_limit=int(size * 1e9), cull_limit=2)
+
+
+def file_system(address: str) -> tuple[Any, str]:
+    """The file system behind an address, and the path in it. Raises SetupError where its package is missing."""
+    try:
+        import diskcache  # noqa: F401  here, so that it is missed at the start
+        import fsspec
+
+        return fsspec.url_to_fs(address)  # type: ignore[no-any-return]
+    except (ImportError, ValueError) as error:
+        raise SetupError(
+            f"{address} cannot be used: {error}. For arrays elsewhere: pip install 'mmcore[remote]', and what fsspec "
+            "needs for this kind of address."
+        ) from error
