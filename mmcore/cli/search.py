@@ -81,7 +81,7 @@ def tell(plan: Plan, result: Result) -> None:
         return
     values = "  ".join(f"{k} {v:.5g}" for k, v in zip(result.objectives, result.winner.values, strict=True))
     print(f"Best: trial {result.winner.number}  {values}")
-    for key, value in result.winner.changes.items():
+    for key, value in result.winner.told.items():
         print(f"  {key}: {value}")
     if len(result.front) > 1:
         print(f"The Pareto front has {len(result.front)} trials; the page shows them.")
@@ -131,7 +131,7 @@ def page_of(result: Result) -> Page:
         points=[_point(row, strong=row.number in strong) for row in result.rows if row.state in SHOWN],
         space=result.space, importances=result.importances,
         winner=result.winner.number if result.winner else None,
-        changes=result.winner.changes if result.winner else {},
+        changes=result.winner.told if result.winner else {},
         front=[row.number for row in result.front],
         compared=None if compared is None else Compared(
             compared.key, compared.split, compared.verdict, compared.sentence(), compared.winner, compared.default

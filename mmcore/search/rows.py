@@ -38,6 +38,11 @@ class Row:
     present: bool
     """Whether this is the point that params.yaml is."""
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """`changes` for people: of a plugin its name, since what was drawn of its settings is a change of its own."""
+        return {key: value["name"] if isinstance(value, Mapping) else value for key, value in self.changes.items()}
+
 
 def root_of(trial: FrozenTrial) -> int:
     return int(trial.user_attrs.get("root", trial.number))

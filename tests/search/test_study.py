@@ -4,7 +4,7 @@ import pytest
 
 from mmcore.errors import ConfigError
 from mmcore.search.dimensions import Dimension, Number, Options
-from mmcore.search.rows import State
+from mmcore.search.rows import Row, State
 from mmcore.search.samplers import check, pruner_of
 from mmcore.search.settings import SearchSettings
 from mmcore.search.space import Space
@@ -237,3 +237,9 @@ def test_gp_and_cmaes_draw_where_they_can(study):
         drawn = run(study(numbers, sampler=sampler, trials=13, name=sampler))
         assert len(drawn) == 13
         assert all(0.001 <= named["training.lr"] <= 0.1 for named in drawn.values())
+
+
+def test_of_a_plugin_its_name_is_told_beside_what_was_drawn_of_its_settings():
+    changes = {"training.lr": 0.1, "fusion": {"name": "concat", "width": 128}, "fusion.width": 256}
+    row = Row(0, 0, State.COMPLETE, (0.5,), {}, changes, {}, {}, "", 1.0, False)
+    assert row.told == {"training.lr": 0.1, "fusion": "concat", "fusion.width": 256}
