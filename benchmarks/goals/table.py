@@ -12,6 +12,8 @@ REVIEW_FOLDS = {f"fold {n}": (f"data.split.column=fold_{n}",) for n in range(clo
 RAD_FOLDS = {f"fold {n}": (f"data.split.column=fold_{n}",) for n in range(vqa_rad.FOLDS)}
 SPEAKERS = {name: (f"data.split.column=without_{name}",) for name in fsdd.SPEAKERS}
 VQA = ("data=table", "data.group=image_id", "data.split.column=split")
+LINEAR_HEADS = ("training.epochs=20", "tasks.pairs.width=384", "tasks.pairs.dropout=0.3")
+"""One layer on each of two encoders that learned before."""
 EMOJI_GOALS = tuple(
     Goal(f"pairs/{ends}_r{first}", bound)
     for first, bound in ((10, 0.55), (1, 0.22))
@@ -22,6 +24,20 @@ EMOJI_GOALS = tuple(
 def emoji_weights(cache: Path) -> tuple[str, ...]:
     """Picture and name, read by encoders that have seen others."""
     return (*weights.frozen_images("image", cache, size_px=160), *weights.frozen_texts("name", max_tokens=48))
+
+
+def rad_weights(cache: Path) -> tuple[str, ...]:
+    """Image and question read by encoders that have seen others; answers that were never given spoil the perplexity.
+
+    So the last epoch is kept, and not the one of the best perplexity.
+    """
+    images = weights.frozen_images("image", cache, size_px=224, resize="pad")
+    return (*images, *weights.frozen_texts("question", max_tokens=40), "training.keep=last", "training.epochs=8")
+
+
+def caption_weights(cache: Path) -> tuple[str, ...]:
+    """Pictures looked at by an encoder that has seen others."""
+    return weights.frozen_images("image", cache, size_px=160)
 
 
 def linear_speakers(table: Path) -> dict[str, float]:
@@ -140,19 +156,21 @@ BENCHMARKS: dict[str, Benchmark] = {
         "the same; both read by pretrained encoders, frozen",
         data=emoji,
         table="emoji/names.csv",
-        choices=("experiment=emoji", "training.epochs=20", "tasks.pairs.width=384", "tasks.pairs.dropout=0.3"),
+        choices=("experiment=emoji", *LINEAR_HEADS),
         goals=EMOJI_GOALS,
+        runs=SEEDS,
         floors=retrieval.measure,
         weights=emoji_weights,
     ),
     "emoji_concepts": Benchmark(
-        "pictures and names, split by concept",
+        "pictures and names, split by concept; both read by pretrained encoders, frozen",
         data=emoji,
         table="emoji/concepts.csv",
-        choices=("experiment=emoji",),
+        choices=("experiment=emoji", *LINEAR_HEADS),
         goals=tuple(Goal(f"pairs/{ends}_r{first}") for first in (10, 1) for ends in ("image_to_name", "name_to_image")),
         runs=SEEDS,
         floors=retrieval.measure,
+        weights=emoji_weights,
     ),
     "clothing": Benchmark(
         "recommended or not, and the stars; text and table",
@@ -188,6 +206,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         ),
         runs=RAD_FOLDS,
         beside={"question alone": ("~fields.image",)},
+        weights=rad_weights,
     ),
     "emoji_captions": Benchmark(
         "names for pictures; prefix",
@@ -195,6 +214,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         table="emoji/captions.csv",
         choices=("experiment=captions", "data.group=code", "fields.caption.column=name"),
         goals=(Goal("caption/cider_d"), Goal("caption/bleu")),
+        weights=caption_weights,
     ),
     "verses": Benchmark(
         "a line of verse for a picture and its Chinese name; a demonstration",
@@ -209,5 +229,6 @@ BENCHMARKS: dict[str, Benchmark] = {
         table="coco_cc/captions.csv",
         choices=("experiment=captions", "data.group=image_id"),
         goals=(Goal("caption/cider_d"), Goal("caption/bleu")),
+        weights=caption_weights,
     ),
 }
