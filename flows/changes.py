@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import yaml
 
 from flows.timetable import Timetable
@@ -21,7 +22,7 @@ def signature(clone: Path, commit: str, timetable: Timetable) -> str:
     """The same as long as a run would find the same code, parameters and data; hex.
 
     Of files outside git it knows names, sizes and times, of imports what their source says of itself: an etag, a
-    commit. What cannot be looked at so (another kind of store) is left to the run by the clock.
+    commit, sizes and etags. A store whose package is not installed is left to the run by the clock.
     """
     outside = [clone / path for path in timetable.share]
     outside += [Path(path) for path in _watched(clone, commit) if Path(path).is_absolute()]
@@ -66,7 +67,18 @@ def _source(dependency: Mapping[str, Any]) -> Any:
         return subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60).stdout
     if place.startswith(("http://", "https://")):
         return _headers(place)
-    return place if "://" in place else list(_files(Path(place)))
+    return _far(place) if "://" in place else list(_files(Path(place)))
+
+
+def _far(address: str) -> list[Any]:
+    """Name, size and what the store says of the content of each file there."""
+    try:
+        system, path = fsspec.url_to_fs(address, use_listings_cache=False)
+        found = system.find(path, detail=True) or {path: system.info(path)}
+    except Exception as error:  # each kind of store has errors of its own, that of a missing package among them
+        return [address, type(error).__name__]
+    about = ("size", "ETag", "etag", "LastModified", "mtime", "version_id")
+    return [[name, *(str(found[name].get(key)) for key in about)] for name in sorted(found)]
 
 
 def _headers(url: str) -> list[str | None]:

@@ -6,7 +6,7 @@ import socket
 import psutil
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.context import FlowRunContext
 from prefect.states import Crashed
 
@@ -25,7 +25,9 @@ def give_up_lost_runs() -> list[str]:
     with get_client(sync_client=True) as client:
         lost = [run for run in client.read_flow_runs(flow_run_filter=running) if _is_lost(run)]
         for run in lost:
-            state = Crashed(message="Its process ended without a word: killed, out of memory, or the machine went off.")
+            state: State[None] = Crashed(
+                message="Its process ended without a word: killed, out of memory, or the machine went off."
+            )
             client.set_flow_run_state(run.id, state, force=True)
     return [run.name for run in lost]
 
@@ -36,7 +38,7 @@ def _is_lost(run: FlowRun) -> bool:
         return False
     try:
         # A later process may have been given the number.
-        return psutil.Process(int(number)).create_time() > run.start_time.timestamp()
+        return bool(psutil.Process(int(number)).create_time() > run.start_time.timestamp())
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:

@@ -7,8 +7,9 @@ import tempfile
 import pytest
 
 from tests.postgres import postgres
+from tests.s3 import bucket
 
-__all__ = ["postgres"]  # a fixture for every test
+__all__ = ["bucket", "postgres"]  # a fixture for every test
 
 STATE = pytest.StashKey[str]()
 

@@ -31,7 +31,8 @@ def trained(root):
     paths = Paths(root)
     for stage in (train, evaluate):
         stage.run(load_params(paths.params, stage.READS), paths)
-    return next(paths.model.glob("*.safetensors")).read_bytes(), json.loads((root / "artifacts/metrics.json").read_text())
+    metrics = json.loads((root / "artifacts" / "metrics.json").read_text())
+    return next(paths.model.glob("*.safetensors")).read_bytes(), metrics
 
 
 def test_it_trains_and_is_judged_as_where_the_arrays_are(project, tmp_path, capsys):

@@ -98,3 +98,22 @@ def test_an_import_by_http_counts_when_the_server_says_so(committed, httpd):
     assert now(committed) == before
     httpd.headers = {"ETag": "two"}
     assert now(committed) != before
+
+
+def test_an_import_from_s3_counts_when_what_lies_there_changes(committed, bucket):
+    bucket.put("data/one.csv", "a")
+    committed.write("near.dvc", f"deps: [{{path: s3://{bucket.name}/data}}]\nouts: [{{path: near}}]\nfrozen: true\n")
+    commit(committed.root)
+    before = now(committed)
+    assert now(committed) == before
+    bucket.put("data/one.csv", "b")
+    other = now(committed)
+    assert other != before
+    bucket.put("data/two.csv", "c")
+    assert now(committed) not in (before, other)
+
+
+def test_an_import_from_a_store_that_nothing_here_knows_is_left_to_the_clock(committed):
+    committed.write("near.csv.dvc", "deps: [{path: nonsense://far.csv}]\nouts: [{path: near.csv}]\nfrozen: true\n")
+    commit(committed.root)
+    assert now(committed) == now(committed)
