@@ -10,6 +10,8 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.context import FlowRunContext
 from prefect.states import Crashed
 
+WHY = "Its process ended without a word: it was killed, had no memory left, or the machine went off."
+
 
 def note_process() -> None:
     """Tell Prefect which process runs the flow that calls this, as its own workers do: host and number."""
