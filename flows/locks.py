@@ -15,11 +15,18 @@ from mmcore.releases.git import Git
 
 @contextmanager
 def only_one(git: Git, what: str, *, wait: bool) -> Iterator[None]:
-    """Hold the lock `what` (`retraining`, `release`) of the repository.
+    """Hold the lock `what` (`retraining`, `release`) of the repository; as `hold`."""
+    with hold(state_of(git) / f"{what}.lock", what, wait=wait, mend="Let it end, or start with --wait."):
+        yield
 
-    wait: until it is free, saying for whom; else raises SetupError that names who holds it.
+
+@contextmanager
+def hold(path: Path, what: str, *, wait: bool = False, mend: str = "Let it end.") -> Iterator[None]:
+    """Hold the lock of this file, which whoever is killed does not hold any longer.
+
+    wait: until it is free, saying for whom; else raises SetupError that names who holds it and says `mend`.
     """
-    path = state_of(git) / f"{what}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
     # Never deleted: whoever waits for the file of that name must wait for the same one.
     with path.open("a+", encoding="utf-8") as file:
         try:
@@ -27,7 +34,7 @@ def only_one(git: Git, what: str, *, wait: bool) -> Iterator[None]:
         except BlockingIOError:
             held = f"Another {what} is at work{_holder(path)}"
             if not wait:
-                raise SetupError(f"{held}. Let it end, or start with --wait.") from None
+                raise SetupError(f"{held}. {mend}") from None
             print(f"{held}. Waiting for it to end.", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
         file.truncate(0)

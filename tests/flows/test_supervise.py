@@ -98,7 +98,10 @@ def test_one_at_a_time_and_who_was_killed_holds_nothing(tmp_path, eventually):
     environment = {**os.environ, "PYTHONPATH": str(CLONE)}
     holder = subprocess.Popen([sys.executable, "-c", hold], cwd=tmp_path, env=environment, stdout=subprocess.PIPE)
     assert holder.stdout.readline() == b"held\n"
-    with pytest.raises(SetupError, match=f"Another run .process {holder.pid}. is at work"), one_at_a_time(tmp_path):
+    with (
+        pytest.raises(SetupError, match=f"Another run is at work .process {holder.pid}, since"),
+        one_at_a_time(tmp_path),
+    ):
         pass
     holder.kill()
     holder.communicate()
