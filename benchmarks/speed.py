@@ -9,10 +9,14 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from timing.beside import beside_rows
+from timing.chunks import chunk_rows
+from timing.growth import growth_rows
 from timing.large import write_rows
 from timing.pairs import not_measured
 from timing.pictures import encode_rows, features_rows, input_rows
 from timing.sounds import sound_rows
+from timing.starting import start_rows
 from timing.training import half_precision, loops
 from timing.use import find_rows
 
@@ -41,8 +45,12 @@ PARTS: Mapping[str, Rows] = {
     "sound": sound_rows,
     "features": features_rows,
     "bf16": half_precision,
+    "gradcache": chunk_rows,
     "decode": write_rows,
     "find": find_rows,
+    "start": start_rows,
+    "beside": beside_rows,
+    "growth": growth_rows,
     "elsewhere": elsewhere,
 }
 
