@@ -3,6 +3,7 @@
 # Run as a script it does one step in a process of its own: the memory that a process had once stays in its books.
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from mmcore.registry.plugins import installed
 from mmcore.registry.settings import Part
 from mmcore.runtime.fabric import launch
 from mmcore.training.step import Carried, Stepper
+from timing.pairs import row
 
 TOKENS, WIDTH, LAYERS = 32, 64, 4
 TO_1E5 = 1e-5
@@ -27,15 +29,13 @@ TO_1E5 = 1e-5
 
 def chunk_rows(*, quick: bool) -> list[dict[str, Any]]:
     """The peak beyond what was there before the step, and the gradients."""
-    from timing.pairs import rounded, row
-
     size = 256 if quick else 4096
     told, gradients = list[float](), list[torch.Tensor]()
     with tempfile.TemporaryDirectory() as folder:
         for chunk in (size // 16, size):
             out = Path(folder) / f"{chunk}.npy"
             command = [sys.executable, __file__, str(size), str(chunk), str(out)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, env=alone(), capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr[-2000:]
             told.append(json.loads(done.stdout.splitlines()[-1])["MiB"])
             gradients.append(torch.from_numpy(np.load(out)))
@@ -84,6 +84,11 @@ def step(size: int, chunk: int, out: Path) -> float:
     gradient = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
     np.save(out, gradient.numpy())
     return peak
+
+
+def alone() -> dict[str, str]:
+    """The environment of a script of this folder: one thread, and the folder's other modules."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 
 
 def memory(name: str) -> float:

@@ -8,37 +8,37 @@ import sys
 import tempfile
 import time
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-from timing.chunks import memory
 
 from mmcore.config.params import load_params
 from mmcore.config.update import update
 from mmcore.registry.plugins import installed
 from mmcore.stages.paths import Paths
+from timing.chunks import alone, memory
+from timing.pairs import row
 
 ROOT = Path(__file__).parents[2]
 SIZES = (1_000, 10_000, 100_000)
-STAGES = (("ingest", None), ("fit", "text"), ("fit", "label"), ("encode", "text"), ("encode", "label"), ("join", None),
-          ("train", None))  # fmt: skip
+STAGES = (("ingest", None), ("fit", "text"), ("fit", "label"), ("encode", "text"), ("encode", "label"),
+          ("features", "text"), ("features", "label"), ("join", None), ("train", None))  # fmt: skip
 JUDGED = ("ingest", "encode", "train")
 LINEAR, CONSTANT = 0.8, 0.8
 CHOICES = (
     "experiment=table", "data.source.path=rows.csv", "data.group=text", "data.max_broken=0.5",
-    "fields={text: text/ngrams, label: category}", "training.epochs=1", "training.batch_size=64", "training.compile=off",
+    "fields={text: text/ngrams, label: category}", "training.epochs=1", "training.batch_size=64",
+    "training.compile=off",
 )  # fmt: skip
 
 
 def growth_rows(*, quick: bool) -> list[dict[str, Any]]:
     """Ten times the rows: ten times the seconds at most, and memory that hardly grows."""
-    from timing.pairs import row
-
     sizes = (300, 1000) if quick else SIZES
     told = {size: measured(size) for size in sizes}
     found = list[dict[str, Any]]()
     for stage in dict.fromkeys(name for name, _ in STAGES):
-        for few, many in zip(sizes, sizes[1:], strict=False):
+        for few, many in pairwise(sizes):
             each = [1e6 * told[size][stage]["s"] / size for size in (many, few)]
             what = f"{stage}: microseconds a row at {many:,} rows, beside {few:,}"
             found.append(row(what, each[:1], each[1:], goal=LINEAR, unit="us"))
@@ -52,7 +52,7 @@ def growth_rows(*, quick: bool) -> list[dict[str, Any]]:
 
 
 def measured(rows: int) -> dict[str, dict[str, float]]:
-    """Seconds and MiB of each stage; of those that run for each field the sum, and the most."""
+    """Seconds of each stage, and MiB beyond what its process had; of one for each field the sum, and the most."""
     found = dict[str, dict[str, float]]()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -63,20 +63,11 @@ def measured(rows: int) -> dict[str, dict[str, float]]:
         update(root, CHOICES, plugins=installed(), force=True)
         for stage, field in STAGES:
             command = [sys.executable, __file__, stage, *([field] if field else [])]
-            done = subprocess.run(
-                command, cwd=root, env=environment(), capture_output=True, text=True, check=False
-            )
+            done = subprocess.run(command, cwd=root, env=alone(), capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{stage} {field}: {done.stderr[-2000:]}"
             one, before = json.loads(done.stdout.splitlines()[-1]), found.get(stage, {"s": 0.0, "MiB": 0.0})
             found[stage] = {"s": before["s"] + one["s"], "MiB": max(before["MiB"], one["MiB"])}
     return found
-
-
-def environment() -> dict[str, str]:
-    """Of a stage alone: one thread."""
-    import os
-
-    return {**os.environ, "PYTHONPATH": str(ROOT / "benchmarks"), "OMP_NUM_THREADS": "1"}
 
 
 def run_stage(name: str, field: str | None) -> dict[str, float]:
@@ -84,9 +75,9 @@ def run_stage(name: str, field: str | None) -> dict[str, float]:
     stage, given = import_module(f"mmcore.stages.{name}"), {} if field is None else {"field": field}
     paths = Paths(Path())
     params = load_params(paths.params, [key.format(**given) for key in stage.READS])
-    start = time.perf_counter()
+    start, before = time.perf_counter(), memory("VmRSS")
     stage.run(params, paths, **given)
-    return {"s": time.perf_counter() - start, "MiB": memory("VmHWM")}
+    return {"s": time.perf_counter() - start, "MiB": max(1.0, memory("VmHWM") - before)}
 
 
 if __name__ == "__main__":
