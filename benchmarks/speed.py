@@ -27,13 +27,19 @@ def elsewhere(*, quick: bool) -> list[dict[str, Any]]:
     """What needs other packages than this project's."""
     return [
         not_measured(
-            "the training loop beside the Lightning Trainer", goal=1.0, why="lightning is no part of the environment"
+            "the training loop beside the Lightning Trainer",
+            goal=1.0,
+            why="lightning is not in the extra bench, and there is no such row yet",
         ),
         not_measured(
-            "dual encoder beside open_clip's own trainer", goal=1.4, why="open_clip_torch is no part of the environment"
+            "dual encoder beside open_clip's own trainer",
+            goal=1.4,
+            why="open_clip_torch is not in the extra bench, and there is no such row yet",
         ),
         not_measured(
-            "image and text beside AutoGluon Multimodal", goal=1.4, why="autogluon is no part of the environment"
+            "image and text beside AutoGluon Multimodal",
+            goal=1.4,
+            why="autogluon is not in the extra bench, and there is no such row yet",
         ),
     ]
 
