@@ -25,23 +25,13 @@ Rows = Callable[..., list[dict[str, Any]]]
 
 def elsewhere(*, quick: bool) -> list[dict[str, Any]]:
     """What needs other packages than this project's."""
-    return [
-        not_measured(
-            "the training loop beside the Lightning Trainer",
-            goal=1.0,
-            why="lightning is not in the extra bench, and there is no such row yet",
-        ),
-        not_measured(
-            "dual encoder beside open_clip's own trainer",
-            goal=1.4,
-            why="open_clip_torch is not in the extra bench, and there is no such row yet",
-        ),
-        not_measured(
-            "image and text beside AutoGluon Multimodal",
-            goal=1.4,
-            why="autogluon is not in the extra bench, and there is no such row yet",
-        ),
-    ]
+    missing = (
+        ("the training loop beside the Lightning Trainer", 1.0, "lightning"),
+        ("dual encoder beside open_clip's own trainer", 1.4, "open_clip_torch"),
+        ("image and text beside AutoGluon Multimodal", 1.4, "autogluon.multimodal"),
+    )
+    why = "{} is not in the extra bench, and such a row is not written yet"
+    return [not_measured(what, goal=goal, why=why.format(package)) for what, goal, package in missing]
 
 
 PARTS: Mapping[str, Rows] = {
