@@ -14,9 +14,9 @@ from timing.chunks import chunk_rows
 from timing.growth import growth_rows
 from timing.large import write_rows
 from timing.pairs import not_measured
-from timing.pictures import encode_rows, features_rows, input_rows
+from timing.pictures import append_rows, encode_rows, features_rows, input_rows
 from timing.sounds import sound_rows
-from timing.starting import start_rows
+from timing.starting import flow_rows, start_rows
 from timing.training import half_precision, loops
 from timing.use import find_rows
 
@@ -38,6 +38,7 @@ PARTS: Mapping[str, Rows] = {
     "loop": loops,
     "input": input_rows,
     "encode": encode_rows,
+    "append": append_rows,
     "sound": sound_rows,
     "features": features_rows,
     "bf16": half_precision,
@@ -45,6 +46,7 @@ PARTS: Mapping[str, Rows] = {
     "decode": write_rows,
     "find": find_rows,
     "start": start_rows,
+    "flow": flow_rows,
     "beside": beside_rows,
     "growth": growth_rows,
     "elsewhere": elsewhere,
