@@ -89,9 +89,10 @@ def plan_for(root: Path, name: str, **settings: Any) -> Plan:
 
 
 @contextlib.contextmanager
-def hosted(plan: Plan) -> Iterator[Host]:
+def hosted(plan: Plan, *, slots: int = 1) -> Iterator[Host]:
     study = study_of(plan, ["up"], say=print)
-    host = Host(Pool([Slot(0)], plan.opening(), root=plan.root, logs=plan.root / "logs"), study, beat_s=None)
+    places = [Slot(number) for number in range(slots)]
+    host = Host(Pool(places, plan.opening(), root=plan.root, logs=plan.root / "logs"), study, beat_s=None)
     try:
         yield host
     finally:

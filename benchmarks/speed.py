@@ -9,10 +9,14 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from timing.beside import beside_rows
+from timing.chunks import chunk_rows
+from timing.growth import growth_rows
 from timing.large import write_rows
 from timing.pairs import not_measured
-from timing.pictures import encode_rows, features_rows, input_rows
+from timing.pictures import append_rows, encode_rows, features_rows, input_rows
 from timing.sounds import sound_rows
+from timing.starting import flow_rows, start_rows
 from timing.training import half_precision, loops
 from timing.use import find_rows
 
@@ -21,28 +25,30 @@ Rows = Callable[..., list[dict[str, Any]]]
 
 def elsewhere(*, quick: bool) -> list[dict[str, Any]]:
     """What needs other packages than this project's."""
-    return [
-        not_measured(
-            "the training loop beside the Lightning Trainer", goal=1.0, why="lightning is no part of the environment"
-        ),
-        not_measured(
-            "dual encoder beside open_clip's own trainer", goal=1.4, why="open_clip_torch is no part of the environment"
-        ),
-        not_measured(
-            "image and text beside AutoGluon Multimodal", goal=1.4, why="autogluon is no part of the environment"
-        ),
-    ]
+    missing = (
+        ("the training loop beside the Lightning Trainer", 1.0, "lightning"),
+        ("dual encoder beside open_clip's own trainer", 1.4, "open_clip_torch"),
+        ("image and text beside AutoGluon Multimodal", 1.4, "autogluon.multimodal"),
+    )
+    why = "{} is not in the extra bench, and such a row is not written yet"
+    return [not_measured(what, goal=goal, why=why.format(package)) for what, goal, package in missing]
 
 
 PARTS: Mapping[str, Rows] = {
     "loop": loops,
     "input": input_rows,
     "encode": encode_rows,
+    "append": append_rows,
     "sound": sound_rows,
     "features": features_rows,
     "bf16": half_precision,
+    "gradcache": chunk_rows,
     "decode": write_rows,
     "find": find_rows,
+    "start": start_rows,
+    "flow": flow_rows,
+    "beside": beside_rows,
+    "growth": growth_rows,
     "elsewhere": elsewhere,
 }
 

@@ -20,7 +20,7 @@ def write_rows(*, quick: bool) -> list[dict[str, Any]]:
     tokens = 6 if quick else 64
     text = Part("text", {"kind": "character", "vocabulary_size": 64, "max_tokens": tokens + 8})
     vector = Part("text", {"kind": "character", "vocabulary_size": 64, "max_tokens": 16})
-    layers = {"width": 32 if quick else 128, "layers": 1 if quick else 4, "heads": 4, "dropout": 0.0}
+    layers = {"width": 32 if quick else 256, "layers": 1 if quick else 6, "heads": 4, "dropout": 0.0}
     plan = ModelPlan(
         modalities={"given": vector, "text": text},
         encoders={

@@ -25,7 +25,7 @@ def sound_rows(*, quick: bool) -> list[dict[str, Any]]:
         "audio to log-mel, from the store, beside librosa",
     )
     if find_spec("librosa") is None:
-        why = "librosa is not installed: with numba and llvmlite it is too heavy for the extra; pip install librosa"
+        why = "librosa is not installed, pip install -c constraints.txt librosa (extra: bench)"
         return [not_measured(name, goal=goal, why=why) for name, goal in zip(names, (1.7, 50.0), strict=True)]
     import librosa
 

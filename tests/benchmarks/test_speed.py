@@ -41,7 +41,13 @@ def test_what_is_elsewhere_is_never_met():
 
 
 @pytest.mark.parametrize(
-    "part", ["find", pytest.param("loop", marks=pytest.mark.slow), pytest.param("encode", marks=pytest.mark.slow)]
+    "part",
+    [
+        "find",
+        pytest.param("loop", marks=pytest.mark.slow),
+        pytest.param("encode", marks=pytest.mark.slow),
+        pytest.param("gradcache", marks=pytest.mark.slow),
+    ],
 )
 def test_a_part_can_be_measured(part):
     threads = torch.get_num_threads()

@@ -165,3 +165,19 @@ def test_a_sound_is_shown_as_a_wave_of_its_rate(folder):
     assert (kind, rate) == ("wave", RATE)
     assert np.abs(wave).max() <= 1
     np.testing.assert_allclose(wave, soundfile.read(folder / "3.wav")[0], atol=1e-3)
+
+
+@pytest.mark.parametrize(("batch", "samples"), [(1, 4_000), (5, 16_001)])
+def test_the_power_of_a_frame_is_that_of_the_plain_formula_to_the_last_digit(batch, samples):
+    spectrum = AudioModality(rate_hz=16_000).spectrum
+    wave, half = torch.randn(batch, samples, generator=torch.Generator().manual_seed(0)), spectrum.size // 2
+    frames = -(-samples // spectrum.hop)
+    padded = torch.nn.functional.pad(wave, (half, half + (frames - 1) * spectrum.hop - samples))
+    window = torch.hann_window(spectrum.window)
+    found = torch.stft(
+        padded, spectrum.size, spectrum.hop, spectrum.window, window=window, center=False, return_complex=True
+    )
+
+    plain = torch.view_as_real(found).square().sum(-1) * (2 / window.sum()).square()
+
+    assert torch.equal(spectrum._power(wave), plain.mT)

@@ -70,7 +70,9 @@ class Spectrum:
         padded = functional.pad(wave, (half, half + (frames - 1) * self.hop - wave.shape[1]))
         window = torch.hann_window(self.window, device=wave.device)
         found = torch.stft(padded, self.size, self.hop, self.window, window=window, center=False, return_complex=True)
-        return (torch.view_as_real(found).square().sum(-1) * (2 / window.sum()).square()).mT
+        # In place, and two halves added: a sum along an axis of two takes longer than the transform itself.
+        parts = torch.view_as_real(found).square_()
+        return (parts[..., 0] + parts[..., 1]).mul_((2 / window.sum()).square()).mT
 
     @cached_property
     def _bank(self) -> Tensor:
