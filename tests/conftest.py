@@ -21,6 +21,8 @@ def pytest_configure(config):
     os.environ["DVC_SITE_CACHE_DIR"] = os.path.join(folder, "dvc")
     os.environ["DVC_NO_ANALYTICS"] = os.environ["DO_NOT_TRACK"] = "1"
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # containers set it: each process would compile all it imports
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes with threads for every core each are in their way
 
 
 def pytest_unconfigure(config):

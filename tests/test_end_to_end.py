@@ -8,11 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow  # every stage is a process that imports torch
+from tests import warm
+
+pytestmark = pytest.mark.slow  # some hundred stages
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["data.limit=400", "training.epochs=1", "floors.epochs=1", "training.threads=1", "evaluation.resamples=50"]
@@ -24,26 +28,30 @@ class Clone:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.programs = root.parent / "programs"
 
     @classmethod
-    def fresh(cls, root: Path) -> "Clone":
+    @contextmanager
+    def fresh(cls, root: Path) -> Iterator["Clone"]:
+        """Its programs start quickly inside: see tests/warm.py."""
         listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
         for name in filter(None, listed.stdout.split("\0")):
             target = root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, target)
         clone = cls(root)
-        clone.git("init", "-q")
-        if not (root / ".dvc").exists():
-            clone.run("dvc", "init", "-q")
-        clone.mm("compose", "--force", "experiment=easy_vqa", *SMALL)
-        clone.git("add", "-A")
-        clone.git("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "start")
-        return clone
+        with warm.programs(clone.programs, clone.environment()):
+            clone.git("init", "-q")
+            if not (root / ".dvc").exists():
+                clone.run("dvc", "init", "-q")
+            clone.mm("compose", "--force", "experiment=easy_vqa", *SMALL)
+            clone.git("add", "-A")
+            clone.git("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "start")
+            yield clone
 
     def environment(self) -> dict[str, str]:
         """This environment, with the clone's own code in front."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        path = os.pathsep.join([str(self.programs), str(Path(sys.executable).parent), os.environ["PATH"]])
         code = os.pathsep.join(map(str, [self.root, *sorted((self.root / "plugins").iterdir())]))  # the clone's own
         quiet = {"DVC_NO_ANALYTICS": "1", "PATH": path, "PYTHONPATH": code, "OMP_NUM_THREADS": "1"}
         return {**os.environ, **quiet}
@@ -75,10 +83,10 @@ class Clone:
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    made = Clone.fresh(tmp_path_factory.mktemp("clone"))
-    made.repro()
-    return made
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    with Clone.fresh(tmp_path_factory.mktemp("clone") / "root") as made:
+        made.repro()
+        yield made
 
 
 def test_everything_is_there_and_a_second_time_nothing_is_done(clone: Clone) -> None:
@@ -94,9 +102,9 @@ def test_everything_is_there_and_a_second_time_nothing_is_done(clone: Clone) -> 
 
 @pytest.mark.timeout(900)
 def test_a_fresh_clone_gives_the_same_bytes(clone: Clone, tmp_path: Path) -> None:
-    other = Clone.fresh(tmp_path / "other")
-    other.repro()
-    assert other.digests() == clone.digests()
+    with Clone.fresh(tmp_path / "other" / "root") as other:
+        other.repro()
+        assert other.digests() == clone.digests()
 
 
 @pytest.mark.timeout(900)
