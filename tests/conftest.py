@@ -7,6 +7,7 @@ import tempfile
 import pytest
 
 from tests.postgres import postgres
+from tests.sharing import Sharing, in_order
 
 __all__ = ["postgres"]  # a fixture for every test
 
@@ -27,3 +28,14 @@ def pytest_configure(config):
 
 def pytest_unconfigure(config):
     shutil.rmtree(config.stash[STATE], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(config, items):
+    if hasattr(config, "workerinput"):
+        items[:] = in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    config.option.loadscopereorder = False  # the most tests first, it would be; ours are in the right order
+    return Sharing(config, log) if config.getoption("dist") == "loadscope" else None
