@@ -5,15 +5,19 @@ from collections.abc import Sequence
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-APART = ("tests/docs/test_pages.py", "tests/flows/test_serve.py", "tests/benchmarks/test_quick.py")
+APART = ("tests/docs/test_pages.py", "tests/flows/test_serve.py")
 """Files whose tests take long and share nothing that is made once a file: each test goes where there is room."""
+TOGETHER = ("tests/benchmarks/",)
+"""Folders whose files share what takes long to make."""
 
 
 class Sharing(LoadScopeScheduling):
     """Functions of a file go to one worker, and so do those of a class: what a file makes once is made once."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid if nodeid.startswith(APART) else super()._split_scope(nodeid)
+        if nodeid.startswith(APART):
+            return nodeid
+        return next((name for name in TOGETHER if nodeid.startswith(name)), super()._split_scope(nodeid))
 
 
 def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
