@@ -16,7 +16,7 @@ import pytest
 
 from tests import warm
 
-pytestmark = pytest.mark.slow  # some hundred stages
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # some hundred stages
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["data.limit=400", "training.epochs=1", "floors.epochs=1", "training.threads=1", "evaluation.resamples=50"]
@@ -100,14 +100,12 @@ def test_everything_is_there_and_a_second_time_nothing_is_done(clone: Clone) -> 
     assert clone.changed() == set()
 
 
-@pytest.mark.timeout(900)
 def test_a_fresh_clone_gives_the_same_bytes(clone: Clone, tmp_path: Path) -> None:
     with Clone.fresh(tmp_path / "other" / "root") as other:
         other.repro()
         assert other.digests() == clone.digests()
 
 
-@pytest.mark.timeout(900)
 def test_seeds_and_folds_run_beside_the_model_that_is_kept(clone: Clone) -> None:
     before, params = clone.digests(), (clone.root / "params.yaml").read_text()
     clone.mm("compose", "experiment=easy_vqa", *SMALL, "repeats.seeds=2", "repeats.folds=2", "repeats.stratify=answer")
@@ -130,7 +128,6 @@ def test_seeds_and_folds_run_beside_the_model_that_is_kept(clone: Clone) -> None
     assert not list((clone.root / ".mm" / "repeats").iterdir())
 
 
-@pytest.mark.timeout(900)
 def test_a_first_training_is_a_stage_that_the_training_goes_on_from(clone: Clone) -> None:
     params, floors = clone.root / "params.yaml", clone.root / "artifacts" / "floors.json"
     before, judged = params.read_text(), floors.read_bytes()
@@ -198,7 +195,7 @@ def test_a_stopped_training_goes_on_to_the_same_bytes(clone: Clone, number: sign
     while process.poll() is None and not list((clone.root / ".mm" / "training").glob("*/step-*")):
         time.sleep(0.01)
     process.send_signal(number)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=200)
     assert process.returncode == code
     assert number == signal.SIGKILL or "Start again: the training goes on from there." in told
     assert list((clone.root / ".mm" / "training").glob("*/step-*"))

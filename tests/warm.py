@@ -1,8 +1,8 @@
 """`mm` and `dvc` that need not import their libraries anew: one process has imported them, and forks for each call.
 
-What a test starts as `mm` is a small program then, which hands its arguments, folder, environment and open files to that
-process, waits, and ends as the call ends. Of this project nothing is imported before the fork: each call finds the code
-that lies there at that moment. Run as a script: SOCKET MODULE ...
+What a test starts as `mm` is a small program then, which hands its arguments, folder, environment and open files to
+that process, waits, and ends as the call ends. Of this project nothing is imported before the fork: each call finds the
+code that lies there at that moment. Run as a script: SOCKET MODULE ...
 """
 
 import atexit

@@ -48,9 +48,9 @@ def outcomes(tmp_path_factory):
         _register(folders[kind])
     path = os.pathsep.join([*map(str, folders.values()), str(ROOT)])
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    quiet = ["-q", "-rA", "-W", "error", "-p", "no:cacheprovider", "--import-mode=importlib"]
+    quiet = ["-q", "-rA", "-W", "error", "-p", "no:cacheprovider", "--import-mode=importlib", "--rootdir", root]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *quiet, "--continue-on-collection-errors", "--rootdir", root, *folders.values()],
+        [sys.executable, "-m", "pytest", *quiet, "--continue-on-collection-errors", *folders.values()],
         cwd=root, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     lines = re.findall(r"^(?:PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS) .*", done.stdout, re.MULTILINE)
