@@ -1,4 +1,4 @@
-"""`mm` and `dvc` that need not import their libraries anew: one process has imported them, and forks for each call.
+"""Programs that need not import their libraries anew: one process has imported them, and forks for each call.
 
 What a test starts as `mm` is a small program then, which hands its arguments, folder, environment and open files to
 that process, waits, and ends as the call ends. Of this project nothing is imported before the fork: each call finds the
@@ -19,17 +19,20 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
+
+import numpy as np
 
 HEAVY = (
     "torch", "torch._dynamo", "torch.distributed.tensor", "torch.distributed.fsdp", "lightning_fabric", "numpy", "yaml",
     "pyarrow.parquet", "pyarrow.csv", "pyarrow.compute", "safetensors.torch", "typer", "rich.console", "rich.progress",
-    "hydra", "matplotlib.figure", "jinja2", "PIL.Image", "tokenizers",
+    "matplotlib.figure", "jinja2", "PIL.Image", "tokenizers",
 )  # fmt: skip
+"""None that brings a plugin for pytest, which has to be imported by pytest."""
 OF_DVC = ("dvc.cli", "dvc.repo", "dvc.repo.reproduce", "dvc.stage", "dvc.commands.repro", "dvc.commands.status")
-CALLS = {"mm": "mmcore.cli.main:main", "dvc": "dvc.cli:main"}
+CALLS = {"mm": "mmcore.cli.main:main", "dvc": "dvc.cli:main", "pytest": "pytest:main"}
 
 CLIENT = """#!{python} -ISs
 import os, socket, sys
@@ -50,26 +53,25 @@ sys.exit(code)
 
 @contextmanager
 def programs(folder: Path, environment: Mapping[str, str], *, python: str = sys.executable) -> Iterator[None]:
-    """Inside, `mm` and `dvc` in `folder`, which is to be the first of PATH, are the quick ones.
+    """Inside, the programs in `folder`, which is to be the first of PATH, are the quick ones.
 
     environment: what the process starts with; a call has its own. python: the interpreter of a virtual environment.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    address = str(Path(tempfile.mkdtemp(prefix="mmcore-warm-")) / "s")  # a socket's path has to be short
     kept = {key: value for key, value in environment.items() if key != "PYTHONPATH"}
-    command = [python, "-P", __file__, address, *HEAVY, *OF_DVC]
-    server = subprocess.Popen(command, env=kept, stdin=subprocess.PIPE)
-    for name, call in CALLS.items():
-        script = folder / name
-        script.write_text(CLIENT.format(python=python, address=address, call=call))
-        script.chmod(0o755)
-    try:
-        while not Path(address).exists():  # who connects earlier is refused
-            assert server.poll() is None, "the process that forks for each call has ended"
-            time.sleep(0.05)
-        yield
-    finally:
-        server.communicate(timeout=60)  # it goes when its input is closed
+    with tempfile.TemporaryDirectory(prefix="mmcore-") as short:  # a socket's path has to be short
+        address = str(Path(short) / "s")
+        for name, call in CALLS.items():
+            script = folder / name
+            script.write_text(CLIENT.format(python=python, address=address, call=call))
+            script.chmod(0o755)
+        # It goes when its input is closed, however this process ends.
+        command = [python, "-P", __file__, address, *HEAVY, *OF_DVC]
+        with subprocess.Popen(command, env=kept, stdin=subprocess.PIPE) as server:
+            while not Path(address).exists():  # who connects earlier is refused
+                assert server.poll() is None, "the process that forks for each call has ended"
+                time.sleep(0.05)
+            yield
 
 
 def _serve(address: str) -> tuple[str, list[str]]:
@@ -82,7 +84,7 @@ def _serve(address: str) -> tuple[str, list[str]]:
     while True:
         ready, _, _ = select.select([listener, sys.stdin], [], [])
         if listener not in ready:
-            sys.exit()
+            os._exit(0)
         link, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
@@ -98,13 +100,18 @@ def _begin(link: socket.socket) -> tuple[str, list[str]]:
     while len(told) < int.from_bytes(size, "big"):
         told += link.recv(1 << 20)
     call, folder, count, *rest = told.decode("utf-8", "surrogateescape").split("\0")
+    running, held = os.pipe()
     if child := os.fork():
-        for number in (*range(3), *files):  # who reads the output sees its end when the call ends
+        for number in (*range(3), *files, held):  # who reads the output sees its end when the call ends
             os.close(number)
+        if link in select.select([running, link], [], [])[0]:  # who called was killed
+            os.kill(child, signal.SIGTERM)
         _, status = os.waitpid(child, 0)
-        link.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+        with suppress(BrokenPipeError):
+            link.sendall(str(os.waitstatus_to_exitcode(status)).encode())
         os._exit(0)
     link.close()
+    os.close(running)
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
@@ -144,8 +151,6 @@ def _end(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    import numpy as np
-
     for name in sys.argv[2:]:
         importlib.import_module(name)
     gc.collect()

@@ -41,7 +41,7 @@ def clone(tmp_path):
 def environment(tmp_path, clone):
     """What `make install` gives, on top of this environment's libraries; what the page installs goes with it.
 
-    `mm` and `dvc` start quickly: see tests/warm.py.
+    `mm`, `dvc` and `pytest` start quickly: see tests/warm.py.
     """
     folder = tmp_path / "venv"
     venv.create(folder, with_pip=False, symlinks=True)
