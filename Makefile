@@ -62,7 +62,7 @@ prune: install
 	@$(python) -m flows.prune $(PRUNE_ARGS)
 
 test: install
-	@$(python) -m pytest $(PYTEST_ARGS)
+	@$(python) -m pytest -n logical --dist loadscope $(PYTEST_ARGS)
 
 check: install
 	@$(python) -m ruff check .

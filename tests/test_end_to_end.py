@@ -8,11 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow  # every stage is a process that imports torch
+from tests import warm
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # some hundred stages
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["data.limit=400", "training.epochs=1", "floors.epochs=1", "training.threads=1", "evaluation.resamples=50"]
@@ -24,26 +28,30 @@ class Clone:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.programs = root.parent / "programs"
 
     @classmethod
-    def fresh(cls, root: Path) -> "Clone":
+    @contextmanager
+    def fresh(cls, root: Path) -> Iterator["Clone"]:
+        """Its programs start quickly inside: see tests/warm.py."""
         listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
         for name in filter(None, listed.stdout.split("\0")):
             target = root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, target)
         clone = cls(root)
-        clone.git("init", "-q")
-        if not (root / ".dvc").exists():
-            clone.run("dvc", "init", "-q")
-        clone.mm("compose", "--force", "experiment=easy_vqa", *SMALL)
-        clone.git("add", "-A")
-        clone.git("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "start")
-        return clone
+        with warm.programs(clone.programs, clone.environment()):
+            clone.git("init", "-q")
+            if not (root / ".dvc").exists():
+                clone.run("dvc", "init", "-q")
+            clone.mm("compose", "--force", "experiment=easy_vqa", *SMALL)
+            clone.git("add", "-A")
+            clone.git("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "start")
+            yield clone
 
     def environment(self) -> dict[str, str]:
         """This environment, with the clone's own code in front."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        path = os.pathsep.join([str(self.programs), str(Path(sys.executable).parent), os.environ["PATH"]])
         code = os.pathsep.join(map(str, [self.root, *sorted((self.root / "plugins").iterdir())]))  # the clone's own
         quiet = {"DVC_NO_ANALYTICS": "1", "PATH": path, "PYTHONPATH": code, "OMP_NUM_THREADS": "1"}
         return {**os.environ, **quiet}
@@ -75,10 +83,10 @@ class Clone:
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    made = Clone.fresh(tmp_path_factory.mktemp("clone"))
-    made.repro()
-    return made
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    with Clone.fresh(tmp_path_factory.mktemp("clone") / "root") as made:
+        made.repro()
+        yield made
 
 
 def test_everything_is_there_and_a_second_time_nothing_is_done(clone: Clone) -> None:
@@ -92,14 +100,12 @@ def test_everything_is_there_and_a_second_time_nothing_is_done(clone: Clone) -> 
     assert clone.changed() == set()
 
 
-@pytest.mark.timeout(900)
 def test_a_fresh_clone_gives_the_same_bytes(clone: Clone, tmp_path: Path) -> None:
-    other = Clone.fresh(tmp_path / "other")
-    other.repro()
-    assert other.digests() == clone.digests()
+    with Clone.fresh(tmp_path / "other" / "root") as other:
+        other.repro()
+        assert other.digests() == clone.digests()
 
 
-@pytest.mark.timeout(900)
 def test_seeds_and_folds_run_beside_the_model_that_is_kept(clone: Clone) -> None:
     before, params = clone.digests(), (clone.root / "params.yaml").read_text()
     clone.mm("compose", "experiment=easy_vqa", *SMALL, "repeats.seeds=2", "repeats.folds=2", "repeats.stratify=answer")
@@ -122,7 +128,6 @@ def test_seeds_and_folds_run_beside_the_model_that_is_kept(clone: Clone) -> None
     assert not list((clone.root / ".mm" / "repeats").iterdir())
 
 
-@pytest.mark.timeout(900)
 def test_a_first_training_is_a_stage_that_the_training_goes_on_from(clone: Clone) -> None:
     params, floors = clone.root / "params.yaml", clone.root / "artifacts" / "floors.json"
     before, judged = params.read_text(), floors.read_bytes()
@@ -190,7 +195,7 @@ def test_a_stopped_training_goes_on_to_the_same_bytes(clone: Clone, number: sign
     while process.poll() is None and not list((clone.root / ".mm" / "training").glob("*/step-*")):
         time.sleep(0.01)
     process.send_signal(number)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=200)
     assert process.returncode == code
     assert number == signal.SIGKILL or "Start again: the training goes on from there." in told
     assert list((clone.root / ".mm" / "training").glob("*/step-*"))

@@ -23,3 +23,16 @@ def archives() -> Path:
 def cache(tmp_path_factory) -> Path:
     """Where they are unpacked."""
     return tmp_path_factory.mktemp("real") / "data"
+
+
+@pytest.fixture(scope="session")
+def prepared(archives, cache):
+    """Prepare the data of a module of `realdata` where no test has; gives their folder."""
+
+    def prepare(module):
+        folder = cache / module.__name__.rpartition(".")[2]
+        if not any(path.suffix in (".csv", ".jsonl") for path in folder.glob("*")):
+            module.prepare(archives, cache)
+        return folder
+
+    return prepare

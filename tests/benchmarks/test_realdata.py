@@ -28,19 +28,18 @@ def test_folds_are_of_one_size():
     assert sorted(sizes.values()) == [20, 20, 21, 21, 21]
 
 
-def test_all_questions_of_a_picture_stay_together(archives, cache):
-    easy_vqa.prepare(archives, cache)
-    rows = read_csv(cache / "easy_vqa" / "rows.csv")
+def test_all_questions_of_a_picture_stay_together(prepared):
+    folder = prepared(easy_vqa)
+    rows = read_csv(folder / "rows.csv")
     splits = splits_of(rows, "image_id")
     assert all(len(its) == 1 for its in splits.values())
     assert sum(its == {"test"} for its in splits.values()) == easy_vqa.TEST_IMAGES
-    assert all((cache / "easy_vqa" / row["image"]).is_file() for row in rows[::1000])
+    assert all((folder / row["image"]).is_file() for row in rows[::1000])
 
 
 @pytest.mark.slow  # writes 5,500 sounds
-def test_spoken_digits_are_joined_from_takes_of_one_split(archives, cache):
-    fsdd.prepare(archives, cache)
-    folder = cache / "fsdd"
+def test_spoken_digits_are_joined_from_takes_of_one_split(prepared):
+    folder = prepared(fsdd)
     digits = read_csv(folder / "digits.csv")
     assert {row["speaker"] for row in digits if row["without_theo"] == "test"} == {"theo"}
     assert sum(row["split"] == "test" for row in digits) == 300
@@ -108,9 +107,8 @@ def test_questions_about_two_digits_are_answered_right(asked, seen, heard, answe
 
 
 @pytest.mark.slow  # writes 8,100 degraded files
-def test_degraded_pairs_lose_detail_and_keep_their_digits(archives, cache):
-    av_digits.prepare(archives, cache)
-    folder = cache / "av_digits"
+def test_degraded_pairs_lose_detail_and_keep_their_digits(prepared):
+    folder = prepared(av_digits)
     clean, worse = read_csv(folder / "pairs.csv"), read_csv(folder / "degraded.csv")
     assert [row["digit"] for row in clean] == [row["digit"] for row in worse]
     assert all((folder / row["image"]).is_file() and (folder / row["sound"]).is_file() for row in worse[::200])
@@ -125,30 +123,30 @@ def test_variants_of_one_emoji_are_one_concept(one, other):
     assert emoji.concept_of(one) == emoji.concept_of(other)
 
 
-def test_no_concept_is_in_both_splits_and_no_test_item_has_keywords(archives, cache):
-    emoji.prepare(archives, cache)
-    rows = read_csv(cache / "emoji" / "concepts.csv")
+def test_no_concept_is_in_both_splits_and_no_test_item_has_keywords(prepared):
+    folder = prepared(emoji)
+    rows = read_csv(folder / "concepts.csv")
     concepts = splits_of(
         [{**row, "concept": emoji.concept_of(row["english"])} for row in rows if row["kind"] == "name"], "concept"
     )
     assert all(len(its) == 1 for its in concepts.values())
     for name in ("names", "concepts"):
-        rows = read_csv(cache / "emoji" / f"{name}.csv")
+        rows = read_csv(folder / f"{name}.csv")
         assert all(len(its) == 1 for its in splits_of(rows, "code").values())
         assert Counter(row["kind"] for row in rows if row["split"] == "test") == {"name": emoji.TEST}
 
 
-def test_reviews_do_not_carry_the_rating_in_their_inputs(archives, cache):
-    clothing_reviews.prepare(archives, cache)
-    rows = read_csv(cache / "clothing_reviews" / "rows.csv")
+def test_reviews_do_not_carry_the_rating_in_their_inputs(prepared):
+    folder = prepared(clothing_reviews)
+    rows = read_csv(folder / "rows.csv")
     assert all([row[f"fold_{n}"] for n in range(5)].count("test") == 1 for row in rows)
     assert set(rows[0]) >= {"review", "recommended", "rating", *clothing_reviews.COLUMNS}
     assert "Rating" not in clothing_reviews.COLUMNS.values()
 
 
-def test_a_poem_has_one_separator_and_its_file_decides_the_split(archives, cache):
-    poems_zh.prepare(archives, cache)
-    lines = (cache / "poems_zh" / "songs.jsonl").read_text(encoding="utf-8").splitlines()
+def test_a_poem_has_one_separator_and_its_file_decides_the_split(prepared):
+    folder = prepared(poems_zh)
+    lines = (folder / "songs.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     for row in rows:
         prompt, rest = row["text"].split(poems_zh.SEPARATOR)
@@ -157,9 +155,9 @@ def test_a_poem_has_one_separator_and_its_file_decides_the_split(archives, cache
     assert 900 < sum(row["split"] == "test" for row in rows) <= 1000
 
 
-def test_paraphrases_and_questions_about_one_image_are_in_one_fold(archives, cache):
-    vqa_rad.prepare(archives, cache)
-    rows = read_csv(cache / "vqa_rad" / "rows.csv")
+def test_paraphrases_and_questions_about_one_image_are_in_one_fold(prepared):
+    folder = prepared(vqa_rad)
+    rows = read_csv(folder / "rows.csv")
     for fold in range(vqa_rad.FOLDS):
         splits = splits_of(rows, "image", column=f"fold_{fold}")
         assert all(len(its) == 1 for its in splits.values())
@@ -174,9 +172,9 @@ def test_records_tied_by_image_or_by_question_are_one_group():
     assert groups[0] == groups[1] == groups[2] != groups[3]
 
 
-def test_all_captions_of_a_photograph_stay_together(archives, cache):
-    coco_cc.prepare(archives, cache)
-    rows = read_csv(cache / "coco_cc" / "captions.csv")
+def test_all_captions_of_a_photograph_stay_together(prepared):
+    folder = prepared(coco_cc)
+    rows = read_csv(folder / "captions.csv")
     assert len(rows) == 160
     assert all(len(its) == 1 for its in splits_of(rows, "image_id").values())
 

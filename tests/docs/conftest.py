@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
+
 ROOT = Path(__file__).parents[2]
 
 CALLS = {
@@ -37,7 +39,10 @@ def clone(tmp_path):
 
 @pytest.fixture
 def environment(tmp_path, clone):
-    """What `make install` gives, on top of this environment's libraries; what the page installs goes with it."""
+    """What `make install` gives, on top of this environment's libraries; what the page installs goes with it.
+
+    `mm`, `dvc` and `pytest` start quickly: see tests/warm.py.
+    """
     folder = tmp_path / "venv"
     venv.create(folder, with_pip=False, symlinks=True)
     own = folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
@@ -49,7 +54,8 @@ def environment(tmp_path, clone):
         script.chmod(0o755)
     quiet = {"DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    made = {**kept, **quiet, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", "VIRTUAL_ENV": str(folder)}
+    found = os.pathsep.join([str(tmp_path / "warm"), str(folder / "bin"), os.environ["PATH"]])
+    made = {**kept, **quiet, "PATH": found, "VIRTUAL_ENV": str(folder)}
     packages = [clone, *sorted((clone / "plugins").iterdir())]
     editable = [part for package in packages for part in ("-e", str(package))]
     install = ["pip", "install", "-q", "--no-deps", "--no-build-isolation", *editable]
@@ -57,4 +63,5 @@ def environment(tmp_path, clone):
     assert done.returncode == 0, done.stderr
     if not (clone / ".dvc").exists():
         subprocess.run(["dvc", "init", "-q"], cwd=clone, env=made, check=True)
-    return made
+    with warm.programs(tmp_path / "warm", made, python=str(folder / "bin" / "python")):
+        yield made

@@ -16,7 +16,7 @@ from dvc.repo import Repo
 
 CLONE = Path(__file__).parents[2]
 
-# A stage that keeps the lifeline's promise, tells its process number, and would go on for a minute.
+# A stage that keeps the lifeline's promise, tells its process number, and would go on for ten minutes.
 LONG_STAGE = """
 import os, pathlib, signal, threading, time
 def watch():
@@ -24,7 +24,7 @@ def watch():
     os.kill(os.getpid(), signal.SIGTERM)
 threading.Thread(target=watch, daemon=True).start()
 pathlib.Path("pid").write_text(str(os.getpid()))
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -134,7 +134,7 @@ def prefect_database(prefect_server):
     return {"PREFECT_SERVER_DATABASE_CONNECTION_URL": PREFECT_SERVER_DATABASE_CONNECTION_URL.value()}
 
 
-def eventually(condition, seconds=20):
+def eventually(condition, seconds=120):
     """Whether `condition` comes true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -151,7 +151,7 @@ def _eventually():
 
 @pytest.fixture
 def long_stage():
-    """A `dvc.yaml` entry: a minute's work that writes its process number to the file `pid`."""
+    """A `dvc.yaml` entry: ten minutes of work that writes its process number to the file `pid`."""
     return {"cmd": "python long.py", "deps": ["long.py", "in.txt"], "outs": ["long.txt"]}
 
 

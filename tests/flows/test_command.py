@@ -87,7 +87,7 @@ def test_bytes_that_are_no_text_do_not_end_it(run):
 def test_a_stop_ends_what_the_command_started_too(run, tmp_path, eventually):
     stop = Stop()
     stop_once(tmp_path / "pid", stop, eventually)
-    ended, _ = run("(echo $$ > shell; sleep 60) & echo $! > pid; wait", stop=stop)
+    ended, _ = run("(echo $$ > shell; sleep 600) & echo $! > pid; wait", stop=stop)
     assert ended.code != 0
     assert eventually(lambda: gone(int((tmp_path / "pid").read_text())))
 
@@ -96,7 +96,7 @@ def test_a_stop_waits_for_work_to_be_saved(run, tmp_path, eventually):
     stop = Stop()
     stop_once(tmp_path / "up", stop, eventually)
     script = "import signal, sys, time; signal.signal(15, lambda *_: (time.sleep(0.3), print('saved'), sys.exit())); "
-    script += "open('up', 'w').close(); time.sleep(60)"
+    script += "open('up', 'w').close(); time.sleep(600)"
     _, lines = run(f'{shlex.quote(sys.executable)} -c "{script}"; echo never', stop=stop)
     assert lines == ["saved"]
 
@@ -124,7 +124,7 @@ def test_asked_a_second_time_it_is_killed_at_once(run, tmp_path, eventually):
 
 
 def test_a_timeout_ends_the_whole_group(run, tmp_path, eventually):
-    ended, _ = run("sleep 60 & echo $! > pid; wait", timeout_s=0.5)
+    ended, _ = run("sleep 600 & echo $! > pid; wait", timeout_s=0.5)
     assert ended.timed_out
     assert eventually(lambda: gone(int((tmp_path / "pid").read_text())))
 
@@ -132,7 +132,7 @@ def test_a_timeout_ends_the_whole_group(run, tmp_path, eventually):
 def test_after_a_stop_nothing_goes_on(run):
     stop = Stop()
     stop.request()
-    assert run("sleep 60", stop=stop)[0].code != 0
+    assert run("sleep 600", stop=stop)[0].code != 0
 
 
 def test_the_lifeline_tells_the_child_when_it_is_cut(tmp_path, eventually):

@@ -99,7 +99,7 @@ def test_stale_names_what_has_to_run(project):
 
 
 def test_stages_that_wait_for_each_other_run_side_by_side(project):
-    meet = "touch {0}; for i in $(seq 200); do [ -e {1} ] && exec touch {0}.out; sleep 0.05; done; exit 1"
+    meet = "touch {0}; for i in $(seq 2400); do [ -e {1} ] && exec touch {0}.out; sleep 0.05; done; exit 1"
     project.stages(
         left={"cmd": meet.format("left", "right"), "deps": ["in.txt"], "outs": ["left.out"]},
         right={"cmd": meet.format("right", "left"), "deps": ["in.txt"], "outs": ["right.out"]},
@@ -194,7 +194,7 @@ def test_an_input_that_changes_while_the_stage_runs_fails_it(project):
 
 
 def test_a_timeout_in_dvc_yaml_ends_the_stage(project):
-    project.stages(copy={**COPY, "cmd": "sleep 60", "meta": {"timeout_s": 0.3}})
+    project.stages(copy={**COPY, "cmd": "sleep 600", "meta": {"timeout_s": 0.3}})
     outcome = outcome_of("copy")
     assert outcome.status is Status.FAILED
     assert "took longer than its 0.3 s" in outcome.reason
@@ -202,7 +202,7 @@ def test_a_timeout_in_dvc_yaml_ends_the_stage(project):
 
 def test_a_stop_leaves_a_stage_to_be_run_again(project):
     stop = Stop()
-    project.stages(copy={**COPY, "cmd": "echo up; sleep 60"})
+    project.stages(copy={**COPY, "cmd": "echo up; sleep 600"})
     assert outcome_of("copy", lambda _: stop.request(), stop=stop).status is Status.STOPPED
     with closing(Graph()) as graph:
         assert graph.stale() == ["copy"]

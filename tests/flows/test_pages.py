@@ -65,7 +65,7 @@ def pages(prefect_database, tmp_path, eventually):
     yield start
     for server in servers:
         server.terminate()
-        server.wait(timeout=60)
+        server.wait(timeout=200)
 
 
 @pytest.mark.slow  # a browser, and a server for it

@@ -144,6 +144,6 @@ def test_the_cache_is_read_as_dvc_writes_it(versions):
 
 def test_it_is_a_command_too(versions):
     process = versions.start("flows.prune", "--dry")
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
     assert output.startswith("Would go: 2 objects, 1 runs; ")

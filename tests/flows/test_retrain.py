@@ -25,7 +25,7 @@ def retrain(project, prefect_server):
 
     def retrain(*arguments):
         process = project.retrain(*arguments, PREFECT_API_URL=prefect_server)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=200)
         return process.returncode, output, errors
 
     return retrain
@@ -99,7 +99,7 @@ def test_what_the_user_can_mend_is_told_without_a_traceback(project):
     project.stages(score=SCORED)
     (project.root / "params.yaml").unlink()
     process = project.retrain()
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=200)
     assert process.returncode == 2
     assert output == ""
     assert errors.startswith("error: Nothing can run in ")
@@ -109,7 +109,7 @@ def test_what_the_user_can_mend_is_told_without_a_traceback(project):
 
 def test_no_jobs_are_refused(project):
     process = project.retrain("--jobs", "0")
-    assert "--jobs: must be a number of at least 1, got '0'" in process.communicate(timeout=30)[1]
+    assert "--jobs: must be a number of at least 1, got '0'" in process.communicate(timeout=200)[1]
     assert process.returncode == 2
 
 
@@ -119,7 +119,7 @@ def test_a_signal_ends_the_stages_and_says_what_became_of_them(long_project, pre
     assert eventually(lambda: pid_of(long_project) is not None)
     stage = pid_of(long_project)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=200)
     assert process.returncode == code
     assert not running(stage)
     assert "stopped" in errors
@@ -132,7 +132,7 @@ def test_killed_it_leaves_nothing_running_and_can_start_again(
     long_project, prefect_server, prefect_database, eventually
 ):
     process = long_project.retrain(**prefect_database)  # with a Prefect server of its own, which has to go too
-    assert eventually(lambda: pid_of(long_project) is not None, 60)
+    assert eventually(lambda: pid_of(long_project) is not None)
     everything = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
     assert pid_of(long_project) in everything
     process.kill()
@@ -140,7 +140,7 @@ def test_killed_it_leaves_nothing_running_and_can_start_again(
     assert eventually(lambda: not any(map(running, everything)))
     long_project.write("long.py", "open('long.txt', 'w').close()")
     process = long_project.retrain(PREFECT_API_URL=prefect_server)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
     assert long_project.status() == {}
 

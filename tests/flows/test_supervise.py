@@ -70,21 +70,21 @@ def gone(pid):
 
 def test_a_leashed_command_and_what_it_started_end_with_the_parent(tmp_path, eventually):
     lifeline = Lifeline()
-    process = leash("sleep 60 & echo $! > pid; wait", lifeline, tmp_path)
+    process = leash("sleep 600 & echo $! > pid; wait", lifeline, tmp_path)
     assert eventually((tmp_path / "pid").exists)
     lifeline.close()
-    process.wait(timeout=20)
+    process.wait(timeout=200)
     assert eventually(lambda: gone(int((tmp_path / "pid").read_text())))
 
 
 def test_the_exit_code_is_the_commands(tmp_path):
     with closing(Lifeline()) as lifeline:
-        assert leash("exit 7", lifeline, tmp_path).wait(timeout=20) == 7
+        assert leash("exit 7", lifeline, tmp_path).wait(timeout=200) == 7
 
 
 def test_what_a_killed_command_left_ends_too(tmp_path, eventually, monkeypatch):
     with closing(Lifeline()) as lifeline:
-        process = leash("echo $$ > me; sleep 60 & echo $! > pid; wait", lifeline, tmp_path)
+        process = leash("echo $$ > me; sleep 600 & echo $! > pid; wait", lifeline, tmp_path)
         assert eventually((tmp_path / "pid").exists)
         os.kill(int((tmp_path / "me").read_text()), signal.SIGKILL)
         assert eventually(lambda: gone(int((tmp_path / "pid").read_text())))
@@ -94,7 +94,7 @@ def test_what_a_killed_command_left_ends_too(tmp_path, eventually, monkeypatch):
 
 def test_one_at_a_time_and_who_was_killed_holds_nothing(tmp_path, eventually):
     hold = "import sys, time; from pathlib import Path; from flows.record import one_at_a_time\n"
-    hold += "with one_at_a_time(Path('.')): print('held', flush=True); time.sleep(60)"
+    hold += "with one_at_a_time(Path('.')): print('held', flush=True); time.sleep(600)"
     environment = {**os.environ, "PYTHONPATH": str(CLONE)}
     holder = subprocess.Popen([sys.executable, "-c", hold], cwd=tmp_path, env=environment, stdout=subprocess.PIPE)
     assert holder.stdout.readline() == b"held\n"

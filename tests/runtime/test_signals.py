@@ -94,7 +94,7 @@ def test_a_child_ends_in_order_when_its_parent_is_gone(pipe):
     assert process.stdout.readline() == "watched\n"
     os.close(writing)
 
-    assert process.communicate(timeout=10)[0] == "ended in order\n"
+    assert process.communicate(timeout=100)[0] == "ended in order\n"
     assert process.returncode == 0
 
 
@@ -103,7 +103,7 @@ def test_a_child_that_does_not_listen_is_killed(pipe):
     process = child("stubborn", reading, MM_LIFELINE_FD=str(reading))
     assert process.stdout.readline() == "watched\n"
     os.close(writing)
-    process.communicate(timeout=10)
+    process.communicate(timeout=100)
 
     assert process.returncode == -signal.SIGKILL
 
@@ -115,7 +115,7 @@ def test_a_child_lives_while_its_parent_does(pipe):
     time.sleep(0.5)
     alive = process.poll() is None
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=100)
 
     assert alive
 
@@ -127,6 +127,6 @@ def test_a_number_that_is_no_pipe_is_not_watched(number):
             [sys.executable, "-c", WATCHED, "meek"], cwd=ROOT, stdin=nothing, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "MM_LIFELINE_FD": number},
         )  # fmt: skip
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=100)
 
     assert out == "not watched\nended in order\n"

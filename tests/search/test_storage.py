@@ -58,7 +58,7 @@ def test_a_trial_without_a_heartbeat_runs_again_and_one_with_goes_on(postgres, o
     alive, dead = study.ask(), study.ask()
     study.report(dead.identity, 1, 0.3)
     study.beat(dead.identity)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while study.gather(alone=False) == 0:
         study.beat(alive.identity)
         assert time.monotonic() < deadline

@@ -89,9 +89,11 @@ def test_curves_are_a_table_with_whole_epochs(tmp_path: Path) -> None:
     assert (tmp_path / "plots" / "learning.csv").read_text() == f"epoch,step,lr,loss,a/b\n1,3,0.1,{math.pi},0.5\n"
 
 
-@pytest.mark.slow  # the compiler
+@pytest.mark.slow  # the compiler: a C++ program for each part of each shape
+@pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
-def test_a_compiled_training_learns_the_same(tmp_path: Path) -> None:
+def test_a_compiled_training_learns_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toy, "BATCHES", 4)
     _, plain = toy.run(tmp_path / "plain", toy.settings(epochs=1, checkpoint_every_s=1e9))
     _, compiled = toy.run(tmp_path / "compiled", toy.settings(epochs=1, checkpoint_every_s=1e9, compile="on"))
     assert compiled[0]["loss"] == pytest.approx(plain[0]["loss"], rel=1e-2)

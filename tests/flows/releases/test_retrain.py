@@ -133,7 +133,7 @@ def test_a_second_retraining_can_wait_for_the_first(toy):
         )  # fmt: skip
         assert "Waiting for it to end" in process.stderr.readline()
         assert process.poll() is None
-    assert process.communicate(timeout=30)[0] == "mine\n"
+    assert process.communicate(timeout=200)[0] == "mine\n"
 
 
 def test_the_lock_is_one_for_all_worktrees(toy, tmp_path):
