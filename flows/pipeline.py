@@ -5,9 +5,10 @@ import logging
 import queue
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -52,9 +53,12 @@ def run_pipeline(*, jobs: int, force: bool, last: str | None = None) -> list[Out
     done = list[Outcome]()
     _done.set(done)
     try:
-        give_up_lost_runs()
-        with quiet_terminal():
+        with ThreadPoolExecutor(2) as beside, quiet_terminal():
+            # DVC reads its files and Prefect is told of older runs while it makes this one.
+            _graph.set(beside.submit(Graph).result)
+            cleared = beside.submit(copy_context().run, give_up_lost_runs)
             state = pipeline(jobs=jobs, force=force, last=last, return_state=True)
+            cleared.result()
         outcomes = state.result(raise_on_failure=False)
         if isinstance(outcomes, BaseException):
             raise outcomes
@@ -73,6 +77,8 @@ def run_pipeline(*, jobs: int, force: bool, last: str | None = None) -> list[Out
 
 _done: ContextVar[list[Outcome]] = ContextVar("done")
 """What became of the stages, for when Prefect can no longer hand it on."""
+_graph: ContextVar[Callable[[], Graph]] = ContextVar("graph", default=Graph)
+"""Gives the graph, or raises what is wrong with it."""
 
 
 @flow(name="pipeline", persist_result=False)
@@ -80,7 +86,7 @@ def pipeline(jobs: int = 2, force: bool = False, last: str | None = None) -> lis
     """The stages of the repository in the working folder, at most `jobs` at once."""
     console = Console(stderr=True)
     note_process()
-    with closing(Graph()) as graph:
+    with closing(_graph.get()()) as graph:
         wanted = list(graph.needs) if last is None else needed(graph.needs, last)
         walk = _Walk(graph, wanted, console, jobs=jobs, force=force)
         with noted(walk.note_signal):

@@ -15,7 +15,12 @@ import threading
 from contextlib import ExitStack
 
 import uvicorn
-from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    get_current_settings,
+    temporary_settings,
+)
 
 from flows.environment import CLONE
 from flows.lifeline import VARIABLE, Lifeline
@@ -31,7 +36,9 @@ def ensure_api() -> None:
     if get_current_settings().api.url:
         return
     settings = ExitStack()
-    settings.enter_context(temporary_settings(updates={PREFECT_API_URL: _start()}))
+    # No heartbeats: this server ends with us, and Prefect waits half a second for the thread that sends them.
+    alone = {PREFECT_API_URL: _start(), PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    settings.enter_context(temporary_settings(updates=alone))
     # Not before: Prefect sends its last logs and events while the interpreter ends, and would start a server for them.
     atexit.register(settings.close)
 
