@@ -1,7 +1,7 @@
 """One stage's entry put into the text of dvc.lock, byte for byte as DVC would have written the file.
 
-DVC reads the whole file and writes it anew for each stage, with a parser that keeps comments and takes half a second
-for a file of fifty stages: most of what DVC's bookkeeping costs. Here the text around the entry stays as it is.
+DVC reads the whole file and writes it anew for each stage, with a parser that keeps comments and is slow: most of what
+its bookkeeping costs (benchmarks/NOTES.md). Here the text around the entry stays as it is.
 """
 
 import os

@@ -27,9 +27,7 @@ def give_up_lost_runs() -> list[str]:
     with get_client(sync_client=True) as client:
         lost = [run for run in client.read_flow_runs(flow_run_filter=running) if _is_lost(run)]
         for run in lost:
-            state: State[None] = Crashed(
-                message="Its process ended without a word: killed, out of memory, or the machine went off."
-            )
+            state: State[None] = Crashed(message=WHY)
             client.set_flow_run_state(run.id, state, force=True)
     return [run.name for run in lost]
 

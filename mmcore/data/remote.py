@@ -95,7 +95,10 @@ class RemoteStore(Store):
 
     def _bytes_of(self, slots: np.ndarray) -> dict[int, bytes]:
         """Each array's bytes, from the cache where they are there."""
-        found: dict[int, bytes] = {slot: self._cache.get(self._key(slot)) for slot in slots.tolist()}
+        # What has no bytes is not asked for: a range of none is an error to some servers.
+        found: dict[int, bytes] = {
+            slot: self._cache.get(self._key(slot)) if self._sizes[slot] else b"" for slot in slots.tolist()
+        }
         missing = [slot for slot, data in found.items() if data is None]
         for slot, data in zip(missing, self._fetched(missing), strict=True):
             found[slot] = data

@@ -111,6 +111,12 @@ def test_they_are_those_on_this_disk(web, tmp_path, arrays, missing):
     assert np.array_equal(there[5], here[5])
 
 
+def test_what_is_empty_is_not_asked_for(web, tmp_path):
+    here, there = afar(web, tmp_path, RAGGED)
+    assert there[0].shape == here[0].shape == (0, 3)
+    assert web.asked == []
+
+
 def test_arrays_of_one_shape_come_as_one_block(web, tmp_path):
     _, there = afar(web, tmp_path, PICTURES)
     assert isinstance(there.take(np.arange(4)), Block)
