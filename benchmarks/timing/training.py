@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,25 @@ def material(chosen: ModelPlan, *, batch: int, count: int) -> tuple[dict[str, Mo
     return readers, found
 
 
+@dataclass(frozen=True)
+class Case:
+    """A model whose step takes about so long on one core."""
+
+    name: str
+    plan: ModelPlan
+    batch: int
+    count: int
+    """Steps of a turn."""
+    goal: float
+    """Share of a bare loop's steps a second."""
+
+
+CASES = (
+    Case("10 ms", plan(32, [16, 32]), batch=32, count=40, goal=0.97),
+    Case("1 ms", plan(8, [8]), batch=4, count=300, goal=0.90),
+)
+
+
 def ours(model: MultimodalModel, readers: dict[str, Modality], fed: list[Batch], settings: TrainingSettings) -> float:
     """Seconds from the end of the first step to the end of the last, by mmcore's loop."""
     ends = list[float]()
@@ -87,20 +107,18 @@ def bare(model: MultimodalModel, readers: dict[str, Modality], fed: list[Batch],
 def loops(*, quick: bool) -> list[dict[str, Any]]:
     """A small model with steps of about 1 ms, and one of about 10."""
     torch.set_num_threads(1)
-    cases = (("10 ms", plan(32, [16, 32]), 32, 40, 0.97), ("1 ms", plan(8, [8]), 4, 300, 0.90))
     found = list[dict[str, Any]]()
-    for name, chosen, batch, count, goal in cases:
-        readers, fed = material(chosen, batch=batch, count=count // (5 if quick else 1))
+    for case in CASES:
+        readers, fed = material(case.plan, batch=case.batch, count=case.count // (5 if quick else 1))
         settings = TrainingSettings(monitor="answer/accuracy", epochs=1, checkpoint_every_s=1e9, compile="off")
-        build = partial(assemble, chosen, readers, seed=0, plugins=installed())
+        build = partial(assemble, case.plan, readers, seed=0, plugins=installed())
         pairs = [
             (ours(build(), readers, fed, settings), bare(build(), readers, fed, settings))
             for _ in range(2 if quick else 15)
         ]
         mine, theirs = ([1000 * pair[side] / (len(fed) - 1) for pair in pairs] for side in (0, 1))
-        found.append(
-            row(f"training loop, a step of {name}, beside a bare PyTorch loop", mine, theirs, goal=goal, unit="ms")
-        )
+        what = f"training loop, a step of {case.name}, beside a bare PyTorch loop"
+        found.append(row(what, mine, theirs, goal=case.goal, unit="ms"))
     return found
 
 

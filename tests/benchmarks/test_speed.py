@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 from speed import PARTS, show
+from timing import clip, multimodal
 from timing.pairs import in_turns, interval, not_measured, row
 
 from tests.benchmarks.conftest import ROOT
@@ -36,8 +37,29 @@ def test_what_was_not_measured_says_why():
     assert "not measured: there is no GPU" in show(one)
 
 
-def test_what_is_elsewhere_is_never_met():
-    assert all(one["met"] is None and one["why"] for one in PARTS["elsewhere"](quick=True))
+@pytest.mark.parametrize("part", ["trainer", "clip"])
+def test_what_is_compared_with_may_be_missing(part, monkeypatch):
+    monkeypatch.setattr(f"timing.{part}.find_spec", lambda name: None)
+    found = PARTS[part](quick=True)
+    assert found
+    assert all(one["met"] is None and "extra: bench" in one["why"] for one in found)
+
+
+def test_autogluon_has_an_environment_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("timing.multimodal.PYTHON", tmp_path / "python")
+    (one,) = PARTS["multimodal"](quick=True)
+    assert (one["met"], "make bench-autogluon" in one["why"]) == (None, True)
+
+
+@pytest.mark.slow
+def test_our_side_of_what_is_beside_others_runs():
+    with clip.pairs(16) as folder:
+        told = clip.measured("ours", folder, frozen=True, turn=0)
+    assert told["epoch_s"] > 0
+    assert told["MiB"] > 100
+    with multimodal.table(12) as folder:
+        multimodal.alone([sys.executable, multimodal.__file__], folder)
+        assert (folder / "artifacts" / "metrics.json").exists()
 
 
 @pytest.mark.parametrize(
