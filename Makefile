@@ -71,8 +71,11 @@ check: install
 	@$(python) -m mypy
 	@$(python) -m pytest -q tests/test_architecture.py
 
+# Lightning and open_clip lie apart: with torchmetrics about, each training would take seconds longer to start.
 bench: install
 	@$(pip) -e '.[bench]'
+	@$(pip) --no-deps --upgrade --target .mm/bench/beside lightning pytorch-lightning torchmetrics \
+	  open_clip_torch webdataset braceexpand ftfy
 	@set -e; for benchmark in $(filter-out %/quality.py %/fusions.py,$(wildcard benchmarks/*.py)); do $(python) "$$benchmark"; done
 
 # AutoGluon wants other versions of much, so that it gets an environment of its own.

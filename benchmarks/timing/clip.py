@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from mmcore.config.params import load_params
 from mmcore.config.update import update
 from mmcore.registry.plugins import installed
 from mmcore.stages.paths import Paths
+from timing.elsewhere import BESIDE, lacks
 from timing.pairs import not_measured, row
 from timing.pictures import files
 
@@ -48,8 +48,7 @@ CASES = (("", 1.4), (", image tower frozen", 2.5))
 def clip_rows(*, quick: bool) -> list[dict[str, Any]]:
     """Milliseconds a pair, the tower learning and frozen; and the most memory of each process with its children."""
     what = "dual encoder{}, beside open_clip's own trainer"
-    if find_spec("open_clip_train") is None:
-        why = "open_clip is not installed, pip install -c constraints.txt 'open_clip_torch[training]' (extra: bench)"
+    if why := lacks("open_clip_train"):
         return [not_measured(what.format(name), goal=goal, why=why) for name, goal in CASES]
     found = list[dict[str, Any]]()
     for name, goal in CASES:
@@ -87,7 +86,8 @@ def measured(side: str, folder: Path, *, frozen: bool, turn: int) -> dict[str, f
     """Seconds of an epoch, the first not counted, and MiB of the process and its children at most."""
     if side == "ours":
         prepare(folder, FROZEN["ours"] if frozen else ())
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "2"}
+    places = [Path(__file__).parents[1], *([BESIDE] if side == "theirs" else [])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places)), "OMP_NUM_THREADS": "2"}
     command = [sys.executable, __file__, side, str(turn), *(FROZEN["theirs"] if frozen else ())]
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as told:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=told, stderr=said)

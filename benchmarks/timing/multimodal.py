@@ -20,11 +20,11 @@ import numpy as np
 from mmcore.cli.stage import run_stage
 from mmcore.config.update import update
 from mmcore.registry.plugins import installed
+from timing.elsewhere import AUTOGLUON
 from timing.pairs import in_turns, not_measured, row
 from timing.pictures import files
 
 ROOT = Path(__file__).parents[2]
-PYTHON = ROOT / ".mm" / "bench" / "autogluon" / "bin" / "python"
 THEIRS = Path(__file__).with_name("multimodal_theirs.py")
 ROWS, GOAL = 300, 1.4
 FIELDS = """fields={
@@ -42,12 +42,12 @@ CHOICES = (
 def multimodal_rows(*, quick: bool) -> list[dict[str, Any]]:
     """Seconds of the two processes."""
     what = "image and text into classes, start to scores, beside AutoGluon Multimodal"
-    if not PYTHON.exists():
+    if not AUTOGLUON.exists():
         return [not_measured(what, goal=GOAL, why="its environment is not there, make bench-autogluon")]
     with table(60 if quick else ROWS) as folder:
         mine, theirs = in_turns(
             lambda: alone([sys.executable, __file__], folder),
-            lambda: alone([str(PYTHON), str(THEIRS)], folder),
+            lambda: alone([str(AUTOGLUON), str(THEIRS)], folder),
             turns=1 if quick else 3,
         )
     return [row(what, mine, theirs, goal=GOAL)]

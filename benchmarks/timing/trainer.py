@@ -6,12 +6,12 @@ Both as a user has them: a bar, a checkpoint at the end of the epoch, and a log.
 import contextlib
 import logging
 import os
+import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 from unittest import mock
 
@@ -26,6 +26,7 @@ from mmcore.model.prepare import prepare
 from mmcore.registry.plugins import installed
 from mmcore.training.optimizer import build_optimizer, lr_at
 from mmcore.training.settings import TrainingSettings
+from timing.elsewhere import BESIDE, lacks
 from timing.pairs import not_measured, row
 from timing.training import CASES, material, ours
 
@@ -35,9 +36,9 @@ GOAL = 1.0
 def trainer_rows(*, quick: bool) -> list[dict[str, Any]]:
     """Steps of about 10 ms, and of about 1."""
     what = "training loop, a step of {}, beside the Lightning Trainer"
-    if find_spec("lightning") is None:
-        why = "lightning is not installed, pip install -c constraints.txt lightning (extra: bench)"
+    if why := lacks("lightning"):
         return [not_measured(what.format(case.name), goal=GOAL, why=why) for case in CASES]
+    sys.path.append(str(BESIDE))
     torch.set_num_threads(1)
     found = list[dict[str, Any]]()
     for case in CASES:

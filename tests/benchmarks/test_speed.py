@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 from speed import PARTS, show
-from timing import clip, multimodal
+from timing import clip, elsewhere, multimodal
 from timing.pairs import in_turns, interval, not_measured, row
 
 from tests.benchmarks.conftest import ROOT
@@ -39,14 +39,14 @@ def test_what_was_not_measured_says_why():
 
 @pytest.mark.parametrize("part", ["trainer", "clip"])
 def test_what_is_compared_with_may_be_missing(part, monkeypatch):
-    monkeypatch.setattr(f"timing.{part}.find_spec", lambda name: None)
+    monkeypatch.setattr(elsewhere, "BESIDE", elsewhere.ROOT / ".mm" / "nothing is here")
     found = PARTS[part](quick=True)
     assert found
-    assert all(one["met"] is None and "extra: bench" in one["why"] for one in found)
+    assert all(one["met"] is None and "make bench" in one["why"] for one in found)
 
 
 def test_autogluon_has_an_environment_of_its_own(tmp_path, monkeypatch):
-    monkeypatch.setattr("timing.multimodal.PYTHON", tmp_path / "python")
+    monkeypatch.setattr("timing.multimodal.AUTOGLUON", tmp_path / "python")
     (one,) = PARTS["multimodal"](quick=True)
     assert (one["met"], "make bench-autogluon" in one["why"]) == (None, True)
 

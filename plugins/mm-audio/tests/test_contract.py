@@ -68,6 +68,11 @@ class TestAudio(ModalityContract):
         return ["truncated.wav", "empty.wav", "text.wav", "nothing.wav", "nan.wav", "missing.wav", 7]
 
 
+class TestSpectrogram(TestAudio):
+    name = "spectrogram"
+    settings = {"mels": 12, "max_seconds": 0.5, "time_masks": 1, "frequency_masks": 1}
+
+
 class TestAudioChangedAsWave(TestAudio):
     settings = {
         "mels": 12,

@@ -96,8 +96,8 @@ class AudioModality(Modality):
             commonest = max(rates, key=lambda rate: (rates[rate], rate), default=HIGHEST_RATE_HZ)
             self._take(min(commonest, HIGHEST_RATE_HZ))
         frames, total, squares = 0, np.zeros(self.spectrum.mels), np.zeros(self.spectrum.mels)
-        for wave in self._each(paths, lambda cell: self.read(cell, base)):
-            levels = self._levels(self.collate([wave]))[0].double().numpy()
+        for found in self._each(paths, lambda cell: self.levels_of(cell, base)):
+            levels = found.double().numpy()
             frames, total, squares = frames + len(levels), total + levels.sum(0), squares + (levels**2).sum(0)
             self.max_frames = max(self.max_frames, len(levels))
         if not frames:
@@ -144,10 +144,18 @@ class AudioModality(Modality):
 
     def read(self, cell: Cell, base: Path) -> np.ndarray:
         """The path of a sound -> its wave, int16 or float32 [T]."""
+        return self.wave_of(cell, base)
+
+    def wave_of(self, cell: Cell, base: Path) -> np.ndarray:
+        """The wave at the rate, int16 or float32 [T]. Raises DataError where the cell or the file is none."""
         if not isinstance(cell, str):
             raise DataError(f"a sound is given by the path of its file, but the cell holds {cell!r}.", path=str(cell))
         wave = self.sounds.read(base / cell, cell, rate_hz=self.spectrum.rate_hz)
         return np.rint(wave * LARGEST).astype(np.int16) if self.store == "int16" else wave
+
+    def levels_of(self, cell: Cell, base: Path) -> Tensor:
+        """The levels of one sound, in dB, [F,M]; what was learned of others is not taken off."""
+        return self._levels(AudioModality.collate(self, [self.wave_of(cell, base)]))[0]
 
     def reads_by(self) -> Mapping[str, Any]:
         """Rate, length, filter and kind of number: nothing of the spectrogram, nor random changes."""
@@ -178,8 +186,12 @@ class AudioModality(Modality):
         if not changes.any():
             return field
         field = self._spectrogram(field, changes.stretch(len(field), generator, device=field.values.device))
+        return self.with_holes(field, generator)
+
+    def with_holes(self, field: Field, generator: torch.Generator) -> Field:
+        """A spectrogram with as many holes in time and frequency as are asked for."""
         assert field.mask is not None, "a sound has a mask"
-        holes = changes.holes(field.mask, self.spectrum.mels, generator)
+        holes = self.spectrum_changes.holes(field.mask, self.spectrum.mels, generator)
         return field.with_values(torch.where(holes, 0, field.values))
 
     def corrupt(self, field: Field, kind: str, *, strength: float, generator: torch.Generator) -> Field:
