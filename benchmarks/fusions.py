@@ -44,8 +44,7 @@ TRIALS = {
         data=easy_vqa,
         table="easy_vqa/rows.csv",
         choices=(
-            "experiment=easy_vqa", "data=table", "data.group=image_id", "data.split.column=split", "data.limit=8000",
-            "training.epochs=5",
+            "experiment=easy_vqa", "data=table", "data.group=image_id", "data.split.column=split",
         ),
         metric="answer/accuracy",
         fields=("question", "image"),
@@ -143,7 +142,8 @@ def _cell(cell: Mapping[str, Any] | None, best: float) -> str:
         return "-"
     mean = f"{100 * cell['mean']:.1f}"
     mean = f"**{mean}**" if cell["mean"] == best else mean
-    return f"{mean} ± {100 * cell['deviation']:.1f}<br>{cell['parameters'] / 1000:,.0f} k, {cell['seconds']:.0f} s"
+    spread = f" ± {100 * cell['deviation']:.1f}" if len(cell["scores"]) > 1 else ""
+    return f"{mean}{spread}<br>{cell['parameters'] / 1000:,.0f} k, {cell['seconds']:.0f} s"
 
 
 def main() -> None:
@@ -152,6 +152,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="300 rows, one epoch, one seed: that the path works")
     parser.add_argument("--only", nargs="+", metavar="DATA", choices=sorted(TRIALS), help="some of the data sets")
     parser.add_argument("--fusions", nargs="+", metavar="NAME", help="some of the fusions")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), metavar="N", help="trainings of each cell")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder with the archives")
     parser.add_argument("--work", type=Path, default=ROOT / ".mm" / "quality", help="unpacked data and trainings")
     parser.add_argument("--json", action="store_true", help="cells for programs")
@@ -159,7 +160,7 @@ def main() -> None:
     if not options.data.is_dir():
         parser.exit(message=f"There is no {options.data}: nothing to measure. Give the folder with --data.\n")
     cells = list[dict[str, Any]]()
-    seeds = SEEDS[:1] if options.quick else SEEDS
+    seeds = range(1 if options.quick else options.seeds)
     where = {"data": options.data, "work": options.work.resolve()}
     for name in options.only or TRIALS:
         for fusion in options.fusions or fusions_of(TRIALS[name]):

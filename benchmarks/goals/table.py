@@ -35,6 +35,12 @@ def rad_weights(cache: Path) -> tuple[str, ...]:
     return (*images, *weights.frozen_texts("question", max_tokens=40), "training.keep=last", "training.epochs=8")
 
 
+def review_weights(cache: Path) -> tuple[str, ...]:
+    """Reviews read by an encoder that has read others; its upper half learns along."""
+    tuned = weights.tuned_texts("review", max_tokens=160, frozen_stages=3, lr=0.1)
+    return (*tuned, "training.epochs=4", "training.alike=8", "training.keep=last", "floors.alone=false")
+
+
 def caption_weights(cache: Path) -> tuple[str, ...]:
     """Pictures looked at by an encoder that has seen others."""
     return weights.frozen_images("image", cache, size_px=160)
@@ -185,6 +191,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         ),
         runs=REVIEW_FOLDS,
         floors=linear.reviews,
+        weights=review_weights,
     ),
     "poems": Benchmark(
         "Song ci from tune and first line",

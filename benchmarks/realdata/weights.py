@@ -15,9 +15,24 @@ IMAGE_MODEL = "tf_efficientnet_lite0"
 
 def frozen_texts(field: str, *, max_tokens: int) -> tuple[str, ...]:
     """Choices that have MiniLM read a field, frozen."""
+    return (_texts(field, max_tokens=max_tokens, more=", frozen: true"),)
+
+
+def tuned_texts(field: str, *, max_tokens: int, frozen_stages: int, lr: float) -> tuple[str, ...]:
+    """Choices that have MiniLM read a field, its upper layers learning along at a share of the learning rate."""
+    resting = ["parts", *(f"stages.{number}" for number in range(frozen_stages))]
+    freeze = ", ".join(f"encoders.{field}.{part}: 1" for part in resting)
+    return (
+        _texts(field, max_tokens=max_tokens),
+        f"training.freeze={{{freeze}}}",
+        f"training.lr_of={{encoders.{field}: {lr}}}",
+    )
+
+
+def _texts(field: str, *, max_tokens: int, more: str = "") -> str:
     model = package_folder(TEXTS) / "model"
     modality = f"{{name: text, kind: file, tokenizer_file: {model / 'tokenizer.json'}, max_tokens: {max_tokens}}}"
-    return (f"fields.{field}={{modality: {modality}, encoder: {{name: hf-text, model: {model}}}, frozen: true}}",)
+    return f"fields.{field}={{modality: {modality}, encoder: {{name: hf-text, model: {model}}}{more}}}"
 
 
 def frozen_images(field: str, cache: Path, *, size_px: int, resize: str = "crop") -> tuple[str, ...]:
