@@ -120,7 +120,7 @@ def measure(name: str, trial: Trial, *, fusion: str, data: Path, work: Path, see
         **cell,
         "scores": scores,
         "mean": statistics.fmean(scores),
-        "deviation": statistics.stdev(scores) if len(scores) > 1 else 0.0,
+        "deviation": statistics.stdev(scores) if len(scores) > 1 else None,
         "parameters": outcomes[0].parameters,
         "seconds": statistics.median(outcome.seconds for outcome in outcomes),
     }
@@ -142,7 +142,7 @@ def _cell(cell: Mapping[str, Any] | None, best: float) -> str:
         return "-"
     mean = f"{100 * cell['mean']:.1f}"
     mean = f"**{mean}**" if cell["mean"] == best else mean
-    spread = f" ± {100 * cell['deviation']:.1f}" if len(cell["scores"]) > 1 else ""
+    spread = "" if cell["deviation"] is None else f" ± {100 * cell['deviation']:.1f}"
     return f"{mean}{spread}<br>{cell['parameters'] / 1000:,.0f} k, {cell['seconds']:.0f} s"
 
 
