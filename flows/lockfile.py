@@ -11,9 +11,10 @@ from typing import Any
 
 import yaml
 
+from mmcore.config.params import YAML_LOADER
+
 TOP = "schema: '2.0'\nstages:\n"
 INDENT = "  "
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def put_entry(text: str, name: str, block: str) -> str | None:
@@ -52,7 +53,7 @@ def _is_put(before: str, after: str, block: str) -> bool:
     if "#" in after:
         return False  # a comment, perhaps: DVC's writer moves these as it sees fit
     try:
-        old, new, put = (yaml.load(text, _Loader) or {} for text in (before, after, block))
+        old, new, put = (yaml.load(text, YAML_LOADER) or {} for text in (before, after, block))
         stages: Mapping[str, Any] = {**old.get("stages", {}), **put["stages"]}
         once = sum(map(_starts_entry, after.splitlines(keepends=True))) == len(stages)  # not twice, quoted once
         return once and new == {"schema": "2.0", "stages": stages} and [*new["stages"]] == [*stages]
