@@ -69,7 +69,8 @@ class Stepper:
         total = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
         scale = (1 if self.peers is None else self.peers.size) / len(group)
         for number, batch in enumerate(group):
-            ready, last = batch.to(self.fabric.device), number == len(group) - 1
+            here = batch.row.device == self.fabric.device
+            ready, last = batch if here else batch.to(self.fabric.device), number == len(group) - 1
             chunked = self.chunk is not None and self.chunk < len(batch)
             total += self._in_chunks(ready, scale, last) if chunked else self._at_once(ready, scale, last)
         if self.probes is not None:
@@ -80,7 +81,7 @@ class Stepper:
         with self._quiet(not last):
             outputs, ready = self._forward(batch)
             loss = self._loss(outputs, ready)
-            self.fabric.backward(loss * scale)
+            self.fabric.backward(loss if scale == 1 else loss * scale)
         return loss.detach()
 
     def _in_chunks(self, batch: Batch, scale: float, last: bool) -> Tensor:
@@ -115,8 +116,9 @@ class Stepper:
         else:
             found = losses(tasks, outputs, batch, peers=self.peers)
         for name, named in found.items():
-            parts += [self.weights.get(name, 1.0) * loss for loss in named.values()]
-        loss = torch.stack(parts).sum()
+            share = self.weights.get(name, 1.0)
+            parts += [loss if share == 1 else share * loss for loss in named.values()]
+        loss = parts[0] if len(parts) == 1 else torch.stack(parts).sum()
         if self.probes is None:
             return loss
         probing = self.probes.loss(outputs[Probes.NAME], batch)
