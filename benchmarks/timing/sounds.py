@@ -25,7 +25,7 @@ GOALS = {
 
 
 def sound_rows(*, quick: bool) -> list[dict[str, Any]]:
-    """22 kHz files at 16 kHz, one by one and 32 at once from the store, beside librosa for each file."""
+    """22 kHz files at 16 kHz, one by one and 32 at once from the store, beside the same by librosa for each file."""
     if find_spec("librosa") is None:
         why = "librosa is not installed, pip install -c constraints.txt librosa (extra: bench)"
         return [not_measured(what, goal=goal, why=why) for what, goal in GOALS.items()]
@@ -42,10 +42,12 @@ def sound_rows(*, quick: bool) -> list[dict[str, Any]]:
             for cell in cells:
                 audio.prepare(audio.collate([audio.read(cell, base)]))
 
+        size = {"n_fft": audio.spectrum.size, "win_length": audio.spectrum.window, "hop_length": audio.spectrum.hop}
+
         def theirs() -> None:
             for cell in cells:
                 sound, rate = librosa.load(base / cell, sr=16_000)
-                mels = librosa.feature.melspectrogram(y=sound, sr=rate, n_fft=400, hop_length=160, n_mels=40)
+                mels = librosa.feature.melspectrogram(y=sound, sr=rate, n_mels=40, **size)
                 librosa.power_to_db(mels)
 
         found = list[dict[str, Any]]()
@@ -66,7 +68,7 @@ def noises(folder: Path, *, count: int) -> list[str]:
     return cells
 
 
-def fitted(name: str, base: Path, cells: list[str]) -> Modality:
+def fitted(name: str, base: Path, cells: list[str]) -> Any:
     """The modality at 16 kHz with 40 bands."""
     modality = installed().modality.build(Part(name, {"rate_hz": 16_000, "mels": 40}), where="benchmark")
     modality.fit(cells, base)
