@@ -10,7 +10,7 @@ Key = tuple[str, str]
 """("group", name), ("file", digest) or ("cells", digest): rows that share one belong together."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Elder:
     """The first row of a family: it decides the group and the split of all that follow."""
 
@@ -32,8 +32,8 @@ class Families:
         self._dealer = dealer
         self._elders = list[Elder]()
         self._parent = list[int]()
-        self._family: dict[Key, int] = {}
-        self._first: dict[Key, str] = {}
+        self._seen: dict[Key, tuple[int, str]] = {}
+        """The family of each key, and the id of the first row that had it."""
 
     def place(self, name: str, *, group: str, keys: Mapping[str, Key], declared: Split | None = None) -> int:
         """The family of a new row, to be looked up by `elder`.
@@ -42,7 +42,7 @@ class Families:
         name that a message gives it. declared: what the split column says.
         Raises DataError where it would stand in two splits; the row then leaves no trace here.
         """
-        found = {what: self._root(self._family[key]) for what, key in keys.items() if key in self._family}
+        found = {what: self._root(self._seen[key][0]) for what, key in keys.items() if key in self._seen}
         homes = {self._elders[family].split for family in found.values()}
         stays = {self._elders[family].declared for family in found.values()} <= {declared}
         if len(homes) > 1 or not stays:
@@ -54,8 +54,8 @@ class Families:
         for younger in found.values():
             self._parent[younger] = family
         for key in keys.values():
-            self._family.setdefault(key, family)
-            self._first.setdefault(key, name)
+            if key not in self._seen:
+                self._seen[key] = (family, name)
         return family
 
     def elder(self, family: int) -> Elder:
@@ -70,7 +70,7 @@ class Families:
 
     def _conflict(self, keys: Mapping[str, Key], found: Mapping[str, int], declared: Split | None) -> str:
         ties = [
-            f"its {what} is that of row {self._first[keys[what]]!r} ({self._elders[family].split})"
+            f"its {what} is that of row {self._seen[keys[what]][1]!r} ({self._elders[family].split})"
             for what, family in found.items()
         ]
         says = "" if declared is None else f", and its own split is {declared}"

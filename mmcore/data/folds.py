@@ -1,10 +1,8 @@
 """Cross-validation: the rows that a model may learn from, cut into folds."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from mmcore.data.manifest import Manifest
@@ -35,8 +33,7 @@ def in_folds(manifest: Manifest, *, fold: int, folds: int, seed: int, stratify: 
     inner = _part(groups[rest], None, fold=0, folds=min(round(kept), len(set(groups[rest]))), seed=seed)
     found = np.full(len(manifest), UNUSED, dtype=object)
     found[usable[part]], found[rest[inner]], found[rest[~inner]] = "test", "validation", "train"
-    place = manifest.table.column_names.index("split")
-    return replace(manifest, table=manifest.table.set_column(place, "split", pa.array(found, pa.string())))
+    return manifest.with_splits(found)
 
 
 def _part(groups: np.ndarray, labels: np.ndarray | None, *, fold: int, folds: int, seed: int) -> np.ndarray:

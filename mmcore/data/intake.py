@@ -32,7 +32,7 @@ class Wanted:
     slices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One row of the source that can be used so far."""
 

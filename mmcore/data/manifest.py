@@ -2,23 +2,23 @@
 
 # Columns: id, split, group, one for each FIELD, hash:FIELD (of files), slice:NAME. A row is known by its position.
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mmcore.data.intake import Sample, Wanted
+from mmcore.data.parquet import ParquetColumns, table_of, write_parquet
 from mmcore.data.split import SPLITS
-from mmcore.data.writing import whole_file
 from mmcore.errors import ArtifactError, ConfigError, listing, near_miss
 from mmcore.interfaces.modality import Cell
 
 RESERVED = ("id", "split", "group")
 FORBIDDEN = ":/\\."
+AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Manifest:
     """The rows that an ingest found usable, in the source's order."""
 
     table: Any
-    """pyarrow.Table."""
+    """pyarrow.Table, or ParquetColumns: what has `num_rows`, `column_names` and gives columns by name."""
 
     @classmethod
     def of(
@@ -53,18 +53,26 @@ class Manifest:
         if not path.exists():
             raise ArtifactError(f"{path} is not there. Run `dvc repro`, or `mm stage ingest`, which writes it.")
         try:
-            table = pq.read_table(path)
+            return cls(ParquetColumns(path))
         except (pa.ArrowInvalid, OSError) as error:
             raise ArtifactError(f"{path} is no manifest: {error}. Run `mm stage ingest` again.") from error
-        return cls(table)
 
     def write(self, path: Path) -> None:
         """Write a Parquet file; the same rows give the same bytes."""
-        with whole_file(path) as part:
-            pq.write_table(self.table, part, compression="zstd")
+        write_parquet(path, table_of(self.table))
+
+    def with_splits(self, splits: np.ndarray) -> "Manifest":
+        """The same rows with other splits. splits: [rows] of texts."""
+        table = table_of(self.table)
+        return Manifest(table.set_column(self.columns.index("split"), "split", pa.array(splits, pa.string())))
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
+
+    @property
+    def columns(self) -> list[str]:
+        """What there is, in the file's order."""
+        return list(self.table.column_names)
 
     @property
     def ids(self) -> list[str]:
@@ -74,7 +82,10 @@ class Manifest:
     @property
     def splits(self) -> np.ndarray:
         """[rows] of texts: train, validation or test."""
-        return np.array(self._values("split"), dtype=object)
+        encoded = self.column("split").dictionary_encode()
+        names = np.array(encoded.dictionary.to_pylist(), dtype=object)
+        found: np.ndarray = names[encoded.indices.to_numpy(zero_copy_only=False)]
+        return found
 
     @property
     def groups(self) -> list[str]:
@@ -83,7 +94,7 @@ class Manifest:
 
     def group_numbers(self) -> np.ndarray:
         """[rows] int64: equal for rows of one group, counted from 0 in order of appearance."""
-        encoded = self.table["group"].combine_chunks().dictionary_encode()
+        encoded = self.column("group").dictionary_encode()
         return np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
 
     def rows(self, split: str) -> np.ndarray:
@@ -102,16 +113,25 @@ class Manifest:
     @property
     def slices(self) -> dict[str, list[Cell | None]]:
         """The columns that are carried along, by name."""
-        names = [name for name in self.table.column_names if name.startswith("slice:")]
+        names = [name for name in self.columns if name.startswith("slice:")]
         return {name.removeprefix("slice:"): self._values(name) for name in names}
 
-    def _values(self, column: str) -> list[Any]:
-        if column not in self.table.column_names:
+    def column(self, name: str) -> Any:
+        """pyarrow.Array. Raises ArtifactError where there is no such column."""
+        if name not in self.columns:
             raise ArtifactError(
-                f"The manifest has no column {column!r}. It has: {listing(self.table.column_names)}. "
-                "Run `mm stage ingest` again."
+                f"The manifest has no column {name!r}. It has: {listing(self.columns)}. Run `mm stage ingest` again."
             )
-        found: list[Any] = self.table[column].to_pylist()
+        return self.table[name].combine_chunks()
+
+    def each(self, column: str) -> Iterator[Any]:
+        """The values of a column one after another, a few of them at a time as Python's own."""
+        values = self.column(column)
+        for start in range(0, len(values), AT_ONCE):
+            yield from values[start : start + AT_ONCE].to_pylist()
+
+    def _values(self, column: str) -> list[Any]:
+        found: list[Any] = self.column(column).to_pylist()
         return found
 
 

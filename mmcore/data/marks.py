@@ -5,14 +5,16 @@
 # million others has a chance of 1 in a million, and then it is only left out.
 
 import hashlib
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mmcore.data.manifest import Manifest
-from mmcore.data.writing import json_text, whole_file
+from mmcore.data.parquet import read_parquet, write_parquet
+from mmcore.data.writing import json_text
 from mmcore.errors import ArtifactError
 from mmcore.interfaces.modality import Cell
 
@@ -25,19 +27,17 @@ def marks_of(manifest: Manifest, fields: list[str]) -> np.ndarray:
     """[rows, 2] int64: by its group, and by what it holds in `fields`; files count by their content."""
     columns = [_contents(manifest, name) for name in sorted(fields)]
     cells = zip(*columns, strict=True) if columns else ((),) * len(manifest)
-    pairs = [
-        (_mark("group", group), _mark("cells", list(held))) for group, held in zip(manifest.groups, cells, strict=True)
-    ]
-    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    pairs = (
+        (_mark("group", group), _mark("cells", list(held)))
+        for group, held in zip(manifest.each("group"), cells, strict=True)
+    )
+    return np.fromiter(chain.from_iterable(pairs), np.int64, count=2 * len(manifest)).reshape(-1, 2)
 
 
 def write_marks(folder: Path, marks: np.ndarray) -> None:
     """Write trained_on.parquet into a model folder; the same rows give the same bytes."""
     table = pa.table({"mark": pa.array(np.unique(marks), pa.int64())})
-    with whole_file(folder / FILE) as part:
-        pq.write_table(
-            table, part, compression="zstd", use_dictionary=False, column_encoding={"mark": "DELTA_BINARY_PACKED"}
-        )
+    write_parquet(folder / FILE, table, packed=["mark"])
 
 
 def read_marks(folder: Path) -> np.ndarray | None:
@@ -46,7 +46,7 @@ def read_marks(folder: Path) -> np.ndarray | None:
     if not path.exists():
         return None
     try:
-        return np.asarray(pq.read_table(path)["mark"].to_numpy())
+        return np.asarray(read_parquet(path)["mark"].to_numpy())
     except (pa.ArrowInvalid, OSError, KeyError) as error:
         raise ArtifactError(f"{path} cannot be read ({error}). Train again, or fetch it with 'dvc pull'.") from error
 
@@ -59,9 +59,9 @@ def seen(marks: np.ndarray, known: np.ndarray | None) -> np.ndarray:
     return by_mark[:, 0] | by_mark[:, 1]
 
 
-def _contents(manifest: Manifest, field: str) -> list[Cell | None]:
-    pairs = zip(manifest.cells(field), manifest.hashes(field), strict=True)
-    return [cell if digest is None else digest for cell, digest in pairs]
+def _contents(manifest: Manifest, field: str) -> Iterator[Cell | None]:
+    for cell, digest in zip(manifest.each(field), manifest.each(f"hash:{field}"), strict=True):
+        yield cell if digest is None else digest
 
 
 def _mark(kind: str, value: object) -> int:

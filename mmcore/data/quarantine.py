@@ -13,7 +13,7 @@ SHOWN = 5
 """How many broken rows an error names."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Broken:
     """One row that is left out, as a line of refused.jsonl, broken.jsonl and quarantine.jsonl."""
 

@@ -1,5 +1,6 @@
 """Writing an array store: shards in order, each distinct array once, `store.json` last."""
 
+from array import array as integers
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from mmcore.errors import BuildError
 SHARD_BYTES = 64 * 2**20
 """Small enough that rows which are added at the end leave most shards, and their copies in a cache, as they are."""
 
+TOGETHER = 4096
+"""How many arrays wait one by one."""
+
 
 class StoreWriter:
     """Takes arrays one by one. A store that was not finished cannot be opened.
@@ -30,8 +34,7 @@ class StoreWriter:
         for path in (folder / "store.json", folder / "broken.jsonl", *folder.glob("*.arrow")):
             path.unlink(missing_ok=True)
         self._folder, self._kept, self._shard_bytes = folder, kept, shard_bytes
-        self._waiting, self._cells = list[np.ndarray](), list[str]()
-        self._bytes = 0
+        self._waiting, self._cells = Waiting(), list[str]()
         self._followed: KeptShard | None = None
         self._done = 0
         self._shards = list[dict[str, Any]]()
@@ -54,7 +57,7 @@ class StoreWriter:
             self._done += 1
             return self._next()
         self._settle(shard.nbytes(index, index + 1))
-        if index == 0 and not self._waiting:
+        if index == 0 and not len(self._waiting):
             self._followed, self._done = shard, 1
         else:
             self._append(shard[index], shard.cells[index])
@@ -68,7 +71,7 @@ class StoreWriter:
         slots: [manifest rows] the slot of each row, -1 where it has none. about: more to write into store.json.
         """
         self._settle(self._shard_bytes + 1)
-        if self._waiting:
+        if len(self._waiting):
             self._flush()
         index = pa.record_batch({"slot": pa.array(slots, pa.int64())})
         broken = list(broken)
@@ -108,11 +111,11 @@ class StoreWriter:
 
     def _append(self, array: np.ndarray, cell: str) -> None:
         self._check(array.dtype)
-        if self._waiting and self._bytes + array.nbytes > self._shard_bytes:
+        if len(self._waiting) and self._waiting.nbytes + array.nbytes > self._shard_bytes:
             self._flush()
         self._waiting.append(array)
-        self._cells.append(cell)
-        self._bytes += array.nbytes
+        if self._kept is not None:
+            self._cells.append(cell)
         if len(self._shapes) < 2:
             self._shapes.add(array.shape)
 
@@ -137,21 +140,58 @@ class StoreWriter:
 
     def _flush(self) -> None:
         """Write what is waiting as one shard."""
-        arrays, self._waiting, self._bytes = self._waiting, [], 0
+        waiting, self._waiting = self._waiting, Waiting()
         cells, self._cells = self._cells, []
-        flat = np.concatenate([array.reshape(-1) for array in arrays])
+        path = self._folder / f"{len(self._shards):05d}.arrow"
+        written = write_batch(path, waiting.batch())
+        self._shards.append({"file": path.name, "count": len(waiting), **written})
+        if self._kept is not None:
+            shapes = sorted(waiting.shapes)[:2]
+            about = {"count": len(waiting), "dtype": str(waiting.dtype), "shapes": shapes, **written}
+            self._kept.keep(path, about, cells)
+
+
+class Waiting:
+    """Arrays of a shard to come, every few thousand laid end to end: a small one is mostly its own book-keeping."""
+
+    def __init__(self) -> None:
+        self.nbytes, self.shapes = 0, set[tuple[int, ...]]()
+        self._arrays, self._flat = list[np.ndarray](), list[np.ndarray]()
+        self._sizes, self._axes, self._depths = integers("q"), integers("q"), integers("q")
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def append(self, one: np.ndarray) -> None:
+        """One more, of the dtype of those before."""
+        self._arrays.append(one)
+        self.nbytes += one.nbytes
+        self.shapes.add(one.shape)
+        self._sizes.append(one.size)
+        self._depths.append(one.ndim)
+        self._axes.extend(one.shape)
+        if len(self._arrays) >= TOGETHER:
+            self._pack()
+
+    @property
+    def dtype(self) -> str:
+        """As NumPy writes it."""
+        return str((self._flat or self._arrays)[0].dtype.str)
+
+    def batch(self) -> Any:
+        """One pyarrow.RecordBatch of all."""
+        self._pack()
+        flat = np.concatenate(self._flat)
         if flat.dtype == bool:
             flat = flat.view(np.uint8)  # Arrow packs truth values into bits, which no array can point to
-        values = pa.LargeListArray.from_arrays(_offsets([array.size for array in arrays]), pa.array(flat))
-        axes = np.array([axis for array in arrays for axis in array.shape], dtype=np.int64)
-        shapes = pa.LargeListArray.from_arrays(_offsets([array.ndim for array in arrays]), pa.array(axes))
-        path = self._folder / f"{len(self._shards):05d}.arrow"
-        written = write_batch(path, pa.record_batch({"values": values, "shape": shapes}))
-        self._shards.append({"file": path.name, "count": len(arrays), **written})
-        if self._kept is not None:
-            shapes = sorted({array.shape for array in arrays})[:2]
-            about = {"count": len(arrays), "dtype": arrays[0].dtype.str, "shapes": shapes, **written}
-            self._kept.keep(path, about, cells)
+        values = pa.LargeListArray.from_arrays(_offsets(self._sizes), pa.array(flat))
+        shapes = pa.LargeListArray.from_arrays(_offsets(self._depths), pa.array(np.array(self._axes, dtype=np.int64)))
+        return pa.record_batch({"values": values, "shape": shapes})
+
+    def _pack(self) -> None:
+        if self._arrays:
+            self._flat.append(np.concatenate([one.reshape(-1) for one in self._arrays]))
+            self._arrays = []
 
 
 def write_batch(path: Path, batch: Any) -> dict[str, Any]:
@@ -162,8 +202,10 @@ def write_batch(path: Path, batch: Any) -> dict[str, Any]:
         return {"bytes": part.stat().st_size, "sha256": sha256_of(part)}
 
 
-def _offsets(sizes: list[int]) -> Any:
-    return pa.array(np.cumsum([0, *sizes], dtype=np.int64))
+def _offsets(sizes: "integers[int]") -> Any:
+    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    return pa.array(offsets)
 
 
 def _storable(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from mmcore.data.parquet import write_parquet
 from mmcore.data.writing import whole_file
 from mmcore.errors import DataError, listing, near_miss
 from mmcore.interfaces.source import Source
@@ -71,12 +71,12 @@ def write_table(told: Told, path: Path) -> None:
     kind = path.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         raise DataError(f"the ending {path.suffix!r} does not tell a format: use {listing(FORMATS)}.", path=path)
+    if kind == "parquet":
+        flat = _without_mappings(told.rows)
+        write_parquet(path, pa.Table.from_pylist([{name: row.get(name) for name in _names(flat)} for row in flat]))
+        return
     with whole_file(path) as part:
-        if kind == "parquet":
-            flat = _without_mappings(told.rows)
-            pq.write_table(pa.Table.from_pylist([{name: row.get(name) for name in _names(flat)} for row in flat]), part)
-        else:
-            part.write_text(as_csv(told) if kind == "csv" else as_lines(told), encoding="utf-8", newline="")
+        part.write_text(as_csv(told) if kind == "csv" else as_lines(told), encoding="utf-8", newline="")
 
 
 def as_csv(told: Told) -> str:

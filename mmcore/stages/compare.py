@@ -133,7 +133,7 @@ def fair_rows(
 
 def _inputs(saved: Saved, manifest: Manifest) -> list[str]:
     """The fields that a model looks at, as far as today's data has them."""
-    return [name for name in sorted(saved.plan.encoders) if name in manifest.table.column_names]
+    return [name for name in sorted(saved.plan.encoders) if name in manifest.columns]
 
 
 def _judge(
@@ -142,7 +142,7 @@ def _judge(
     """What a model says of the rows, its own modalities reading them: tokenizers and classes are those it came with."""
     arrays = dict[str, Arrays]()
     for name, modality in saved.modalities.items():
-        there = name in manifest.table.column_names
+        there = name in manifest.columns
         arrays[name] = LiveArrays(modality, manifest.cells(name), base) if there else Missing(len(manifest))
         if not there:
             notes.append(f"Today's data has no field {name!r}: a model that looks at it is judged without.")

@@ -41,14 +41,14 @@ def drift_of(params: Params, paths: Paths, champion: Path, *, plugins: Plugins |
     plugins = plugins or installed()
     manifest = Manifest.read(paths.manifest)
     saved = load_model(champion, plugins=plugins)
-    inputs = [name for name in sorted(saved.plan.encoders) if name in manifest.table.column_names]
+    inputs = [name for name in sorted(saved.plan.encoders) if name in manifest.columns]
     known = np.isin(marks_of(manifest, inputs)[:, 1], marks)  # by content: a new row of an old group is new
     trained = np.isin(manifest.splits, SEEN)
     new, old = np.flatnonzero(trained & ~known), np.flatnonzero(trained & known)
     if len(new) < LEAST:
         return {"rows": len(new), "asks": [], "fields": [], "embedding": None}
     then = json.loads((champion / FILE).read_text(encoding="utf-8"))
-    fields = {name: columns for name, columns in saved.columns.items() if name in manifest.table.column_names}
+    fields = {name: columns for name, columns in saved.columns.items() if name in manifest.columns}
     found = changes(then, profile_of(manifest, new, fields, like=then))
     asks = [f"{one.what} of {one.field} went from {one.then} to {one.now}" for one in found if one.drifted]
     held_out = old[manifest.splits[old] == "validation"]  # a model sees rows that it learned from more clearly
@@ -71,7 +71,7 @@ def _embedded(
     draw = np.random.default_rng(0)
     arrays = dict[str, Arrays]()
     for name in saved.model.owners:
-        there = name in manifest.table.column_names
+        there = name in manifest.columns
         modality = saved.modalities[name]
         arrays[name] = LiveArrays(modality, manifest.cells(name), source.base) if there else Missing(len(manifest))
     modalities = {name: saved.modalities[name] for name in arrays}

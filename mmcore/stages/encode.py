@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mmcore.config.params import Params
+from mmcore.data.distinct import Distinct
 from mmcore.data.kept import Kept
 from mmcore.data.manifest import Manifest
 from mmcore.data.quarantine import Broken
@@ -44,44 +45,24 @@ def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = N
     modality = load_modality(paths.fit(field), part, field=field, plugins=plugins)
     source: Source = plugins.source.build(params.get("data.source", Part), where="data.source")
     manifest = Manifest.read(paths.manifest)
-    cells, index, digests = distinct_cells(manifest, field)
-    kept = None
+    distinct, kept = Distinct.of(manifest, field), None
     if modality.files:  # values are read as fast as they would be found again
         way = way_of_reading(modality, part, fit=paths.fit(field), plugins=plugins)
         kept = Kept(paths.state / "encoded" / field / way, grows=paths.prepared == Paths.prepared)
-    places = [None if kept is None else kept.find(digest) for digest in digests]
-    unread = [cell for cell, place in zip(cells, places, strict=True) if place is None]
+    count = len(distinct.cells)
+    places = [None if kept is None else kept.find(distinct.name(number)) for number in range(count)]
+    unread = distinct.cells.at(np.array([number for number in range(count) if places[number] is None], dtype=np.int64))
     found = read_all(unread, reader(modality, source.base), threads=_threads(modality))
     writer = StoreWriter(paths.store(field), kept=kept)
-    slots, reasons = np.full(len(cells) + 1, -1, dtype=np.int64), dict[int, str]()
-    for number, place in enumerate(track(places, len(cells), what=f"encode {field}")):
+    slots, reasons = np.full(count + 1, -1, dtype=np.int64), dict[int, str]()
+    for number, place in enumerate(track(places, count, what=f"encode {field}")):
         if place is not None:
             slots[number] = writer.take_over(*place)
         elif isinstance(result := next(found), str):
             reasons[number] = result
         else:
-            slots[number] = writer.add(result, cell=digests[number])
-    writer.finish(slots[index], broken=broken_cells(manifest, field, index=index, reasons=reasons))
-
-
-def distinct_cells(manifest: Manifest, field: str) -> tuple[list[Cell], np.ndarray, list[str]]:
-    """Cells that differ, in order of appearance, and for each row which of them it has, -1 where it has none.
-
-    Files are told apart by their content, everything else by its value. The third: what each is found again by, for
-    files; the ending is part of it, since it may tell how to read them.
-    """
-    cells, numbers, digests = list[Cell](), dict[Cell, int](), list[str]()
-    index = np.full(len(manifest), -1, dtype=np.int64)
-    for row, (cell, digest) in enumerate(zip(manifest.cells(field), manifest.hashes(field), strict=True)):
-        if cell is None:
-            continue
-        key = cell if digest is None else digest
-        if key not in numbers:
-            numbers[key] = len(cells)
-            cells.append(cell)
-            digests.append("" if digest is None else f"{digest[:32]}{Path(str(cell)).suffix.lower()}")
-        index[row] = numbers[key]
-    return cells, index, digests
+            slots[number] = writer.add(result, cell=distinct.name(number))
+    writer.finish(slots[distinct.rows], broken=broken_cells(manifest, field, index=distinct.rows, reasons=reasons))
 
 
 def reader(modality: Modality, base: Path) -> Read:
@@ -126,6 +107,8 @@ def read_all(cells: Sequence[Cell], read: Read, *, threads: int) -> Iterator[np.
 
 def broken_cells(manifest: Manifest, field: str, *, index: np.ndarray, reasons: dict[int, str]) -> list[Broken]:
     """A line for each row whose cell could not be read."""
+    if not reasons:
+        return []
     ids, cells = manifest.ids, manifest.cells(field)
     rows = np.flatnonzero(np.isin(index, list(reasons)))
     return [Broken(ids[row], reasons[int(index[row])], field=field, cell=cells[row], row=int(row)) for row in rows]

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from mmcore.config.params import Params
 from mmcore.data.manifest import Manifest
+from mmcore.data.parquet import write_parquet
 from mmcore.data.writing import whole_file, write_json
 from mmcore.errors import DataError
 from mmcore.evaluation.corruption import under_corruption
@@ -86,8 +86,7 @@ def write_predictions(paths: Paths, judged: Mapping[str, Judged]) -> None:
         columns |= {f"{task}:{name}": _column(values) for name, values in found.predictions.items()}
         columns |= {f"{task}:true:{name}": _column(values) for name, values in found.truth.items()}
         columns[f"{task}:present"] = pa.array(found.present)
-    with whole_file(paths.predictions) as part:
-        pq.write_table(pa.table(columns), part, compression="zstd")
+    write_parquet(paths.predictions, pa.table(columns))
 
 
 def write_confusion(paths: Paths, judged: Mapping[str, Judged]) -> None:

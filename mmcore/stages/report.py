@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mmcore.config.params import Params
+from mmcore.data.parquet import read_parquet
 from mmcore.data.quarantine import read_broken
 from mmcore.data.remote import open_store
 from mmcore.data.split import SPLITS
@@ -43,7 +43,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     settings = params.get("report", ReportSettings)
     saved = load_model(paths.model, plugins=plugins or installed())
     metrics = json.loads(paths.metrics.read_text(encoding="utf-8"))
-    predictions = pq.read_table(paths.predictions)
+    predictions = read_parquet(paths.predictions)
     tasks = saved.model.each_task()
     broken = read_broken(paths.quarantine) if paths.quarantine.exists() else []
     judged = {name: {key: metric.better for key, metric in task.metrics().items()} for name, task in tasks.items()}

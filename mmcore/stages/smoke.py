@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from mmcore.config.params import Params
 from mmcore.data.files import digest_of_folder
 from mmcore.data.manifest import Manifest
+from mmcore.data.parquet import read_parquet
 from mmcore.errors import ArtifactError
 from mmcore.interfaces.modality import Cell
 from mmcore.interfaces.source import Source
@@ -41,13 +41,13 @@ def questions(
     plugins = plugins or installed()
     source: Source = plugins.source.build(params.get("data.source", Part), where="data.source")
     manifest = Manifest.read(paths.manifest)
-    there = [name for name in inputs if name in manifest.table.column_names]
+    there = [name for name in inputs if name in manifest.columns]
     same = (
         paths.model.is_dir()
         and paths.predictions.exists()
         and digest_of_folder(folder) == digest_of_folder(paths.model)
     )
-    table = pq.read_table(paths.predictions).slice(0, ROWS) if same else None
+    table = read_parquet(paths.predictions).slice(0, ROWS) if same else None
     chosen = manifest.rows("test")[:ROWS] if table is None else np.asarray(table["row"])
     cells = {name: manifest.cells(name) for name in there}
     rows = [{name: cells[name][row] for name in there} for row in chosen.tolist()]

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from mmcore.data.files import digest_of_folder
 from mmcore.data.store import Store
-from mmcore.data.storing import StoreWriter
+from mmcore.data.storing import TOGETHER, StoreWriter
 from mmcore.errors import ArtifactError, BuildError, SetupError
 
 DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint64", "float16", "float32", "float64"]
@@ -97,7 +97,7 @@ def test_a_writer_that_was_killed_leaves_nothing_that_can_be_opened(tmp_path):
     code = """
 import sys, numpy as np
 from pathlib import Path
-from mmcore.data.storing import StoreWriter
+from mmcore.data.storing import TOGETHER, StoreWriter
 writer = StoreWriter(Path(sys.argv[1]), shard_bytes=1)
 while True:
     writer.add(np.zeros(10))
@@ -192,3 +192,17 @@ def test_lengths_are_known_without_reading(tmp_path, arrays):
     slots = [1, -1, 0, 1]
     found = write(tmp_path, arrays, slots, shard_bytes=100).lengths
     assert found.tolist() == [0 if slot < 0 else (len(arrays[slot]) if arrays[slot].ndim else 1) for slot in slots]
+
+
+def test_many_small_arrays_of_several_shapes_come_back(tmp_path):
+    shapes = [(), (3,), (2, 2), (0,)]
+    arrays = [np.full(shapes[number % 4], number, dtype=np.int32) for number in range(TOGETHER + 10)]
+    writer = StoreWriter(tmp_path)
+    for array in arrays:
+        writer.add(array)
+    writer.finish(np.arange(len(arrays)))
+
+    store = Store(tmp_path)
+
+    assert all(np.array_equal(store[row], array) for row, array in enumerate(arrays))
+    assert [store[row].shape for row in range(4)] == shapes

