@@ -31,6 +31,8 @@ class Task(nn.Module, ABC):
     coupled: bool = False
     """The loss ties samples together (contrastive): outputs are accumulated over parts of a batch, not losses. With
     several devices it sees of the other devices' fields who is present, and values only where a row has one number."""
+    settles: bool = False
+    """After the training `settle` has something to learn from the validation rows."""
     generates: str | None = None
     """The field it writes: exempt from modality dropout and blanks; the loss reads it shifted by one. Its stream
     `logits_of(field)` [B,S,vocabulary] comes from the encoder's `readout`. Where text was written, `predict` finds
@@ -64,6 +66,13 @@ class Task(nn.Module, ABC):
         something else (tokens, weights of classes), say so here; a coupled loss is not asked.
         """
         return torch.stack([batch.fields[name].present for name in self.targets]).all(0).sum()
+
+    def settle(self, predictions: Table, truth: Table) -> str | None:
+        """Fix what is left to fix once the training is over, a threshold say; keep it in a buffer.
+
+        predictions, truth: of the validation rows that have their targets. Returns what was found, for people.
+        """
+        return None
 
     @abstractmethod
     def predict(self, outputs: Outputs) -> Table:

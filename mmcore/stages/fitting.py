@@ -102,10 +102,26 @@ def fit_model(
     writes = validates and needs_text(model, settings.monitor)  # else validation tells how likely the given texts are
     data = Data(batches, batches_an_epoch=len(loader(0, 0)), modalities=inputs.raw)
     goal = Goal(validate if validates else None, better=better, weights=plan.weights)
-    return train(
+    curves = train(
         model, data, goal=goal, settings=settings, fabric=fabric, checkpoints=checkpoints, stop=stop,
         each_epoch=each_epoch, title=title,
     )  # fmt: skip
+    settle(model, inputs, batch_size=4 * settings.batch_size, fabric=fabric)
+    return curves
+
+
+def settle(model: MultimodalModel, inputs: Inputs, *, batch_size: int, fabric: Fabric) -> None:
+    """Let the tasks that want to look at the validation rows once more; without such rows they stay as they are."""
+    tasks = {name: task for name, task in model.each_task().items() if task.settles}
+    if not tasks or not len(inputs.dataset.rows("validation")):
+        return
+    batches = inputs.batches("validation", batch_size=batch_size)
+    judged = predict(model, batches, modalities=inputs.raw, device=fabric.device)
+    for name, task in tasks.items():
+        known = judged[name].known()
+        found = task.settle(known.predictions, known.truth) if len(known.row) else None
+        if found and fabric.is_global_zero:
+            print(f"{name}: {found}, as the validation rows suggest.", flush=True)
 
 
 def fit_and_save(

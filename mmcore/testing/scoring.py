@@ -68,6 +68,20 @@ class ScoringContract(ModuleContract):
             found = np.concatenate([part[name] for part in parts])
             assert _alike(column, found), f"the prediction {name!r} depends on which other rows are in the batch."
 
+    def test_what_is_settled_is_kept_with_the_weights(self) -> None:
+        task, predictions, truth = self.tables()
+        before = {name: value.clone() for name, value in task.state_dict().items()}
+        task.settle(predictions, truth)
+        if not task.settles:
+            moved = [name for name, value in task.state_dict().items() if not torch.equal(value, before[name])]
+            assert not moved, f"settle changes {moved}, but `settles` is False, so that nobody will call it."
+        again = self.ready()
+        again.load_state_dict(task.state_dict())
+        with torch.no_grad():
+            one, two = (found.predict(self.told(found)) for found in (task, again))
+        odd = [name for name, column in one.items() if not _alike(column, two[name])]
+        assert not odd, f"what settle found for {odd} is lost when the model is saved: keep it in a buffer."
+
     def test_a_missing_target_does_not_stop_the_truth(self) -> None:
         task, batch = self.ready(), self.make()
         everyone = torch.arange(len(batch))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mm_tasks.deciding import Decide, f1_threshold, likely, most_probable
 from mm_tasks.metrics import (
     Accuracy,
     AllLabelsRight,
@@ -46,6 +47,10 @@ class Choice(nn.Module):
         """What that mean is over: the rows that have a target."""
         return target.present.sum()
 
+    def settle(self, predictions: Table, truth: Table) -> str | None:
+        """As `Task.settle`."""
+        return None
+
     @abstractmethod
     def predict(self, logits: Tensor) -> Table:
         """What is told of each row."""
@@ -67,11 +72,19 @@ class OneOf(Choice):
     """A class, by softmax."""
 
     def __init__(
-        self, facts: Mapping[str, Any], *, weights: Weights, label_smoothing: float, positive: str | None, target: str
+        self,
+        facts: Mapping[str, Any],
+        *,
+        weights: Weights,
+        label_smoothing: float,
+        positive: str | None,
+        decide: Decide,
+        target: str,
     ) -> None:
         """facts: classes and, for balanced weights, counts. positive: of two classes the one that F1 is about.
 
-        Raises BuildError where counts are missing, ConfigError where `positive` is no class or there are more than two.
+        Raises BuildError where counts are missing, ConfigError where `positive` is no class, or where it or F1 is
+        asked for and there are more than two.
         """
         super().__init__()
         self.names = np.array(facts["classes"], dtype=object)
@@ -79,6 +92,13 @@ class OneOf(Choice):
         self.positive = _positive(facts["classes"], positive)
         self.weights: Tensor
         self.register_buffer("weights", _class_weights(facts, weights, target=target))
+        self.threshold: Tensor | None
+        self.register_buffer("threshold", torch.tensor(0.5) if decide == "f1" else None)
+        if decide == "f1" and self.positive is None:
+            raise ConfigError(
+                f"decide: f1 needs two classes, or labels; the target {target!r} has {len(self.names)} classes. Take "
+                "decide: probable."
+            )
 
     def loss(self, logits: Tensor, target: Field) -> Tensor:
         """Cross-entropy, weighted by classes."""
@@ -94,9 +114,24 @@ class OneOf(Choice):
     def predict(self, logits: Tensor) -> Table:
         """`label` [B], its `probability` [B], and `probabilities` [B,C] in the order of the classes."""
         probabilities = logits.softmax(1).cpu().numpy()
-        best = probabilities.argmax(1)
+        best = self.decide(probabilities)
         chosen = np.take_along_axis(probabilities, best[:, None], 1)[:, 0]
         return {"label": self.names[best], "probability": chosen, "probabilities": probabilities}
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """[B,C] -> [B] the class that is said."""
+        if self.threshold is None:
+            return most_probable(probabilities)
+        assert self.positive is not None, "F1 is of one class of two"
+        return np.where(probabilities[:, self.positive] > float(self.threshold), self.positive, 1 - self.positive)
+
+    def settle(self, predictions: Table, truth: Table) -> str | None:
+        """The threshold of the positive class."""
+        if self.threshold is None or self.positive is None:
+            return None
+        found = f1_threshold(predictions["probabilities"][:, self.positive], truth["class"] == self.positive)
+        self.threshold.fill_(found)
+        return f"{self.names[self.positive]} is said above a probability of {found:.3f}"
 
     def truth(self, values: np.ndarray) -> Table:
         """`label` [B] and `class` [B], its number."""
@@ -105,14 +140,14 @@ class OneOf(Choice):
     def metrics(self) -> dict[str, Metric]:
         """Accuracy first: it is what people ask for."""
         found: dict[str, Metric] = {
-            "accuracy": Accuracy(),
-            "balanced_accuracy": BalancedAccuracy(),
-            "macro_f1": MacroF1(),
+            "accuracy": Accuracy(self.decide),
+            "balanced_accuracy": BalancedAccuracy(self.decide),
+            "macro_f1": MacroF1(self.decide),
             "cross_entropy": CrossEntropy(),
             "calibration_error": CalibrationError(),
         }
         if self.positive is not None:
-            found["f1"] = PositiveF1(self.positive)
+            found["f1"] = PositiveF1(self.positive, self.decide)
             found["pr_auc"] = PositiveAreaUnderPrecisionRecall(self.positive)
         return found
 
@@ -120,7 +155,7 @@ class OneOf(Choice):
         """The most frequent class, with the training split's shares as probabilities."""
         counts = np.bincount(truth["class"], minlength=len(self.names)).astype(np.float64)
         shares = counts / max(1.0, counts.sum())
-        best = int(shares.argmax())
+        best = int(self.decide(shares[None])[0])
         label = np.full(rows, self.names[best], dtype=object)
         return {
             "label": label, "probability": np.full(rows, shares[best]), "probabilities": np.tile(shares, (rows, 1))
@@ -130,7 +165,7 @@ class OneOf(Choice):
 class AnyOf(Choice):
     """Labels, each told for itself by a sigmoid."""
 
-    def __init__(self, facts: Mapping[str, Any], *, weights: Weights, label_smoothing: float) -> None:
+    def __init__(self, facts: Mapping[str, Any], *, weights: Weights, label_smoothing: float, decide: Decide) -> None:
         """facts: labels, counts, rows, separator."""
         super().__init__()
         self.names = np.array(facts["labels"], dtype=object)
@@ -138,6 +173,8 @@ class AnyOf(Choice):
         self.label_smoothing = label_smoothing
         self.weights: Tensor
         self.register_buffer("weights", _label_weights(facts, weights))
+        self.thresholds: Tensor | None
+        self.register_buffer("thresholds", torch.full((len(self.names),), 0.5) if decide == "f1" else None)
 
     def loss(self, logits: Tensor, target: Field) -> Tensor:
         """Binary cross-entropy, the mean over labels, weighted where a label is there."""
@@ -147,9 +184,24 @@ class AnyOf(Choice):
         return torch.where(target.present, each.mean(1), 0).sum() / target.present.sum().clamp_min(1)
 
     def predict(self, logits: Tensor) -> Table:
-        """`labels` [B], those more probable than not with the separator between, and `probabilities` [B,C]."""
+        """`labels` [B], those that are said with the separator between, and `probabilities` [B,C]."""
         probabilities = logits.sigmoid().cpu().numpy()
-        return {"labels": self._written(probabilities > 0.5), "probabilities": probabilities}
+        return {"labels": self._written(self.decide(probabilities)), "probabilities": probabilities}
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """[B,C] -> [B,C] bool: the labels that are said."""
+        if self.thresholds is None:
+            return likely(probabilities)
+        return np.asarray(probabilities > self.thresholds.cpu().numpy())
+
+    def settle(self, predictions: Table, truth: Table) -> str | None:
+        """The threshold of each label."""
+        if self.thresholds is None:
+            return None
+        pairs = zip(predictions["probabilities"].T, truth["there"].T, strict=True)
+        found = [f1_threshold(score, true) for score, true in pairs]
+        self.thresholds.copy_(torch.tensor(found))
+        return f"{len(found)} labels are said above probabilities of {min(found):.3f} to {max(found):.3f}"
 
     def truth(self, values: np.ndarray) -> Table:
         """`labels` [B] and `there` bool [B,C]."""
@@ -158,10 +210,10 @@ class AnyOf(Choice):
     def metrics(self) -> dict[str, Metric]:
         """Micro-F1 first."""
         return {
-            "micro_f1": MicroLabelF1(),
-            "macro_f1": MacroLabelF1(),
+            "micro_f1": MicroLabelF1(self.decide),
+            "macro_f1": MacroLabelF1(self.decide),
             "pr_auc": MeanAveragePrecision(),
-            "all_right": AllLabelsRight(),
+            "all_right": AllLabelsRight(self.decide),
             "cross_entropy": LabelCrossEntropy(),
         }
 
@@ -170,7 +222,7 @@ class AnyOf(Choice):
         there = truth["there"]
         shares = there.mean(0) if len(there) else np.zeros(len(self.names))
         probabilities = np.tile(shares.astype(np.float64), (rows, 1))
-        return {"labels": self._written(probabilities > 0.5), "probabilities": probabilities}
+        return {"labels": self._written(self.decide(probabilities)), "probabilities": probabilities}
 
     def _written(self, there: np.ndarray) -> np.ndarray:
         texts = [f"{self.separator} ".join(self.names[row]) for row in there]

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from mm_tasks.choice import AnyOf, Choice, OneOf, Weights
+from mm_tasks.deciding import Decide
 from mm_tasks.pooled import Pool, head, pooled, pooled_width
 from mmcore.errors import BuildError, ConfigError, listing
 from mmcore.interfaces.field import Batch
@@ -35,12 +36,14 @@ class Classification(Task):
         label_smoothing: Annotated[float, Range(0, 0.9)] = 0.0,
         class_weights: Weights = "none",
         positive: str | None = None,
+        decide: Decide = "probable",
     ) -> None:
         """target: a field of classes or of sets of labels. pool: how several tokens become one vector.
 
         hidden: width of a layer before the last; 0: none. class_weights: balanced weighs the loss of each class by how
         rare it is in the training split. positive: of two classes the one that f1 and pr_auc are about; null: the last
-        in order. Raises BuildError where the target is no such field, ConfigError where `positive` is no class of two.
+        in order. decide: say the most probable, or what F1 is best by, given the validation rows.
+        Raises BuildError where the target is no such field, ConfigError where `positive` is no class of two.
         """
         super().__init__(writes, fields)
         facts = fields[target].facts() if target in fields else {}
@@ -51,12 +54,14 @@ class Classification(Task):
         self.choice: Choice
         if "classes" in facts:
             self.choice = OneOf(
-                facts, weights=class_weights, label_smoothing=label_smoothing, positive=positive, target=target
-            )
+                facts, weights=class_weights, label_smoothing=label_smoothing, positive=positive, decide=decide,
+                target=target,
+            )  # fmt: skip
         elif positive is not None:
             raise ConfigError(f"positive: {positive!r} is for two classes, but {target!r} holds sets of labels.")
         else:
-            self.choice = AnyOf(facts, weights=class_weights, label_smoothing=label_smoothing)
+            self.choice = AnyOf(facts, weights=class_weights, label_smoothing=label_smoothing, decide=decide)
+        self.settles = decide == "f1"
         width = pooled_width(writes.get(stream, 1), pool)
         self.head = head(width, len(self.choice.names), hidden=hidden, dropout=dropout)
 
@@ -71,6 +76,10 @@ class Classification(Task):
     def counts(self, batch: Batch) -> Tensor:
         """The rows that have a target, each with its class's weight."""
         return self.choice.counts(batch.fields[self.targets[0]])
+
+    def settle(self, predictions: Table, truth: Table) -> str | None:
+        """Thresholds for the best F1, where `decide` asks for them."""
+        return self.choice.settle(predictions, truth)
 
     def predict(self, outputs: Outputs) -> Table:
         """A `label` with its `probability`, or `labels`; and `probabilities` [B,C] in the order of the classes."""

@@ -149,6 +149,14 @@ class TestClassificationOfTwoClasses(TestClassification):
         return Batch({"answer": field}, row=torch.arange(samples), group=torch.arange(samples))
 
 
+class TestClassificationOfTwoClassesByF1(TestClassificationOfTwoClasses):
+    settings = {"target": "answer", "decide": "f1"}
+
+
+class TestClassificationOfLabelsByF1(TestClassificationOfLabels):
+    settings = {"target": "tags", "decide": "f1"}
+
+
 class TestRegression(TaskContract):
     name = "regression"
     settings = {"target": "size"}

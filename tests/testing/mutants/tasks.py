@@ -1,5 +1,6 @@
 """Broken tasks."""
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -103,3 +104,25 @@ class RankedInBatch(ToyClassification):
 class LearnsNothing(ToyClassification):
     def loss(self, outputs, batch):
         return {"cross_entropy": 1 + 0 * super().loss(outputs, batch)["cross_entropy"]}
+
+
+@mutant(ClassificationContract, "test_what_is_settled_is_kept_with_the_weights", saying="keep it in a buffer")
+class SettlesBesideTheWeights(ToyClassification):
+    """It says one label, until it is saved."""
+
+    settles = True
+    said = None
+
+    def settle(self, predictions, truth):
+        self.said = self.classes[-1 if predictions["label"][0] == self.classes[0] else 0]
+
+    def predict(self, outputs):
+        found = super().predict(outputs)
+        return found if self.said is None else {**found, "label": np.full(len(found["label"]), self.said, object)}
+
+
+@mutant(ClassificationContract, "test_what_is_settled_is_kept_with_the_weights", saying="`settles` is False")
+class SettlesUnasked(ToyClassification):
+    def settle(self, predictions, truth):
+        with torch.no_grad():
+            self.head.bias.add_(1)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from mm_tasks.deciding import Deciding, most_probable
 from mm_tasks.metrics.kinds import Digested, RowMean, mean, ratio
 from mmcore.interfaces.metric import Table
 
@@ -15,14 +16,22 @@ BINS = 15
 """Of the calibration error: as in Guo et al., On Calibration of Modern Neural Networks, 2017 (1706.04599)."""
 
 
-class Accuracy(RowMean):
+class ClassSaid:
+    """What the metrics of a class that is said have in common."""
+
+    def __init__(self, decide: Deciding = most_probable) -> None:
+        """decide: from probabilities to the class that is said."""
+        self.decide = decide
+
+
+class Accuracy(ClassSaid, RowMean):
     """The share of rows whose label is right."""
 
     better: Literal["up", "down"] = "up"
 
     def rows(self, predictions: Table, targets: Table) -> np.ndarray:
         """1 where right, else 0."""
-        return (_chosen(predictions) == targets["class"]).astype(np.float64)
+        return (self.decide(predictions["probabilities"]) == targets["class"]).astype(np.float64)
 
 
 class CrossEntropy(RowMean):
@@ -37,14 +46,14 @@ class CrossEntropy(RowMean):
         return -np.log(np.maximum(given, LEAST))
 
 
-class BalancedAccuracy(Digested):
+class BalancedAccuracy(ClassSaid, Digested):
     """The mean of each class's recall, over the classes that are there."""
 
     better: Literal["up", "down"] = "up"
 
     def digest(self, predictions: Table, targets: Table) -> Table:
         """The true class and the predicted one."""
-        return pairs(predictions, targets)
+        return pairs(predictions, targets, self.decide)
 
     def of(self, digest: Table) -> float:
         """Rows of what `digest` gave -> the score."""
@@ -53,14 +62,14 @@ class BalancedAccuracy(Digested):
         return mean(counts.diagonal()[truly > 0] / truly[truly > 0])
 
 
-class MacroF1(Digested):
+class MacroF1(ClassSaid, Digested):
     """The mean of each class's F1, over the classes that are there or were predicted."""
 
     better: Literal["up", "down"] = "up"
 
     def digest(self, predictions: Table, targets: Table) -> Table:
         """The true class and the predicted one."""
-        return pairs(predictions, targets)
+        return pairs(predictions, targets, self.decide)
 
     def of(self, digest: Table) -> float:
         """Rows of what `digest` gave -> the score."""
@@ -77,7 +86,8 @@ class CalibrationError(Digested):
     def digest(self, predictions: Table, targets: Table) -> Table:
         """The confidence in the chosen class, and whether it was right."""
         confidence = predictions["probabilities"].max(1).astype(np.float64)
-        return {"confidence": confidence, "right": (_chosen(predictions) == targets["class"]).astype(np.float64)}
+        right = most_probable(predictions["probabilities"]) == targets["class"]
+        return {"confidence": confidence, "right": right.astype(np.float64)}
 
     def of(self, digest: Table) -> float:
         """Rows of what `digest` gave -> the score."""
@@ -87,18 +97,20 @@ class CalibrationError(Digested):
         return ratio(np.abs(apart).sum(), len(confidence))
 
 
-class PositiveF1(Digested):
+class PositiveF1(ClassSaid, Digested):
     """F1 of one class: 2 hits / (predicted + true); 0 where it is neither."""
 
     better: Literal["up", "down"] = "up"
 
-    def __init__(self, positive: int) -> None:
-        """positive: the class's number."""
+    def __init__(self, positive: int, decide: Deciding = most_probable) -> None:
+        """positive: the class's number. decide: from probabilities to the class that is said."""
+        super().__init__(decide)
         self.positive = positive
 
     def digest(self, predictions: Table, targets: Table) -> Table:
         """Whether each row was predicted to be of the class, and whether it is."""
-        return {"said": _chosen(predictions) == self.positive, "true": targets["class"] == self.positive}
+        said = self.decide(predictions["probabilities"]) == self.positive
+        return {"said": said, "true": targets["class"] == self.positive}
 
     def of(self, digest: Table) -> float:
         """Rows of what `digest` gave -> the score."""
@@ -142,9 +154,9 @@ def average_precision(score: np.ndarray, true: np.ndarray) -> float:
     return float((np.diff(recall, prepend=0.0) * precision).sum())
 
 
-def pairs(predictions: Table, targets: Table) -> Table:
+def pairs(predictions: Table, targets: Table, decide: Deciding) -> Table:
     """`true` and `said` [B]: class numbers."""
-    return {"true": targets["class"], "said": _chosen(predictions)}
+    return {"true": targets["class"], "said": decide(predictions["probabilities"])}
 
 
 def confusion(digest: Table) -> np.ndarray:
@@ -153,8 +165,3 @@ def confusion(digest: Table) -> np.ndarray:
     classes = int(max(true.max(initial=0), said.max(initial=0))) + 1
     # One bincount: intervals ask for this a thousand times, and libraries take 10 ms for it.
     return np.bincount(true * classes + said, minlength=classes**2).reshape(classes, classes)
-
-
-def _chosen(predictions: Table) -> np.ndarray:
-    """[B] number of the class with the highest probability."""
-    return predictions["probabilities"].argmax(1)

@@ -6,19 +6,28 @@ from typing import Literal
 
 import numpy as np
 
+from mm_tasks.deciding import Deciding, likely
 from mm_tasks.metrics.classes import LEAST, average_precision, f1
 from mm_tasks.metrics.kinds import Digested, RowMean, mean
 from mmcore.interfaces.metric import Table
 
 
-class AllLabelsRight(RowMean):
+class LabelsSaid:
+    """What the metrics of labels that are said or not have in common."""
+
+    def __init__(self, decide: Deciding = likely) -> None:
+        """decide: from probabilities to the labels that are said."""
+        self.decide = decide
+
+
+class AllLabelsRight(LabelsSaid, RowMean):
     """The share of rows whose whole set of labels is right."""
 
     better: Literal["up", "down"] = "up"
 
     def rows(self, predictions: Table, targets: Table) -> np.ndarray:
         """1 where every label is told rightly, else 0."""
-        return (_said(predictions) == targets["there"]).all(1).astype(np.float64)
+        return (self.decide(predictions["probabilities"]) == targets["there"]).all(1).astype(np.float64)
 
 
 class LabelCrossEntropy(RowMean):
@@ -33,14 +42,14 @@ class LabelCrossEntropy(RowMean):
         return -np.log(np.maximum(given, LEAST)).mean(1)
 
 
-class MicroLabelF1(Digested):
+class MicroLabelF1(LabelsSaid, Digested):
     """F1 over all pairs of row and label."""
 
     better: Literal["up", "down"] = "up"
 
     def digest(self, predictions: Table, targets: Table) -> Table:
         """Each row's hits, and how many labels it was given and has."""
-        said, true = _said(predictions), targets["there"]
+        said, true = self.decide(predictions["probabilities"]), targets["there"]
         return {"hits": (said & true).sum(1), "both": said.sum(1) + true.sum(1)}
 
     def of(self, digest: Table) -> float:
@@ -48,14 +57,14 @@ class MicroLabelF1(Digested):
         return f1(digest["hits"].sum(), digest["both"].sum(), rows=len(digest["both"]))
 
 
-class MacroLabelF1(Digested):
+class MacroLabelF1(LabelsSaid, Digested):
     """The mean of each label's F1, over the labels that are there or were told."""
 
     better: Literal["up", "down"] = "up"
 
     def digest(self, predictions: Table, targets: Table) -> Table:
         """Told and true labels."""
-        return {"said": _said(predictions), "true": targets["there"]}
+        return {"said": self.decide(predictions["probabilities"]), "true": targets["there"]}
 
     def of(self, digest: Table) -> float:
         """Rows of what `digest` gave -> the score."""
@@ -77,8 +86,3 @@ class MeanAveragePrecision(Digested):
         """Rows of what `digest` gave -> the score."""
         pairs = zip(digest["score"].T, digest["true"].T, strict=True)
         return mean(np.array([average_precision(score, true) for score, true in pairs if true.any()]))
-
-
-def _said(predictions: Table) -> np.ndarray:
-    """[B,C] bool: labels that are more probable than not."""
-    return predictions["probabilities"] > 0.5
