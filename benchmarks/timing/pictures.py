@@ -153,7 +153,7 @@ def encode_rows(*, quick: bool) -> list[dict[str, Any]]:
 
 def append_rows(*, quick: bool) -> list[dict[str, Any]]:
     """The encoding after rows were appended."""
-    with files(40 if quick else 400, 400) as (base, names), tempfile.TemporaryDirectory() as folder:
+    with files(40 if quick else 2000, 400) as (base, names), tempfile.TemporaryDirectory() as folder:
         modality, places, turns = image_modality(64), Path(folder), 2 if quick else 5
         for turn in range(turns + 1):
             stored(modality, base, names[: len(names) * 9 // 10], places / "out", kept=Kept(_only(places, turn)))

@@ -11,7 +11,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -20,15 +19,13 @@ from torch.utils.data import DataLoader
 
 from mmcore.interfaces.field import Batch
 from mmcore.interfaces.modality import Modality
-from mmcore.model.assemble import assemble
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.prepare import prepare
-from mmcore.registry.plugins import installed
 from mmcore.training.optimizer import build_optimizer, lr_at
 from mmcore.training.settings import TrainingSettings
 from timing.elsewhere import BESIDE, lacks
 from timing.pairs import not_measured, row
-from timing.training import CASES, material, ours
+from timing.training import CASES, steps
 
 GOAL = 1.0
 
@@ -42,15 +39,8 @@ def trainer_rows(*, quick: bool) -> list[dict[str, Any]]:
     torch.set_num_threads(1)
     found = list[dict[str, Any]]()
     for case in CASES:
-        readers, fed = material(case.plan, batch=case.batch, count=case.count // (5 if quick else 1))
-        settings = TrainingSettings(monitor="answer/accuracy", epochs=1, checkpoint_every_s=1e9, compile="off")
-        build = partial(assemble, case.plan, readers, seed=0, plugins=installed())
         with _as_in_a_terminal():
-            pairs = [
-                (ours(build(), readers, fed, settings), theirs(build(), readers, fed, settings))
-                for _ in range(2 if quick else 9)
-            ]
-        mine, reference = ([1000 * pair[side] / (len(fed) - 1) for pair in pairs] for side in (0, 1))
+            mine, reference = steps(case, theirs, turns=2 if quick else 9, quick=quick)
         found.append(row(what.format(case.name), mine, reference, goal=GOAL, unit="ms"))
     return found
 

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -66,6 +67,9 @@ class Case:
     """Share of a bare loop's steps a second."""
 
 
+Loop = Callable[[MultimodalModel, dict[str, Modality], list[Batch], TrainingSettings], float]
+"""Trains one epoch and returns its seconds."""
+
 CASES = (
     Case("10 ms", plan(32, [16, 32]), batch=32, count=40, goal=0.97),
     Case("1 ms", plan(8, [8]), batch=4, count=300, goal=0.90),
@@ -109,17 +113,20 @@ def loops(*, quick: bool) -> list[dict[str, Any]]:
     torch.set_num_threads(1)
     found = list[dict[str, Any]]()
     for case in CASES:
-        readers, fed = material(case.plan, batch=case.batch, count=case.count // (5 if quick else 1))
-        settings = TrainingSettings(monitor="answer/accuracy", epochs=1, checkpoint_every_s=1e9, compile="off")
-        build = partial(assemble, case.plan, readers, seed=0, plugins=installed())
-        pairs = [
-            (ours(build(), readers, fed, settings), bare(build(), readers, fed, settings))
-            for _ in range(2 if quick else 15)
-        ]
-        mine, theirs = ([1000 * pair[side] / (len(fed) - 1) for pair in pairs] for side in (0, 1))
+        mine, theirs = steps(case, bare, turns=2 if quick else 15, quick=quick)
         what = f"training loop, a step of {case.name}, beside a bare PyTorch loop"
         found.append(row(what, mine, theirs, goal=case.goal, unit="ms"))
     return found
+
+
+def steps(case: Case, reference: Loop, *, turns: int, quick: bool) -> tuple[list[float], list[float]]:
+    """Milliseconds a step of each turn, of mmcore's loop and of another one; each starts with a fresh model."""
+    readers, fed = material(case.plan, batch=case.batch, count=case.count // (5 if quick else 1))
+    settings = TrainingSettings(monitor="answer/accuracy", epochs=1, checkpoint_every_s=1e9, compile="off")
+    build = partial(assemble, case.plan, readers, seed=0, plugins=installed())
+    pairs = [(ours(build(), readers, fed, settings), reference(build(), readers, fed, settings)) for _ in range(turns)]
+    mine, theirs = ([1000 * pair[side] / (len(fed) - 1) for pair in pairs] for side in (0, 1))
+    return mine, theirs
 
 
 def half_precision(*, quick: bool) -> list[dict[str, Any]]:
