@@ -25,7 +25,7 @@ help:
 	@echo "make prune     remove what has not been used for long, never what was released     PRUNE_ARGS=--dry"
 	@echo "make test      set up, then every test              PYTEST_ARGS='-m \"not slow\"' for the quick ones"
 	@echo "make check     set up, then style, types and architecture"
-	@echo "make bench     set up with what is compared with, then every benchmark of speed"
+	@echo "make bench     set up with what is compared with, then every benchmark of speed    BENCH_ARGS=--quick"
 	@echo "make bench-autogluon   before make bench: an environment for AutoGluon, for the row beside it (1 GB or more)"
 	@echo "make bench-quality   set up, then train each row of the table of real data sets    BENCH_ARGS='--quick --only fsdd'"
 	@echo "make dashboard set up, then optuna-dashboard on the search that was started last    SEARCH=found_easy_vqa"
@@ -76,7 +76,7 @@ bench: install
 	@$(pip) -e '.[bench]'
 	@$(pip) --no-deps --upgrade --target .mm/bench/beside lightning pytorch-lightning torchmetrics \
 	  open_clip_torch webdataset braceexpand ftfy
-	@set -e; for benchmark in $(filter-out %/quality.py %/fusions.py,$(wildcard benchmarks/*.py)); do $(python) "$$benchmark"; done
+	@set -e; for benchmark in $(filter-out %/quality.py %/fusions.py,$(wildcard benchmarks/*.py)); do $(python) "$$benchmark" $(BENCH_ARGS); done
 
 # AutoGluon wants other versions of much, so that it gets an environment of its own.
 bench-autogluon: .mm/bench/autogluon/.installed
