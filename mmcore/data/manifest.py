@@ -117,12 +117,20 @@ class Manifest:
         return {name.removeprefix("slice:"): self._values(name) for name in names}
 
     def column(self, name: str) -> Any:
-        """pyarrow.Array. Raises ArtifactError where there is no such column."""
+        """pyarrow.Array. Raises ArtifactError where there is no such column, or where it cannot be read."""
         if name not in self.columns:
             raise ArtifactError(
                 f"The manifest has no column {name!r}. It has: {listing(self.columns)}. Run `mm stage ingest` again."
             )
-        return self.table[name].combine_chunks()
+        try:
+            values = self.table[name]
+        except (pa.ArrowInvalid, OSError) as error:
+            raise ArtifactError(
+                f"The manifest is damaged in {name!r}: {error}. Run `mm stage ingest` again."
+            ) from error
+        if values.num_chunks > 1 and pa.types.is_string(values.type):
+            values = values.cast(pa.large_string())  # in one piece, text may be of more than 2 GiB
+        return values.combine_chunks()
 
     def each(self, column: str) -> Iterator[Any]:
         """The values of a column one after another, a few of them at a time as Python's own."""

@@ -43,10 +43,16 @@ def with_intervals(model: MultimodalModel, judged: Mapping[str, Judged], setting
 
 
 def majority(model: MultimodalModel, trained_on: Mapping[str, Judged], judged: Mapping[str, Judged]) -> Scores:
-    """Scores of one who saw only the targets of the training split: the most frequent class, the mean."""
+    """Scores of one who saw only the targets of the training split: the most frequent class, the mean.
+
+    A task that settles does so on these: of two classes judged by F1, it is the positive one that is always said.
+    """
     found = Scores()
     for task, known in _known(judged):
-        floor = model.each_task()[task].floor(trained_on[task].known().truth, len(known.row))
+        asked, seen = model.each_task()[task], trained_on[task].known()
+        if asked.settles and (guess := asked.floor(seen.truth, len(seen.row))) is not None:
+            asked.settle(guess, seen.truth)
+        floor = asked.floor(seen.truth, len(known.row))
         for name, metric in _able(model, task, floor or {}).items():
             if floor is not None:
                 found[f"{task}/{name}"] = metric(floor, known.truth)

@@ -192,9 +192,10 @@ class Predictor:
         answers = [dict(zip(plain, values, strict=True)) for values in zip(*plain.values(), strict=True)]
         names = self._names(task)
         for answer, shares in zip(answers, table.get("probabilities", np.empty((0, 0))).tolist(), strict=False):
-            by_name = sorted(zip(names, shares, strict=True), key=lambda pair: -pair[1])
-            answer |= {"probability": by_name[0][1]} if "label" in answer else {}
-            answer["probabilities"] = dict(by_name)
+            by_name = dict(sorted(zip(names, shares, strict=True), key=lambda pair: -pair[1]))
+            if "label" in answer:
+                answer["probability"] = by_name[str(answer["label"])]  # not the highest one where a threshold decides
+            answer["probabilities"] = by_name
         return answers
 
     def _names(self, task: Task) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from mmcore.config.params import Params
 from mmcore.data.distinct import Distinct
@@ -52,6 +53,7 @@ def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = N
     count = len(distinct.cells)
     places = [None if kept is None else kept.find(distinct.name(number)) for number in range(count)]
     unread = distinct.cells.at(np.array([number for number in range(count) if places[number] is None], dtype=np.int64))
+    torch.set_num_threads(1)  # files are read side by side, each by a thread of its own
     found = read_all(unread, reader(modality, source.base), threads=_threads(modality))
     writer = StoreWriter(paths.store(field), kept=kept)
     slots, reasons = np.full(count + 1, -1, dtype=np.int64), dict[int, str]()

@@ -30,6 +30,7 @@ from mmcore.runtime.signals import catch_signals
 from mmcore.stages.fingerprint import fingerprint
 from mmcore.stages.inputs import Inputs, load_modalities, open_inputs, plan_of
 from mmcore.stages.paths import Paths
+from mmcore.stages.settling import settle, settle_at_last
 from mmcore.training.checkpoint import Checkpoints
 from mmcore.training.curves import write_curves
 from mmcore.training.live import LiveCurves
@@ -95,7 +96,9 @@ def fit_model(
 
     def validate(trained: MultimodalModel) -> Mapping[str, float]:
         held_out = inputs.batches("validation", batch_size=4 * settings.batch_size)
-        return score(trained, predict(trained, held_out, modalities=inputs.raw, device=fabric.device, write=writes))
+        judged = predict(trained, held_out, modalities=inputs.raw, device=fabric.device, write=writes)
+        settle(trained, judged)  # what is scored, and kept where it is the best, is what would be used
+        return score(trained, judged)
 
     validates = validates and len(inputs.dataset.rows("validation")) > 0
     better = better_of(model, settings.monitor) if validates else "up"
@@ -106,22 +109,8 @@ def fit_model(
         model, data, goal=goal, settings=settings, fabric=fabric, checkpoints=checkpoints, stop=stop,
         each_epoch=each_epoch, title=title,
     )  # fmt: skip
-    settle(model, inputs, batch_size=4 * settings.batch_size, fabric=fabric)
+    settle_at_last(model, inputs, batch_size=4 * settings.batch_size, fabric=fabric)
     return curves
-
-
-def settle(model: MultimodalModel, inputs: Inputs, *, batch_size: int, fabric: Fabric) -> None:
-    """Let the tasks that want to look at the validation rows once more; without such rows they stay as they are."""
-    tasks = {name: task for name, task in model.each_task().items() if task.settles}
-    if not tasks or not len(inputs.dataset.rows("validation")):
-        return
-    batches = inputs.batches("validation", batch_size=batch_size)
-    judged = predict(model, batches, modalities=inputs.raw, device=fabric.device)
-    for name, task in tasks.items():
-        known = judged[name].known()
-        found = task.settle(known.predictions, known.truth) if len(known.row) else None
-        if found and fabric.is_global_zero:
-            print(f"{name}: {found}, as the validation rows suggest.", flush=True)
 
 
 def fit_and_save(

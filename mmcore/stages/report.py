@@ -92,7 +92,9 @@ def galleries(name: str, task: Task, predictions: Any, *, saved: Saved, paths: P
             pick(said, counts),
             pick(true, counts),
         )
-    confidence = said["probabilities"].max(1) if said.get("probabilities", np.empty(0)).ndim == 2 else None
+    confidence = said.get("probability")  # of what is said
+    if confidence is None and said.get("probabilities", np.empty(0)).ndim == 2:
+        confidence = said["probabilities"].max(1)
     ids = known["id"].to_pylist()
     choices = choose(
         scores, ids=ids, groups=known["group"].to_pylist(), confidence=confidence, better=metric.better, count=count

@@ -1,5 +1,7 @@
+import pyarrow as pa
 import pytest
 
+from mmcore.data.distinct import Distinct
 from mmcore.data.intake import Sample, Wanted
 from mmcore.data.manifest import Manifest
 from mmcore.errors import ArtifactError
@@ -60,3 +62,23 @@ def test_a_file_that_is_no_manifest_is_told(tmp_path):
 def test_a_column_that_is_not_there_is_told():
     with pytest.raises(ArtifactError, match="no column 'image'"):
         manifest(["a"]).cells("image")
+
+
+def test_a_manifest_that_is_damaged_inside_is_told(tmp_path):
+    path = tmp_path / "manifest.parquet"
+    manifest([f"{number * 7919 % 1000} words" for number in range(500)]).write(path)
+    content = bytearray(path.read_bytes())
+    content[1300:2500] = bytes(1200)  # the pages of the texts
+    path.write_bytes(content)
+    found = Manifest.read(path)
+
+    with pytest.raises(ArtifactError, match=r"damaged in 'text'.*mm stage ingest"):
+        found.cells("text")
+
+
+def test_a_column_in_several_pieces_is_one():
+    pieces = pa.chunked_array([["a", None], ["b"]], pa.string())
+    found = Manifest(pa.table({"x": pieces, "hash:x": pa.nulls(3, pa.string())}))
+
+    assert found.cells("x") == ["a", None, "b"]
+    assert list(Distinct.of(found, "x").cells) == ["a", "b"]

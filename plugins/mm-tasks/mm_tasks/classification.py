@@ -43,7 +43,8 @@ class Classification(Task):
         hidden: width of a layer before the last; 0: none. class_weights: balanced weighs the loss of each class by how
         rare it is in the training split. positive: of two classes the one that f1 and pr_auc are about; null: the last
         in order. decide: say the most probable, or what F1 is best by, given the validation rows.
-        Raises BuildError where the target is no such field, ConfigError where `positive` is no class of two.
+        Raises BuildError where the target is no such field, ConfigError where `positive` is no class of two,
+        or where settings contradict each other.
         """
         super().__init__(writes, fields)
         facts = fields[target].facts() if target in fields else {}
@@ -51,6 +52,11 @@ class Classification(Task):
             able = [name for name, modality in fields.items() if {"classes", "labels"} & set(modality.facts())]
             raise BuildError(f"the target {target!r} is no field of classes. Fields of classes: {listing(able)}.")
         self.reads, self.targets, self.pool = (stream,), (target,), pool
+        if decide == "f1" and class_weights != "none":
+            raise ConfigError(
+                "decide: f1 needs probabilities that are right, and class_weights: balanced makes rare classes more "
+                "probable than they are. Take one of the two."
+            )
         self.choice: Choice
         if "classes" in facts:
             self.choice = OneOf(

@@ -93,3 +93,8 @@ def test_what_is_most_probable_is_said_where_nothing_else_is_asked_for():
 def test_more_than_two_classes_have_no_f1_of_one():
     with pytest.raises(ConfigError, match="decide: f1 needs two classes, or labels; the target 'answer' has 3 classes"):
         task_of(["a", "b", "c"], CategoryModality, decide="f1")
+
+
+def test_bent_probabilities_and_a_threshold_that_counts_on_right_ones_do_not_go_together():
+    with pytest.raises(ConfigError, match="needs probabilities that are right"):
+        task_of(["no", "yes"], CategoryModality, decide="f1", class_weights="balanced")

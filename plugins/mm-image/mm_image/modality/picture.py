@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch.nn import functional
 
 from mmcore.errors import DataError
@@ -25,7 +25,10 @@ MARGIN = 1.25
 On photographs it changes as much as a bilinear filter in place of a bicubic one would (41 dB)."""
 
 GAP = 3.0
-"""How many times as large as needed a picture is at least after it was reduced by plain means."""
+"""How many times as large as needed a picture is at least after blocks of it were averaged."""
+
+TINY = 1e-12
+"""A size is a scale times the old one, rounded down: it must not fall below by the last digit."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,10 @@ class PictureReader:
             with Image.open(path, formats=FORMATS) as image:
                 self._check_size(image, name)
                 enough = math.ceil(MARGIN * self.size_px)
-                image.draft(None, (enough, enough))
-                ImageOps.exif_transpose(image, in_place=True)
-                return self._resized(self._coloured(image, name))
+                drafted = image.draft(None, (enough, enough))
+                image.load()
+                extent = image.size if drafted is None else drafted[1][2:]
+                return _upright(self._resized(self._coloured(image, name), *extent), image)
         except (DataError, MemoryError):
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -79,44 +83,68 @@ class PictureReader:
                 raise DataError("holds numbers of more than 16 bits: save it with 8 or 16 bits", path=name)
             return Image.fromarray((deep >> 8).astype(np.uint8)).convert("RGB")
         if not image.has_transparency_data:
-            image.load()  # the file is closed before a picture that needs no resizing is looked at
             return image if image.mode == "RGB" else image.convert("RGB")  # it would copy what is RGB already
         canvas = Image.new("RGBA", image.size, (*self.background, 255))
         canvas.alpha_composite(image.convert("RGBA"))
         return canvas.convert("RGB")
 
-    def _resized(self, image: Image.Image) -> np.ndarray:
-        """The picture as uint8 [3,H,W] of size_px."""
-        side, (width, height) = self.size_px, image.size
+    def _resized(self, image: Image.Image, width: float, height: float) -> np.ndarray:
+        """The picture as uint8 [3,H,W] of size_px. width, height: how far it reaches; the last pixel may be cut."""
+        side = self.size_px
         if self.resize == "crop":
             short = min(width, height)
-            left, top = (width - short) // 2, (height - short) // 2
-            image = image.crop((left, top, left + short, top + short))
-        if self.resize != "pad":
-            return resampled(image, side, side)
+            left, top = int((width - short) / 2), int((height - short) / 2)
+            return resampled(image, side, side, box=(left, top, left + short, top + short))
+        if self.resize == "stretch":
+            return resampled(image, side, side, box=(0, 0, width, height))
         scale = side / max(width, height)
-        inside = resampled(image, max(1, round(height * scale)), max(1, round(width * scale)))
+        lines, columns = max(1, round(height * scale)), max(1, round(width * scale))
         canvas = np.empty((3, side, side), np.uint8)
         canvas[:] = np.array(self.background, np.uint8).reshape(3, 1, 1)
-        top, left = ((side - length) // 2 for length in inside.shape[1:])
-        canvas[:, top : top + inside.shape[1], left : left + inside.shape[2]] = inside
+        top, left = (side - lines) // 2, (side - columns) // 2
+        inside = resampled(image, lines, columns, box=(0, 0, width, height))
+        canvas[:, top : top + lines, left : left + columns] = inside
         return canvas
 
 
-def resampled(image: Image.Image, height: int, width: int) -> np.ndarray:
-    """An RGB picture as uint8 [3,H,W] of another size, by bicubic interpolation over all pixels that fall into one.
+def resampled(image: Image.Image, height: int, width: int, *, box: tuple[int, int, float, float]) -> np.ndarray:
+    """A part of an RGB picture as uint8 [3,H,W] of another size, by bicubic interpolation over all pixels of each.
 
-    torch computes what Pillow computes (but for the rounding: a step of 255 now and then) in whole registers, a third
-    of the time, and gives the same bytes on every processor. A picture more than six times too large is first halved,
-    thirded, ... by plain means.
+    box: left, top, right and bottom of the part; its last column and line may be shares of a pixel.
+
+    torch computes what Pillow computes (but for the rounding, and for what is clipped where one axis grows and the
+    other shrinks) in a third of the time, and gives the same bytes on every processor. What is more than six times too
+    large is first averaged over whole blocks.
     """
-    factor = tuple(max(1, int(old / (GAP * new))) for old, new in zip(image.size, (width, height), strict=True))
+    left, top, right, bottom = box
+    across, down = right - left, bottom - top
+    factor = max(1, int(across / (GAP * width))), max(1, int(down / (GAP * height)))
+    part = (left, top, math.ceil(right), math.ceil(bottom))
     if factor != (1, 1):
-        image = image.reduce(factor)
+        image = image.reduce(factor, box=part)
+        across, down = across / factor[0], down / factor[1]  # the last block may be a part of one
+    elif part != (0, 0, *image.size):
+        image = image.crop(part)
+    if 1 in (width, height):  # torch takes the wrong pixels here, where a processor has no AVX2
+        found = image.resize((width, height), Image.Resampling.BICUBIC, box=(0, 0, across, down))
+        return np.asarray(found).transpose(2, 0, 1).copy()
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-    if pixels.shape[1:] != (height, width):
-        pixels = functional.interpolate(pixels[None], size=(height, width), mode="bicubic", antialias=True)[0]
+    if (across, down) != (width, height):
+        scale = (1 + TINY) * height / down, (1 + TINY) * width / across
+        pixels = functional.interpolate(pixels[None], scale_factor=scale, mode="bicubic", antialias=True)[0]
+    assert pixels.shape[1:] == (height, width), "the scale gives the size"
     return np.ascontiguousarray(pixels.numpy())
+
+
+def _upright(array: np.ndarray, image: Image.Image) -> np.ndarray:
+    """A square picture turned as the file's EXIF data say."""
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    if orientation == 1:
+        return array
+    turned = Image.fromarray(np.ascontiguousarray(array.transpose(1, 2, 0)))
+    turned.getexif()[ExifTags.Base.Orientation] = orientation
+    ImageOps.exif_transpose(turned, in_place=True)
+    return np.ascontiguousarray(np.asarray(turned).transpose(2, 0, 1))
 
 
 def _why_unknown(path: Path) -> str:
