@@ -18,7 +18,7 @@ from typing import Any
 from goals.project import ROOT, Outcome, run_project
 from realdata import av_digits, clothing_reviews, easy_vqa
 
-from mmcore.errors import BuildError
+from mmcore.errors import BuildError, ConfigError
 
 SEEDS = (0, 1, 2)
 SHORT = ("floors.alone=false", "evaluation.resamples=0", "evaluation.without=false")
@@ -113,7 +113,7 @@ def measure(name: str, trial: Trial, *, fusion: str, data: Path, work: Path, see
         choices = (*trial.choices, choice, f"data.source.path={path}", f"training.seed={seed}", *SHORT, *limit)
         try:
             outcomes.append(run_project(folder, choices, shelf=work / "made", report=False))
-        except BuildError as error:
+        except (BuildError, ConfigError) as error:
             return {**cell, "unfit": str(error)}
     scores = [float(outcome.metrics[trial.metric]) for outcome in outcomes]
     return {

@@ -135,7 +135,7 @@ def plain(base: Path, names: list[str], side: int) -> None:
 def encode_rows(*, quick: bool) -> list[dict[str, Any]]:
     """The first encoding of files."""
     found = list[dict[str, Any]]()
-    for side, source in ((64, 400), (224, 640), (224, 1280)):  # of 640 px no scaled decoding leaves enough for 224
+    for side, source in ((64, 400), (224, 640), (224, 1280)):
         with (
             files(16 if quick else 128_000 // source, source) as (base, names),
             tempfile.TemporaryDirectory() as folder,
