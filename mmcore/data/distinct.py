@@ -7,14 +7,12 @@ from typing import Any, overload
 
 import numpy as np
 
-from mmcore.data.manifest import Manifest
+from mmcore.data.manifest import Manifest, values_of
 from mmcore.interfaces.modality import Cell
-
-AT_ONCE = 1024
 
 
 class Cells(Sequence[Cell]):
-    """Cells that become Python's only when they are looked at: a tenth of the memory of a list."""
+    """Cells that become Python's only when they are looked at."""
 
     def __init__(self, column: Any) -> None:
         """column: pyarrow.Array without nulls."""
@@ -35,8 +33,7 @@ class Cells(Sequence[Cell]):
         return cell
 
     def __iter__(self) -> Iterator[Cell]:
-        for start in range(0, len(self), AT_ONCE):
-            yield from self[start : start + AT_ONCE]
+        return values_of(self._column)
 
     def at(self, places: np.ndarray) -> "Cells":
         """Those at some places, in that order."""

@@ -133,14 +133,18 @@ class Manifest:
         return values.combine_chunks()
 
     def each(self, column: str) -> Iterator[Any]:
-        """The values of a column one after another, a few of them at a time as Python's own."""
-        values = self.column(column)
-        for start in range(0, len(values), AT_ONCE):
-            yield from values[start : start + AT_ONCE].to_pylist()
+        """The values of a column one after another."""
+        return values_of(self.column(column))
 
     def _values(self, column: str) -> list[Any]:
         found: list[Any] = self.column(column).to_pylist()
         return found
+
+
+def values_of(column: Any) -> Iterator[Any]:
+    """The values of a pyarrow.Array as Python's own, made a few at a time."""
+    for start in range(0, len(column), AT_ONCE):
+        yield from column[start : start + AT_ONCE].to_pylist()
 
 
 def check_names(fields: Sequence[str]) -> None:

@@ -2,8 +2,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mmcore.data.distinct import AT_ONCE, Cells, Distinct
-from mmcore.data.manifest import Manifest
+from mmcore.data.distinct import Cells, Distinct
+from mmcore.data.manifest import AT_ONCE, Manifest
 
 
 def manifest(cells, digests=None):
