@@ -167,8 +167,9 @@ def test_a_sound_is_shown_as_a_wave_of_its_rate(folder):
     np.testing.assert_allclose(wave, soundfile.read(folder / "3.wav")[0], atol=1e-3)
 
 
-@pytest.mark.parametrize(("batch", "samples"), [(1, 4_000), (5, 16_001)])
-def test_the_power_of_a_frame_is_that_of_the_plain_formula_to_the_last_digit(batch, samples):
+@pytest.mark.parametrize("in_pieces", [True, False])
+@pytest.mark.parametrize(("batch", "samples"), [(1, 4_000), (5, 16_001), (64, 16_001)])
+def test_the_power_of_a_frame_is_that_of_the_plain_formula_to_the_last_digit(batch, samples, in_pieces):
     spectrum = AudioModality(rate_hz=16_000).spectrum
     wave, half = torch.randn(batch, samples, generator=torch.Generator().manual_seed(0)), spectrum.size // 2
     frames = -(-samples // spectrum.hop)
@@ -180,4 +181,16 @@ def test_the_power_of_a_frame_is_that_of_the_plain_formula_to_the_last_digit(bat
 
     plain = torch.view_as_real(found).square().sum(-1) * (2 / window.sum()).square()
 
-    assert torch.equal(spectrum._power(wave), plain.mT)
+    assert torch.equal(torch.cat([*spectrum._power(wave, in_pieces=in_pieces)], dim=1), plain.mT)
+
+
+def test_levels_made_in_pieces_are_those_of_the_whole_to_the_last_digit():
+    spectrum = AudioModality(rate_hz=16_000).spectrum
+    wave = torch.randn(64, 16_001, generator=torch.Generator().manual_seed(0))
+    mask = torch.ones(wave.shape, dtype=torch.bool)
+    assert len([*spectrum._power(wave, in_pieces=True)]) > 1, "this batch is taken in pieces"
+
+    (power,) = spectrum._power(wave, in_pieces=False)
+    whole = 10 * torch.log10((power @ spectrum._bank).clamp_min(10 ** (spectrum.floor_db / 10)))
+
+    assert torch.equal(spectrum(wave, mask), whole)

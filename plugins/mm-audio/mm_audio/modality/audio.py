@@ -163,13 +163,13 @@ class AudioModality(Modality):
 
     def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
         """Waves -> [B,T] of the stored kind, padded with silence on the right."""
-        lengths = torch.tensor([0 if array is None else len(array) for array in arrays])
-        longest = max(1, int(lengths.max()))
-        values = np.zeros((len(arrays), longest), self.store)
-        for row, array in zip(values, arrays, strict=True):
+        lengths = [0 if array is None else len(array) for array in arrays]
+        values = np.zeros((len(arrays), max(1, *lengths)), self.store)
+        mask = np.zeros(values.shape, dtype=bool)
+        for row, real, array, length in zip(values, mask, arrays, lengths, strict=True):
             if array is not None:
-                row[: len(array)] = array
-        return Field(torch.from_numpy(values), lengths > 0, torch.arange(longest) < lengths.unsqueeze(1))
+                row[:length], real[:length] = array, True
+        return Field(torch.from_numpy(values), torch.tensor(lengths) > 0, torch.from_numpy(mask))
 
     @property
     def augments(self) -> bool:
@@ -224,7 +224,7 @@ class AudioModality(Modality):
         wave, mask = _wave(field)
         if self.level == "equal":
             power = wave.square().sum(1, keepdim=True) / mask.sum(1, keepdim=True).clamp_min(1)
-            wave = torch.where(power > 0, wave * (EQUAL_POWER / power.clamp_min(1e-12)).sqrt(), wave)
+            wave = wave * torch.where(power > 0, (EQUAL_POWER / power.clamp_min(1e-12)).sqrt(), 1)
         levels = self.spectrum(wave, mask, stretch)
         if self.standardise != "sound":
             return levels

@@ -94,7 +94,8 @@ class SoundReader:
             raise DataError(f"is cut off: {wanted} samples are promised, {len(channels)} are there", path=name)
         if not np.isfinite(channels).all():
             raise DataError("holds samples that are not finite numbers", path=name)
-        return channels.mean(1, dtype=np.float64).astype(np.float32), rate
+        mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(1, dtype=np.float64).astype(np.float32)
+        return mono, rate
 
 
 def _check_whole(notes: str, name: str) -> None:
