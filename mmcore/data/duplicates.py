@@ -1,5 +1,7 @@
 """Rows that belong together: of one group, or with the same content. A late duplicate joins its elder's split."""
 
+import hashlib
+from array import array as integers
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,10 +32,11 @@ class Families:
 
     def __init__(self, dealer: Dealer) -> None:
         self._dealer = dealer
-        self._elders = list[Elder]()
-        self._parent = list[int]()
-        self._seen: dict[Key, tuple[int, str]] = {}
-        """The family of each key, and the id of the first row that had it."""
+        self._elders, self._parent = list[Elder](), integers("q")
+        self._ids, self._family = list[str](), integers("q")
+        """Of each row that has its place."""
+        self._first = dict[bytes, int]()
+        """The digest of a key -> the first row that had it; the keys themselves would take most of the memory."""
 
     def place(self, name: str, *, group: str, keys: Mapping[str, Key], declared: Split | None = None) -> int:
         """The family of a new row, to be looked up by `elder`.
@@ -42,20 +45,23 @@ class Families:
         name that a message gives it. declared: what the split column says.
         Raises DataError where it would stand in two splits; the row then leaves no trace here.
         """
-        found = {what: self._root(self._seen[key][0]) for what, key in keys.items() if key in self._seen}
+        digests = {what: _digest(key) for what, key in keys.items()}
+        ties = {what: self._first[digest] for what, digest in digests.items() if digest in self._first}
+        found = {what: self._root(self._family[row]) for what, row in ties.items()}
         homes = {self._elders[family].split for family in found.values()}
         stays = {self._elders[family].declared for family in found.values()} <= {declared}
         if len(homes) > 1 or not stays:
-            raise DataError(self._conflict(keys, found, declared))
+            raise DataError(self._conflict(ties, declared))
         family = min(found.values(), default=len(self._elders))
         if not found:
             self._elders.append(Elder(name, group, declared, self._dealer.deal(group, declared)))
             self._parent.append(family)
         for younger in found.values():
             self._parent[younger] = family
-        for key in keys.values():
-            if key not in self._seen:
-                self._seen[key] = (family, name)
+        for digest in digests.values():
+            self._first.setdefault(digest, len(self._ids))
+        self._ids.append(name)
+        self._family.append(family)
         return family
 
     def elder(self, family: int) -> Elder:
@@ -68,10 +74,14 @@ class Families:
             family = self._parent[family]
         return family
 
-    def _conflict(self, keys: Mapping[str, Key], found: Mapping[str, int], declared: Split | None) -> str:
-        ties = [
-            f"its {what} is that of row {self._seen[keys[what]][1]!r} ({self._elders[family].split})"
-            for what, family in found.items()
+    def _conflict(self, ties: Mapping[str, int], declared: Split | None) -> str:
+        told = [
+            f"its {what} is that of row {self._ids[row]!r} ({self.elder(self._family[row]).split})"
+            for what, row in ties.items()
         ]
         says = "" if declared is None else f", and its own split is {declared}"
-        return f"it would stand in two splits: {', '.join(ties)}{says}"
+        return f"it would stand in two splits: {', '.join(told)}{says}"
+
+
+def _digest(key: Key) -> bytes:
+    return hashlib.blake2b("\0".join(key).encode(), digest_size=16).digest()

@@ -66,9 +66,8 @@ class Intake:
         if given is None:
             return Broken(f"row {number}", f"it has no id in column {wanted.id!r}")
         name = str(given)
-        if name in self._numbers:
+        if wanted.id is not None and self._numbers.setdefault(name, number) != number:
             return Broken(name, f"duplicate id: row {self._numbers[name]} of the source has it already")
-        self._numbers[name] = number
         if isinstance(row, BrokenRow):
             return Broken(name, row.reason)
         cells = {key: cell_of(row, column) for key, column in sorted(wanted.fields.items())}

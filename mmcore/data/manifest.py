@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mmcore.data.intake import Sample, Wanted
+from mmcore.data.intake import Wanted
 from mmcore.data.parquet import ParquetColumns, table_of, write_parquet
 from mmcore.data.split import SPLITS
 from mmcore.errors import ArtifactError, ConfigError, listing, near_miss
@@ -27,25 +27,6 @@ class Manifest:
 
     table: Any
     """pyarrow.Table, or ParquetColumns: what has `num_rows`, `column_names` and gives columns by name."""
-
-    @classmethod
-    def of(
-        cls, samples: Sequence[Sample], *, groups: Sequence[str], splits: Sequence[str], wanted: Wanted
-    ) -> "Manifest":
-        """A manifest of samples with their groups and splits, all of one length."""
-        columns: dict[str, Any] = {
-            "id": pa.array([sample.id for sample in samples], pa.string()),
-            "split": pa.array(splits, pa.string()),
-            "group": pa.array(groups, pa.string()),
-        }
-        for name in sorted(wanted.fields):
-            cells = [sample.cells[name] for sample in samples]
-            columns[name] = _column(cells, text=name in wanted.files)
-        for name in sorted(wanted.fields):
-            columns[f"hash:{name}"] = pa.array([sample.hashes.get(name) for sample in samples], pa.string())
-        for name in wanted.slices:
-            columns[f"slice:{name}"] = _column([sample.slices[name] for sample in samples])
-        return cls(pa.table(columns))
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
@@ -65,6 +46,10 @@ class Manifest:
         """The same rows with other splits. splits: [rows] of texts."""
         table = table_of(self.table)
         return Manifest(table.set_column(self.columns.index("split"), "split", pa.array(splits, pa.string())))
+
+    def taken(self, rows: Sequence[int]) -> "Manifest":
+        """Some of the rows, in the order given."""
+        return Manifest(table_of(self.table).take(rows))
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -176,16 +161,3 @@ def check_columns(wanted: Wanted, columns: Sequence[str]) -> None:
                 f"{key} is {column!r}, but the source has no such column.{near_miss(column, columns)} "
                 f"Columns there are: {listing(columns)}."
             )
-
-
-def _column(cells: Sequence[Cell | None], *, text: bool = False) -> Any:
-    """One typed column: whole numbers, numbers, truth values, or else texts."""
-    kinds = {type(cell) for cell in cells if cell is not None}
-    if not text and kinds:
-        for kind, allowed in ((pa.bool_(), {bool}), (pa.int64(), {int}), (pa.float64(), {int, float})):
-            if kinds <= allowed:
-                try:
-                    return pa.array(cells, kind)
-                except (OverflowError, pa.ArrowInvalid):  # whole numbers beyond 64 bits are names, not amounts
-                    continue
-    return pa.array([None if cell is None else str(cell) for cell in cells], pa.string())

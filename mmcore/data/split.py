@@ -54,9 +54,14 @@ def place_of(group: str, seed: int) -> float:
     return int.from_bytes(digest[:7], "big") / 2**56  # 56 bits: exact in a float, never rounded up to 1
 
 
+def named_split(cell: Cell | None) -> Split | None:
+    """The split that a cell of the split column names; None where it names none."""
+    return SPELLINGS.get(str(cell).strip().lower())
+
+
 def declared_split(cell: Cell | None) -> Split:
-    """What a cell of the split column says. Raises DataError where it is none of the splits."""
-    found = SPELLINGS.get(str(cell).strip().lower())
+    """As `named_split`. Raises DataError where it is none of the splits."""
+    found = named_split(cell)
     if found is None:
         raise DataError("no split is given" if cell is None else "a split is one of train, validation, test")
     return found

@@ -1,18 +1,20 @@
 """ingest: the source's rows, checked, hashed and dealt to splits."""
 
+from array import array as integers
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mmcore.config.fields import FieldSettings
 from mmcore.config.params import Params
-from mmcore.data.duplicates import Elder, Families
-from mmcore.data.intake import Intake, Sample, Wanted
+from mmcore.data.collecting import Collected
+from mmcore.data.duplicates import Families
+from mmcore.data.intake import Intake, Wanted
 from mmcore.data.limit import spread
 from mmcore.data.manifest import Manifest, check_columns, check_names
 from mmcore.data.quarantine import Broken, check_share, write_broken
 from mmcore.data.settings import DataSettings
-from mmcore.data.split import Dealer
+from mmcore.data.split import Dealer, named_split
 from mmcore.errors import ConfigError, DataError
 from mmcore.interfaces.source import Source
 from mmcore.registry.plugins import Plugins, installed
@@ -28,14 +30,16 @@ TWO_SPLITS = (
 
 
 @dataclass(frozen=True)
-class Dealt:
-    """The rows that can be used, with their families' elders, and those that cannot."""
+class Taken:
+    """The rows that can be used, and those that cannot."""
 
-    samples: Sequence[Sample]
-    elders: Sequence[Elder]
+    manifest: Manifest
     refused: Sequence[Broken]
     torn: bool
     """At least one row was refused because it would stand in two splits."""
+
+    def __len__(self) -> int:
+        return len(self.manifest) + len(self.refused)
 
 
 def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None:
@@ -46,21 +50,18 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     """
     plugins = plugins or installed()
     settings, fields = params.get("data", DataSettings), params.fields()
-    dealer = Dealer(settings.split)
+    Dealer(settings.split)  # refuses shares that leave nothing, before the source is touched
     wanted = want(settings, fields, plugins)
     source: Source = plugins.source.build(settings.source, where="data.source")
     check_columns(wanted, list(source.columns()))
-    intake = Intake(wanted, source.base)
-    taken = [intake.take(number, row) for number, row in enumerate(track(source.rows(), what="ingest"))]
-    if not taken:
+    cut = wanted.split is not None and not validates(source, wanted.split)
+    taken = take(source, wanted, Dealer(settings.split, cut=cut))
+    if not len(taken):
         raise DataError(f"the source {settings.source.name!r} has no rows: {settings.source.to_yaml()}.")
-    if wanted.split is not None and not any(isinstance(one, Sample) and one.declared == "validation" for one in taken):
-        dealer = Dealer(settings.split, cut=True)
-    dealt = deal(taken, dealer)
-    write_broken(paths.refused, dealt.refused)
-    advice = TWO_SPLITS if dealt.torn else ""
-    check_share(dealt.refused, total=len(taken), max_broken=settings.max_broken, listed=paths.refused, advice=advice)
-    manifest = limited(dealt, wanted, settings, paths, total=len(taken))
+    write_broken(paths.refused, taken.refused)
+    advice = TWO_SPLITS if taken.torn else ""
+    check_share(taken.refused, total=len(taken), max_broken=settings.max_broken, listed=paths.refused, advice=advice)
+    manifest = limited(taken, settings, paths)
     check_splits(manifest, settings)
     manifest.write(paths.manifest)
 
@@ -101,40 +102,44 @@ def check_several(name: str, field: FieldSettings, *, files: bool) -> None:
         raise ConfigError(f"fields.{name}.column is {list(field.column)}, but {why}. Name one column.")
 
 
-def deal(taken: Sequence[Sample | Broken], dealer: Dealer) -> Dealt:
-    """Every row in its family, in source order."""
-    families = Families(dealer)
-    samples, places, refused = list[Sample](), list[int](), list[Broken]()
-    torn = False
-    for one in taken:
+def validates(source: Source, column: str) -> bool:
+    """Whether the split column names a row for validation."""
+    return any(named_split(row.get(column)) == "validation" for row in source.rows())
+
+
+def take(source: Source, wanted: Wanted, dealer: Dealer) -> Taken:
+    """Every row in its family, in source order. The rows themselves are not kept."""
+    intake, families, collected = Intake(wanted, source.base), Families(dealer), Collected(wanted)
+    places, refused, torn = integers("q"), list[Broken](), False
+    for number, row in enumerate(track(source.rows(), what="ingest")):
+        one = intake.take(number, row)
         if isinstance(one, Broken):
             refused.append(one)
             continue
         try:
             places.append(families.place(one.id, group=one.group, keys=one.keys, declared=one.declared))
-            samples.append(one)
+            collected.add(one)
         except DataError as error:
             refused.append(Broken(one.id, str(error)))
             torn = True
-    return Dealt(samples, [families.elder(place) for place in places], refused, torn)
+    elders = [families.elder(place) for place in places]
+    groups, splits = [elder.group for elder in elders], [elder.split for elder in elders]
+    return Taken(collected.manifest(groups=groups, splits=splits), refused, torn)
 
 
-def limited(dealt: Dealt, wanted: Wanted, settings: DataSettings, paths: Paths, *, total: int) -> Manifest:
+def limited(taken: Taken, settings: DataSettings, paths: Paths) -> Manifest:
     """The manifest of the rows that data.limit allows; as many in proportion stay refused."""
-    groups, splits = [elder.group for elder in dealt.elders], [str(elder.split) for elder in dealt.elders]
-    samples = dealt.samples
-    if settings.limit is not None and settings.limit < len(samples):
-        rows = spread(settings.limit, parts=splits, groups=groups, ids=[sample.id for sample in samples])
-        samples = [samples[row] for row in rows]
-        groups, splits = [groups[row] for row in rows], [splits[row] for row in rows]
-        write_broken(paths.refused, dealt.refused[: len(dealt.refused) * settings.limit // total])
-    return Manifest.of(samples, groups=groups, splits=splits, wanted=wanted)
+    manifest, limit = taken.manifest, settings.limit
+    if limit is None or limit >= len(manifest):
+        return manifest
+    write_broken(paths.refused, taken.refused[: len(taken.refused) * limit // len(taken)])
+    return manifest.taken(spread(limit, parts=manifest.splits.tolist(), groups=manifest.groups, ids=manifest.ids))
 
 
 def check_splits(manifest: Manifest, settings: DataSettings) -> None:
     """Raise DataError where there is nothing to train on, or where a share was asked for and no group fell into it."""
-    sizes = Counter(manifest.splits.tolist())
-    split, groups = settings.split, len(set(manifest.groups))
+    sizes, split = Counter(manifest.each("split")), settings.split
+    groups = int(manifest.group_numbers().max(initial=-1)) + 1
     if not sizes["train"]:
         says = (
             "no group fell into the training split" if split.column is None else f"column {split.column!r} names none"

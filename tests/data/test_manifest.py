@@ -1,6 +1,7 @@
 import pyarrow as pa
 import pytest
 
+from mmcore.data.collecting import AT_ONCE, Collected
 from mmcore.data.distinct import Distinct
 from mmcore.data.intake import Sample, Wanted
 from mmcore.data.manifest import Manifest
@@ -9,10 +10,10 @@ from mmcore.errors import ArtifactError
 
 def manifest(cells, **settings):
     wanted = Wanted({"text": "text"}, **settings)
-    samples = [Sample(f"{n}", {"text": cell}) for n, cell in enumerate(cells)]
-    return Manifest.of(
-        samples, groups=[f"{n % 2}" for n in range(len(cells))], splits=["train"] * len(cells), wanted=wanted
-    )
+    collected = Collected(wanted)
+    for n, cell in enumerate(cells):
+        collected.add(Sample(f"{n}", {"text": cell}))
+    return collected.manifest(groups=[f"{n % 2}" for n in range(len(cells))], splits=["train"] * len(cells))
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,25 @@ def test_cells_come_back_with_their_types(tmp_path, cells):
 )
 def test_mixed_cells_become_what_holds_them_all(cells, read):
     assert manifest(cells).cells("text") == read
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "read"),
+    [
+        (1, 0.5, [1.0, 0.5]),
+        (None, 3, [None, 3]),
+        (1, "a", ["1", "a"]),
+        (0.5, "a", ["0.5", "a"]),
+        (True, 1, ["True", "1"]),
+        (2**70, 1, [str(2**70), "1"]),
+        (2**70, 0.5, [str(2**70), "0.5"]),
+    ],
+)
+def test_a_kind_of_cell_that_comes_late_changes_those_before(early, late, read):
+    found = manifest([early] * AT_ONCE + [late]).cells("text")
+
+    assert found == [read[0]] * AT_ONCE + [read[1]]
+    assert {type(cell) for cell in found} == {type(cell) for cell in read}
 
 
 def test_paths_stay_texts_even_where_they_look_like_numbers():

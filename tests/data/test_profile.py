@@ -5,16 +5,17 @@ import json
 import numpy as np
 import pytest
 
+from mmcore.data.collecting import Collected
 from mmcore.data.intake import Sample, Wanted
-from mmcore.data.manifest import Manifest
 from mmcore.data.profile import changes, kolmogorov, profile_of
 
 
 def manifest(**columns):
     count = len(next(iter(columns.values())))
-    samples = [Sample(str(row), {name: cells[row] for name, cells in columns.items()}) for row in range(count)]
-    names = {name: name for name in columns}
-    return Manifest.of(samples, groups=["g"] * count, splits=["train"] * count, wanted=Wanted(names))
+    collected = Collected(Wanted({name: name for name in columns}))
+    for row in range(count):
+        collected.add(Sample(str(row), {name: cells[row] for name, cells in columns.items()}))
+    return collected.manifest(groups=["g"] * count, splits=["train"] * count)
 
 
 def profile(columns=None, like=None, **cells):
