@@ -231,13 +231,13 @@ def _end_epoch(
                 f"training.monitor is {settings.monitor!r}, which no task gives. There are: {listing(row)}."
             )
         score = row[settings.monitor]
-        best = settings.keep != "best" or _is_better(score, position.best_score, goal.better)
+        best = _is_better(score, position.best_score, goal.better)
         if best:
             position.best_score, position.best_epoch = score, position.epoch
-    if best:
+    if best or settings.keep != "best":
         number = 1
         if settings.keep == "mean":
-            number = max(1, position.epoch + 1 - (settings.epochs - settings.mean_of))
+            number = max(1, position.epoch + 1 - max(0, settings.epochs - settings.mean_of))
         state.best = fold_in(state.best, state.average or state_of(model), number=number)
     position.curves.append(row)
     position.epoch, position.batch = position.epoch + 1, 0

@@ -12,9 +12,14 @@ from mmcore.training.settings import TrainingSettings
 T = TypeVar("T")
 
 
+def within(name: str, start: str) -> bool:
+    """Whether a parameter or module is the part that `start` names, or inside it: stages.1 is no part of stages.10."""
+    return name == start or name.startswith(f"{start}.")
+
+
 def value_of(name: str, by_start: Mapping[str, T], default: T) -> T:
     """What is said of the longest start that `name` has; `default` where nothing is."""
-    starts = [start for start in by_start if name.startswith(start)]
+    starts = [start for start in by_start if within(name, start)]
     return by_start[max(starts, key=len)] if starts else default
 
 
@@ -22,7 +27,7 @@ def check_starts(key: str, starts: Iterable[str], names: Iterable[str]) -> None:
     """Raise ConfigError where training.KEY names a start that no trained parameter has."""
     names = list(names)
     for start in starts:
-        if not any(name.startswith(start) for name in names):
+        if not any(within(name, start) for name in names):
             parts = {".".join(name.split(".")[:2]) for name in names}
             raise ConfigError(
                 f"training.{key} names {start!r}, but no trained parameter starts so. Parts: {listing(parts)}."
@@ -34,7 +39,7 @@ def of_parts_there(settings: TrainingSettings, model: nn.Module) -> TrainingSett
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
 
     def kept(by_start: Mapping[str, float]) -> dict[str, float]:
-        return {start: value for start, value in by_start.items() if any(name.startswith(start) for name in names)}
+        return {start: value for start, value in by_start.items() if any(within(name, start) for name in names)}
 
     return replace(
         settings, lr_of=kept(settings.lr_of), layer_decay=kept(settings.layer_decay), thaw={}, freeze={}, modulate=None
@@ -63,4 +68,4 @@ class Thawing:
         if self._thaw or self._freeze:
             for name, module in self._model.named_modules():
                 if not self.learns(name, epoch):
-                    module.train(False)
+                    module.training = False  # of this one alone: a part of it may learn already

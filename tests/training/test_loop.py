@@ -37,6 +37,23 @@ def test_training_stops_when_patience_is_over(tmp_path: Path, monkeypatch: pytes
     assert len(curves) == 4  # the third and the fourth were no better than the second
 
 
+def test_patience_looks_at_the_score_where_the_last_epoch_is_kept_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores, seen = iter([0.5, 0.4, 0.3, 0.9]), list[dict[str, torch.Tensor]]()
+
+    def validate(model: Any) -> dict[str, float]:
+        seen.append(toy.weights(model))
+        return {"answer/accuracy": next(scores)}
+
+    monkeypatch.setattr(toy, "validate", validate)
+    model, curves = toy.run(tmp_path, toy.settings(keep="last", patience=2))
+
+    assert len(curves) == 3
+    assert capsys.readouterr().err.count("best so far") == 1
+    assert all(torch.equal(seen[2][name], tensor) for name, tensor in toy.weights(model).items())
+
+
 def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"the loss is nan.*Lower training.lr"):
         toy.run(tmp_path, toy.settings(lr=1e30, warmup=0.0, clip_norm=None))
@@ -61,6 +78,13 @@ def test_factors_take_the_longest_start() -> None:
     assert value_of("encoders.image.stem", factors, 1.0) == 0.1
     assert value_of("encoders.text.words", factors, 1.0) == 0.5
     assert value_of("fusion.out", factors, 1.0) == 1.0
+
+
+def test_a_part_is_no_part_of_another_whose_name_goes_on() -> None:
+    factors = {"encoders.image": 0.5, "encoders.image.stages.1": 0.1}
+    assert value_of("encoders.image.stages.1.weight", factors, 1.0) == 0.1
+    assert value_of("encoders.image.stages.11.weight", factors, 1.0) == 0.5
+    assert value_of("encoders.image_b.stages.1.weight", factors, 1.0) == 1.0
 
 
 def test_layer_decay_falls_from_the_last_stage_to_what_lies_before_the_first() -> None:

@@ -42,6 +42,17 @@ def test_a_frozen_part_stops_learning_and_its_dropout_rests() -> None:
     assert model.encoder("sequence").training
 
 
+def test_a_part_that_learns_inside_one_that_rests_trains_as_a_whole() -> None:
+    model = assemble(toy.PLAN, toy_modalities(), seed=0, plugins=toy_plugins()).train()
+    inner = next(name for name, _ in model.named_parameters() if name.startswith("encoders.vector.stages."))
+    part = ".".join(inner.split(".")[:4])
+
+    Thawing(model, thaw={"encoders.vector": 3, part: 1}, freeze={}).enter(0)
+
+    assert all(module.training for module in model.get_submodule(part).modules())
+    assert not model.encoder("vector").training
+
+
 def test_a_part_that_is_not_there_is_told() -> None:
     model = assemble(toy.PLAN, toy_modalities(), seed=0, plugins=toy_plugins())
     with pytest.raises(ConfigError, match=r"training.thaw names 'encoders.picture'.*Parts: .*encoders.vector"):
@@ -55,6 +66,14 @@ def test_the_mean_is_that_of_the_last_epochs(tmp_path: Path, monkeypatch: pytest
     assert len(ends) == 4
     for name, value in toy.weights(mean).items():
         torch.testing.assert_close(value, torch.stack([end[name] for end in ends[1:]]).mean(0))
+
+
+def test_the_mean_of_more_epochs_than_there_are_is_that_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends, real = list[dict[str, torch.Tensor]](), toy.validate
+    monkeypatch.setattr(toy, "validate", lambda model: (ends.append(toy.weights(model)), real(model))[1])
+    mean, _ = toy.run(tmp_path, toy.settings(epochs=2, keep="mean", mean_of=3))
+    for name, value in toy.weights(mean).items():
+        torch.testing.assert_close(value, torch.stack([end[name] for end in ends]).mean(0))
 
 
 def test_folding_in_gives_the_mean() -> None:
