@@ -1,5 +1,6 @@
 """Weights as safetensors: nothing unpickles, equal weights are equal bytes."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,15 @@ def state_of(module: nn.Module) -> dict[str, Tensor]:
         if tensor.numel() == 0 or seen.setdefault(key, name) == name:
             kept[name] = tensor.detach()
     return kept
+
+
+def digest_of(module: nn.Module, *, of: bytes = b"") -> str:
+    """Of the names and values of its weights, 64 signs of hexadecimal. of: what else they shall depend on."""
+    digest = hashlib.sha256(of)
+    for name, tensor in sorted(state_of(module).items()):
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_state(module: nn.Module, state: Mapping[str, Tensor], *, what: str) -> None:

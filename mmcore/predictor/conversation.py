@@ -26,7 +26,7 @@ class Conversation:
         """given: cells that all questions are about. Raises ConfigError where it is not clear where a question goes."""
         self._predictor, self._given, self._base = predictor, dict(given), base
         self._turns = list[tuple[str, str]]()
-        named = {predictor.columns.get(name, name) for name in given}
+        named = {field for name in given for field in predictor.columns.get(name, (name,))}
         free = [name for name in predictor.inputs if name not in named and _is_text(predictor.modalities[name])]
         talks = [name for name in predictor.written if predictor.modalities[name].talks]
         written = [name for name in predictor.written if name not in named]

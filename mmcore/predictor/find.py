@@ -51,7 +51,7 @@ class Finder:
         line each for a field of texts. Raises DataError where the query or the place cannot be read.
         """
         ((field, cell),) = query.items()
-        field = self._predictor.columns.get(field, field)
+        field = next((name for name in self._predictor.columns.get(field, ()) if name in self.fields), field)
         if field not in self.fields:
             raise ConfigError(f"{field!r} is not what this model aligns: ask by {listing(self.fields)}.")
         wanted = next(name for name in self.fields if name != field)

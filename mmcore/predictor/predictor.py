@@ -1,6 +1,5 @@
 """A model folder that answers: raw cells in, what its tasks say out. No DVC, no Prefect, no Hydra, no hub."""
 
-import hashlib
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +22,7 @@ from mmcore.model.decode import Told
 from mmcore.model.folder import Saved, load_model
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.prepare import prepare
-from mmcore.model.weights import state_of
+from mmcore.model.weights import digest_of
 from mmcore.registry.plugins import Plugins
 
 Answer = dict[str, Any]
@@ -76,11 +75,7 @@ class Predictor:
     @cached_property
     def digest(self) -> str:
         """Of the weights and of what made them: equal models have equal ones."""
-        digest = hashlib.sha256(json_text(self._saved.about).encode())
-        for name, tensor in sorted(state_of(self._model).items()):
-            digest.update(name.encode())
-            digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()[:24]
+        return digest_of(self._model, of=json_text(self._saved.about).encode())[:24]
 
     def write_with(self, **changed: Any) -> None:
         """Change how texts are written from now on: settings of `Writing`, for every task that writes."""
@@ -89,20 +84,27 @@ class Predictor:
                 task.writing = replace(task.writing, **changed)
 
     @property
-    def columns(self) -> dict[str, str]:
-        """The names that a row may use, fields' own and their columns in training -> the field that is meant."""
-        fields = self._saved.modalities
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """The names that a row may use, fields' own and their columns in training -> the fields that are meant.
+
+        A column that fields have alone means them, and those that are called so; else the field that it is a part of.
+        """
+        fields, names = self._saved.modalities, dict[str, tuple[str, ...]]()
         columns = {field: names_of(self._saved.columns.get(field, field)) for field in fields}
-        by_many_first = sorted(fields, key=lambda field: -len(columns[field]))  # a field's only column is its own
-        names = {name: field for field in by_many_first for name in columns[field]}
-        return {**names, **{field: field for field in fields}}
+        for field in sorted(fields):
+            for name in columns[field] if len(columns[field]) > 1 else ():
+                names.setdefault(name, (field,))
+        alone = [(columns[field][0], field) for field in sorted(fields) if len(columns[field]) == 1]
+        for name in dict.fromkeys(name for name, _ in alone):
+            names[name] = tuple(field for column, field in alone if column == name)
+        return {**names, **{field: (field,) for field in fields if field not in names}}
 
     def lacking(self, names: Collection[str]) -> list[str]:
         """What a row with these names does not say: inputs, and columns of inputs that it has in part."""
         found = list[str]()
         for field in self.inputs:
             columns = names_of(self._saved.columns.get(field, field))
-            if field not in names:
+            if field not in names or field not in self.columns[field]:
                 absent = [name for name in columns if name not in names]
                 found += [field] if len(absent) == len(columns) else absent
         return found
@@ -164,11 +166,13 @@ class Predictor:
                 raise DataError(
                     f"the model has no field {name!r}.{near_miss(name, known)} It looks at: {listing(self.inputs)}."
                 )
-            field = known[name]
-            if field in cells:
-                raise DataError(f"{field!r} is given twice: by its own name and as {self._saved.columns[field]!r}.")
-            if cell is not None and field in self._model.owners:  # a target that is known already is not looked at
-                cells[field] = cell
+            for field in known[name]:
+                if len(known[name]) > 1 and field != name and field in row:
+                    continue  # of fields that share a column, one may be given by itself
+                if field in cells:
+                    raise DataError(f"{field!r} is given twice: by its own name and as {self._saved.columns[field]!r}.")
+                if cell is not None and field in self._model.owners:  # a target that is known already is not looked at
+                    cells[field] = cell
         if not cells and self.inputs:
             raise DataError(f"nothing to look at: give at least one of {listing(self.inputs)}.")
         return cells

@@ -50,7 +50,7 @@ def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = 
     rows = list(source.rows())
     if not rows:
         raise DataError("the table has no rows.", path=path)
-    known = {column: field for column, field in predictor.columns.items() if _asked(predictor, field)}
+    known = {name for name, fields in predictor.columns.items() if any(_asked(predictor, field) for field in fields)}
     asked = [{name: cell for name, cell in row.items() if name in known} for row in rows]
     told, errors = list[Mapping[str, Any]](), 0
     for row, answers in zip(rows, predictor.predict_each(asked, source.base), strict=True):
@@ -97,7 +97,7 @@ def as_lines(told: Told) -> str:
 def _missing(predictor: Predictor, columns: Sequence[str], path: Path) -> list[str]:
     """What has no column. Raises DataError where one seems misspelt, or all inputs are missing."""
     known, missing = predictor.columns, predictor.lacking(columns)
-    wanted = [*missing, *(name for name, field in known.items() if field in missing)]
+    wanted = [*missing, *(name for name, fields in known.items() if set(fields) & set(missing))]
     for column in columns:
         hint = near_miss(column, wanted) if column not in known else ""
         if hint:

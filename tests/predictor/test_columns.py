@@ -8,18 +8,20 @@ from mmcore.predictor import Predictor
 from mmcore.testing.toys import toy_plugins
 
 
-@pytest.fixture(scope="module")
-def predictor(folder, tmp_path_factory):
-    saved, made = load_model(folder, plugins=toy_plugins()), tmp_path_factory.mktemp("several") / "model"
-    columns = {"vector": ("x", "y"), "sequence": "words", "label": "truth"}
+def with_columns(folder, made, **columns):
+    saved = load_model(folder, plugins=toy_plugins())
     save_model(made, saved.model, plan=saved.plan, modalities=saved.modalities, columns=columns, plugins=toy_plugins())
     return Predictor.load(made, toy_plugins())
 
 
+@pytest.fixture(scope="module")
+def predictor(folder, tmp_path_factory):
+    made = tmp_path_factory.mktemp("several") / "model"
+    return with_columns(folder, made, vector=("x", "y"), sequence="words", label="truth")
+
+
 def test_each_column_and_the_fields_own_name_mean_the_field(predictor):
-    assert {name: predictor.columns[name] for name in ("x", "y", "vector")} == dict.fromkeys(
-        ("x", "y", "vector"), "vector"
-    )
+    assert {predictor.columns[name] for name in ("x", "y", "vector")} == {("vector",)}
 
 
 def test_columns_reach_the_modality_as_one_object(predictor):
@@ -40,3 +42,22 @@ def test_what_a_table_lacks_is_told_column_by_column(predictor):
     assert predictor.lacking(["x", "words"]) == ["y"]
     assert predictor.lacking(["vector"]) == ["sequence"]
     assert predictor.lacking([]) == ["sequence", "vector"]
+
+
+def test_a_column_of_two_fields_is_given_to_both(folder, tmp_path):
+    found = with_columns(folder, tmp_path / "model", vector="it", sequence="it", label="truth")
+
+    assert found.columns["it"] == ("sequence", "vector")
+    assert found.lacking(["it"]) == []
+    assert found.predict([{"it": "1 2 3"}]) == found.predict([{"vector": "1 2 3", "sequence": "1 2 3"}])
+    assert found.predict([{"it": "1 2 3"}]) != found.predict([{"vector": "1 2 3"}])
+    assert found.predict([{"it": "1 2 3", "sequence": "2"}]) == found.predict([{"vector": "1 2 3", "sequence": "2"}])
+
+
+def test_a_column_that_is_called_as_another_field_means_those_that_have_it(folder, tmp_path):
+    found = with_columns(folder, tmp_path / "model", vector="numbers", sequence="vector", label="truth")
+
+    by_columns = found.predict([{"numbers": "1 2 3", "vector": "2"}])
+
+    assert by_columns == found.predict([{"numbers": "1 2 3", "sequence": "2"}])
+    assert found.lacking(["vector"]) == ["vector"]
