@@ -14,15 +14,16 @@ from mmcore.interfaces.field import Field
 class Features:
     """Collates arrays [N,D] of one width, as a modality would its own."""
 
-    def __init__(self, width: int) -> None:
-        self._width = width
+    def __init__(self, width: int, *, tokens: int = 1) -> None:
+        """tokens: how many N are where no sample has the field."""
+        self._width, self._tokens = width, tokens
 
     def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
         """values [B,N,D] float32, mask [B,N]; None where all have as many tokens."""
         if isinstance(arrays, Block) and arrays.whole.size:
             return Field(torch.from_numpy(arrays.whole).float(), torch.ones(len(arrays), dtype=torch.bool))
         lengths = torch.tensor([0 if array is None else len(array) for array in arrays])
-        longest = max(1, int(lengths.max()))
+        longest = int(lengths.max()) or self._tokens
         values = torch.zeros(len(arrays), longest, self._width)
         for number, array in enumerate(arrays):
             if array is not None:

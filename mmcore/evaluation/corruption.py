@@ -21,12 +21,11 @@ def under_corruption(
 ) -> Scores:
     """`task/metric/under/FIELD/KIND/STRENGTH`: each input damaged alone, in every way its modality knows.
 
-    batches: gives the judged rows from the start. modalities: those of the fields that arrive raw. A strength of 0 is
-    the undamaged score and not computed again.
+    batches: gives the judged rows from the start, every input as its modality stored it. A strength of 0 is the
+    undamaged score and not computed again.
     """
     found = Scores()
-    fields = [name for name in model.owners if name in modalities and name not in model.generated]
-    for name in fields:
+    for name in sorted(set(model.owners) - model.generated):
         for kind in modalities[name].corruptions:
             for strength in strengths:
                 worse = _worse(batches(), name, modalities[name], kind=kind, strength=strength, seed=seed)

@@ -23,7 +23,10 @@ class Cached:
     """A field whose batches hold what the encoder's last stage would give: values [B,N,D], mask [B,N]."""
 
     grid: tuple[int, ...] | None = None
+    """That of every full row; None where rows have none or differ."""
     causal: bool = False
+    weights: str | None = None
+    """The digest of the encoder that gave them; None where an older mmcore wrote them."""
 
     def tokens(self, field: Field) -> Tokens:
         """The field as the tokens of a finished run."""

@@ -20,7 +20,7 @@ from mmcore.evaluation.score import Scores, score, with_intervals
 from mmcore.evaluation.settings import EvaluationSettings
 from mmcore.evaluation.slices import score_slices
 from mmcore.interfaces.field import Batch
-from mmcore.model.folder import load_model
+from mmcore.model.folder import Saved, load_model
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.registry.plugins import Plugins, installed
 from mmcore.stages.inputs import Inputs, open_inputs
@@ -45,10 +45,8 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     scores |= score_slices(saved.model, judged, Manifest.read(paths.manifest).slices, settings)
     if settings.without and len(saved.model.owners) > 1:
         scores |= _taken_away(saved.model, inputs, settings)
-    scores |= under_corruption(
-        saved.model, lambda: _batches(inputs, settings), modalities=inputs.raw, strengths=settings.corrupt,
-        seed=settings.seed,
-    )  # fmt: skip
+    if settings.corrupt:
+        scores |= _corrupted(saved, params, paths)
     write_json(
         paths.metrics, {**_counts(paths, inputs), **_floors(paths), **scores, "split": settings.split, "n": rows}
     )
@@ -70,6 +68,19 @@ def _taken_away(model: MultimodalModel, inputs: Inputs, settings: EvaluationSett
         )
         scores = score(model, lacking).items()  # a task whose target is gone has no rows to be scored on
         found |= {f"{key}/without/{name}": value for key, value in scores if not math.isnan(value)}
+    return found
+
+
+def _corrupted(saved: Saved, params: Params, paths: Paths) -> Scores:
+    """Scores under growing corruption; what is damaged must go through its encoder, so no stored features are used."""
+    settings = params.get("evaluation", EvaluationSettings)
+    inputs = open_inputs(params.fields(), paths, modalities=saved.modalities, model=saved.model, features=False)
+    stored, saved.model.cached = saved.model.cached, {}
+    found = under_corruption(
+        saved.model, lambda: _batches(inputs, settings), modalities=inputs.raw, strengths=settings.corrupt,
+        seed=settings.seed,
+    )  # fmt: skip
+    saved.model.cached = stored
     return found
 
 

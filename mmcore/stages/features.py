@@ -1,5 +1,8 @@
 """features@FIELD: what a frozen encoder makes of every distinct cell, computed once where that changes nothing."""
 
+from math import prod
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -14,6 +17,7 @@ from mmcore.interfaces.modality import Modality
 from mmcore.model.features import encode_batch, why_not_cached
 from mmcore.model.folder import load_modality
 from mmcore.model.seeds import seeded
+from mmcore.model.weights import digest_of
 from mmcore.registry.plugins import Plugins, installed
 from mmcore.runtime.progress import track
 from mmcore.stages.paths import Paths
@@ -47,8 +51,11 @@ def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = N
 
 
 def _compute(encoder: Encoder, modality: Modality, cells: Store, writer: StoreWriter) -> dict[str, object]:
-    """Every distinct cell through the encoder; the index of rows stays as it is."""
-    layout: dict[str, object] = {"grid": None, "causal": False}
+    """Every distinct cell through the encoder; the index of rows stays as it is.
+
+    Returns what is common to all: `grid` (None where a cell has not all of it, or another), `causal`, and `weights`.
+    """
+    grids, layout = set[tuple[int, ...] | None](), dict[str, Any]()
     slots = cells.slots
     first = np.unique(slots[slots >= 0], return_index=True)[1]
     rows = np.flatnonzero(slots >= 0)[first]  # one row for each slot, in the order of slots
@@ -56,7 +63,10 @@ def _compute(encoder: Encoder, modality: Modality, cells: Store, writer: StoreWr
     for part in track(parts, len(parts), what="features"):
         field = modality.prepare(modality.collate(cells.take(part)))
         arrays, layout = encode_batch(encoder, field)
+        whole = layout["grid"] is not None and all(len(array) == prod(layout["grid"]) for array in arrays)
+        grids.add(tuple(layout["grid"]) if whole else None)
         for array in arrays:
             writer.add(np.ascontiguousarray(array))
     writer.finish(slots)
-    return layout
+    grid = grids.pop() if len(grids) == 1 else None
+    return {"causal": False, **layout, "grid": grid, "weights": digest_of(encoder)}

@@ -23,7 +23,7 @@ from mmcore.model.assemble import assemble
 from mmcore.model.folder import save_model
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.plan import ModelPlan
-from mmcore.model.weights import load_matching, load_state, load_tensors
+from mmcore.model.weights import digest_of, load_matching, load_state, load_tensors
 from mmcore.registry.plugins import Plugins
 from mmcore.runtime.fabric import Fabric, launch
 from mmcore.runtime.signals import catch_signals
@@ -80,6 +80,7 @@ def fit_model(
             print(f"{start} does not hold, or not in this shape: {shown}. These start from nothing.", flush=True)
     elif start is not None:
         load_state(model, load_tensors(start), what=str(start))
+    check_features(model, inputs)
     model.cached = inputs.cached
     rows = inputs.dataset.rows("train")
     shares = None if settings.balance is None else _shares(inputs, rows, settings.balance)
@@ -111,6 +112,16 @@ def fit_model(
     )  # fmt: skip
     settle_at_last(model, inputs, batch_size=4 * settings.batch_size, fabric=fabric)
     return curves
+
+
+def check_features(model: MultimodalModel, inputs: Inputs) -> None:
+    """Raise ConfigError where stored features are those of an encoder with other weights than the model has."""
+    for name, cached in inputs.cached.items():
+        if cached.weights is not None and cached.weights != digest_of(model.encoder(name)):
+            raise ConfigError(
+                f"fields.{name} is frozen, and its stored features are those of a fresh encoder, but the model that "
+                f"this training starts from has other weights there. Set fields.{name}.features to off."
+            )
 
 
 def fit_and_save(

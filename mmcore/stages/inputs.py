@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 
 from mmcore.config.fields import FieldSettings
 from mmcore.config.params import Params
@@ -74,17 +75,23 @@ def load_modalities(fields: Mapping[str, FieldSettings], paths: Paths, plugins: 
 
 
 def open_inputs(
-    fields: Mapping[str, FieldSettings], paths: Paths, *, modalities: Mapping[str, Modality], model: MultimodalModel
+    fields: Mapping[str, FieldSettings],
+    paths: Paths,
+    *,
+    modalities: Mapping[str, Modality],
+    model: MultimodalModel,
+    features: bool = True,
 ) -> Inputs:
-    """The prepared data of the fields that `model` and its tasks look at.
+    """The prepared data of the fields that `model` and its tasks look at. features: False: none is taken as features.
 
     Raises BuildError where a field says `features: on` and its features cannot be used, with the reason.
     """
-    cached = {name: found for name in model.owners if (found := _cached(name, fields[name], paths, model)) is not None}
+    stored = {name: _cached(name, fields[name], paths, model) for name in model.owners} if features else {}
+    cached = {name: found for name, found in stored.items() if found is not None}
     readers: dict[str, Collates] = dict(modalities)
     stores = {name: paths.store(name) for name in modalities}
-    for name in cached:
-        readers[name] = Features(model.encoder(name).widths[-1])
+    for name, found in cached.items():
+        readers[name] = Features(model.encoder(name).widths[-1], tokens=prod(found.grid or (1,)))
         stores[name] = paths.features(name) / "store"
     dataset = Dataset.open(readers, stores, manifest=paths.manifest, quarantine=paths.quarantine)
     return Inputs(dataset, modalities, cached)
@@ -96,7 +103,7 @@ def _cached(name: str, field: FieldSettings, paths: Paths, model: MultimodalMode
     if name in model.generated:
         why = "a task writes it, token by token"
     if why is None:
-        return Cached(None if about["grid"] is None else tuple(about["grid"]), about["causal"])
+        return Cached(None if about["grid"] is None else tuple(about["grid"]), about["causal"], about.get("weights"))
     if field.features == "on":
         raise BuildError(f"fields.{name}.features is on, but {why}. Set it to auto, or mend that.")
     return None

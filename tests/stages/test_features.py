@@ -5,15 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from mmcore.config.params import Params
+from mmcore.config.pretrain import CHAMPION
+from mmcore.data.features import Features
 from mmcore.data.manifest import Manifest
-from mmcore.errors import BuildError
+from mmcore.data.store import Store
+from mmcore.errors import BuildError, ConfigError
 from mmcore.evaluation.predict import predict
 from mmcore.model.assemble import assemble
+from mmcore.model.folder import save_model
+from mmcore.model.multimodal import Cached
 from mmcore.registry.plugins import installed
-from mmcore.stages import encode, features, fit, ingest, join
+from mmcore.stages import encode, evaluate, features, fit, ingest, join, train
 from mmcore.stages.inputs import load_modalities, open_inputs, plan_of
 from mmcore.stages.paths import Paths
 
@@ -109,3 +115,68 @@ def test_a_finished_run_cannot_go_on(project: tuple[Params, Paths]) -> None:
     assert torch.equal(run.finish().values, run.own.values)
     with pytest.raises(BuildError, match=r"cannot advance 1 from stage 1: its features are cached"):
         run.advance()
+
+
+def test_features_of_another_encoder_than_the_one_that_a_training_starts_from_are_refused(
+    project: tuple[Params, Paths],
+) -> None:
+    params, paths = project
+    plan, modalities = plan_of(params), load_modalities(params.fields(), paths, installed())
+    params.values["training"] |= {"start_from": "champion", "epochs": 1, "device": "cpu"}
+    params.values |= {"model": {}, "pretrain": {}}
+    params = Params(params.values, tuple(params.values))
+
+    save_model(paths.root / CHAMPION, assemble(plan, modalities, seed=0), plan=plan, modalities=modalities, columns={})
+    train.run(params, paths)
+    save_model(paths.root / CHAMPION, assemble(plan, modalities, seed=1), plan=plan, modalities=modalities, columns={})
+    with pytest.raises(ConfigError, match=r"fields\.words is frozen.*Set fields\.words\.features to off"):
+        train.run(params, paths)
+
+
+def test_a_frozen_field_is_damaged_like_any_other(project: tuple[Params, Paths]) -> None:
+    params, paths = project
+    params.values["training"] |= {"epochs": 1, "device": "cpu"}
+    params.values |= {"model": {}, "pretrain": {}, "evaluation": {"corrupt": [0.9], "resamples": 0}}
+    params = Params(params.values, tuple(params.values))
+    train.run(params, paths)
+
+    evaluate.run(params, paths)
+
+    scores = json.loads(paths.metrics.read_text())
+    assert "answer/cross_entropy/under/words/masked/0.9" in scores
+    assert scores["answer/cross_entropy/under/words/masked/0.9"] != scores["answer/cross_entropy"]
+
+
+@pytest.mark.parametrize(("rows", "grid"), [([6, 6], (2, 3)), ([6, None], (2, 3)), ([None, None], (2, 3))])
+def test_features_on_a_grid_keep_it_where_no_sample_has_the_field_too(
+    rows: list[int | None], grid: tuple[int, int]
+) -> None:
+    arrays = [None if length is None else np.ones((length, 4), np.float32) for length in rows]
+    field = Features(4, tokens=6).collate(arrays)
+    assert Cached(grid).tokens(field).grid == grid
+
+
+def test_cells_with_unlike_grids_have_none_in_common(tmp_path: Path) -> None:
+    rate = 8000
+    for name, seconds in (("a", 0.3), ("b", 0.3), ("c", 0.6)):
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * np.sin(np.arange(int(rate * seconds))), rate)
+    (tmp_path / "table.csv").write_text("sound,label\na.wav,x\nb.wav,y\nc.wav,x\n")
+    source = {"name": "table", "path": str(tmp_path / "table.csv")}
+    sound = field("audio", column="sound", encoder={"name": "audio-cnn"}, frozen=True) | {"fit": ["sound"]}
+    values = {
+        "data": {"source": source, "code": "", "watch": "", "split": {"validation": 0.0, "test": 0.0}, "max_broken": 0},
+        "fields": {"sound": sound, "label": field("category", column="label") | {"fit": ["label"]}},
+        "training": {"seed": 0, "threads": 1},
+    }
+    params, paths = Params(values, tuple(values)), Paths(tmp_path)
+    ingest.run(params, paths)
+    for stage in (fit, encode, features):
+        stage.run(params, paths, field="sound")
+
+    about = json.loads((paths.features("sound") / "features.json").read_text())
+    store = Store(paths.features("sound") / "store")
+
+    assert about["cached"]
+    assert about["grid"] is None
+    for row in range(3):  # as the last batch of an epoch may be: one sound, whose tokens are not as many as the others'
+        assert Cached(about["grid"]).tokens(Features(store[row].shape[1]).collate([store[row].copy()])).length > 0
