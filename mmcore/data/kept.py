@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,10 @@ class Kept:
         """folder: made when the first shard is kept; what is damaged in it is passed over. grows: False only looks."""
         self._folder, self._grows = folder, grows
         self._places: dict[str, tuple[KeptShard, int]] = {}
-        for path in sorted(folder.glob("*.json")):
-            shard = _opened(path)
-            if shard is not None:
-                self._places |= {cell: (shard, index) for index, cell in enumerate(shard.cells)}
+        with ThreadPool(len(os.sched_getaffinity(0))) as pool:  # a digest of each: they are made side by side
+            for shard in pool.imap(_opened, sorted(folder.glob("*.json"))):
+                if shard is not None:
+                    self._places |= {cell: (shard, index) for index, cell in enumerate(shard.cells)}
 
     def find(self, cell: str) -> tuple[KeptShard, int] | None:
         """The array that was read from a cell of this digest: its shard and its place there."""
