@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mmcore.config.agree import disagreements
+from mmcore.config.derive import derive
+from mmcore.config.document import differences
 from mmcore.config.fields import FieldSettings
 from mmcore.config.params import Params
 from mmcore.config.sections import SECTIONS
@@ -15,6 +17,10 @@ from mmcore.errors import ConfigError, MmcoreError, listing, near_miss
 from mmcore.interfaces.settings import FieldName, PluginOf
 from mmcore.registry.plugins import Plugins
 from mmcore.registry.settings import Part, Setting, settings_of
+
+FOLLOWS = {"repeats": "repeats.seeds, repeats.folds, repeats.stratify and training.seed",
+           "pretrain": "pretrain.training and training"}  # fmt: skip
+"""Sections that hold keys which nobody chooses, and what those follow from."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +41,19 @@ def check(root: Path, *, plugins: Plugins) -> Checked:
         raise ConfigError("There is no params.yaml here. Run `mm compose` to write it.")
     current = read_current(root / "params.yaml")
     faults = list(faults_of(current.values, plugins))
+    faults += [] if faults else stale(current.values, root, plugins)
     try:
         return Checked(tuple(faults), edits(current, root, plugins=plugins))
     except MmcoreError as error:
         return Checked((*faults, f"its choices cannot be composed any more: {error}"), {})
+
+
+def stale(values: Mapping[str, Any], root: Path, plugins: Plugins) -> Iterator[str]:
+    """What follows from other keys and does not any more, since those were changed by hand."""
+    derived = derive(values, root=root, plugins=plugins)
+    for section, sources in FOLLOWS.items():
+        for key in differences({section: derived[section]}, {section: values[section]}):
+            yield f"{key} is not what {sources} give. Name what you changed as a choice: mm compose KEY=VALUE."
 
 
 def faults_of(values: Mapping[str, Any], plugins: Plugins) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Cross-validation: the rows that a model may learn from, cut into folds."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,8 +19,10 @@ def in_folds(manifest: Manifest, *, fold: int, folds: int, seed: int, stratify: 
     """The same rows with splits of their own: this fold is the test split, of the rest a share is validation.
 
     A group is never divided, and the manifest's test rows are in no fold. stratify: the field whose values are spread
-    evenly. Raises ConfigError where there are fewer groups than folds.
+    evenly. Raises ConfigError where there are fewer groups than folds, or no value often enough to be in each.
     """
+    if folds < 2:
+        raise ConfigError("repeats.folds is 1: with one part left out nothing is left. Set 2 or more, or 0 for none.")
     splits, groups = manifest.splits, np.array(manifest.groups, dtype=object)
     usable = np.flatnonzero(splits != "test")
     if len(set(groups[usable])) < folds:
@@ -27,10 +30,21 @@ def in_folds(manifest: Manifest, *, fold: int, folds: int, seed: int, stratify: 
             f"repeats.folds is {folds}, but there are only {len(set(groups[usable]))} groups of training rows."
         )
     labels = None if stratify is None else _labels(manifest.cells(stratify))[usable]
+    if labels is not None and max(Counter(labels.tolist()).values()) < folds:
+        raise ConfigError(
+            f"repeats.stratify is {stratify!r}, but none of its values is in as many rows as there are folds "
+            f"({folds}): it takes a field of few values. Name another, or set it to null."
+        )
     part = _part(groups[usable], labels, fold=fold, folds=folds, seed=seed)
     rest = usable[~part]
     kept = 1 / SHARE_OF_VALIDATION
-    inner = _part(groups[rest], None, fold=0, folds=min(round(kept), len(set(groups[rest]))), seed=seed)
+    parts = min(round(kept), len(set(groups[rest])))
+    if parts < 2:
+        raise ConfigError(
+            f"repeats.folds is {folds}, which leaves training rows of one group: none is left to validate on. Set more "
+            "folds, or give data.group a column with more groups."
+        )
+    inner = _part(groups[rest], None, fold=0, folds=parts, seed=seed)
     found = np.full(len(manifest), UNUSED, dtype=object)
     found[usable[part]], found[rest[inner]], found[rest[~inner]] = "test", "validation", "train"
     return manifest.with_splits(found)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmcore.evaluation.intervals import resampled
+from mmcore.evaluation.intervals import resampled, scorer
 from mmcore.evaluation.predict import Judged, pick
 from mmcore.interfaces.metric import Metric, Table
 
@@ -114,11 +114,13 @@ def _of_tables(sides: tuple[Side, Side], *, sign: float, group: np.ndarray, boot
         return None
     drawn = [
         resampled(
-            side.metric, side.predictions, side.truth, member=member, resamples=bootstrap.enough,
+            scorer(side.metric, side.predictions, side.truth),
+            member=member,
+            resamples=bootstrap.enough,
             generator=np.random.default_rng(bootstrap.seed),
         )
         for side in sides
-    ]  # fmt: skip
+    ]
     samples = sign * (drawn[1] - drawn[0])
     samples = samples[~np.isnan(samples)]
     return _paired(scores[0], scores[1], gain, samples, groups, bootstrap.confidence) if len(samples) > 1 else None

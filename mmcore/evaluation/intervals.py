@@ -2,9 +2,11 @@
 
 Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile intervals). Groups are drawn, not
 rows: ten questions about one image are not ten independent observations. Where every row is right, or every row is
-wrong, all resamples are equal and would say "certain"; the score interval does not (Wilson, 1927, with n = groups).
+wrong, all resamples are equal and would say "certain"; the score interval does not (Wilson, 1927, with n = groups). It
+stands in for scores that are no mean over rows too, where every resample has 0 or 1.
 """
 
+from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
@@ -38,17 +40,23 @@ def interval(
     if groups < 2:
         return float("nan"), float("nan")
     generator = np.random.default_rng(seed)
-    if by_row is not None and np.isin(by_row, (0, 1)).all() and by_row.min() == by_row.max():
-        return _all_alike(bool(by_row[0]), groups=groups, confidence=confidence)
     if by_row is not None:
+        score = float(by_row.mean())
         scores = _fast(by_row, member, groups=groups, resamples=resamples, generator=generator)
+        alike = bool(np.isin(by_row, (0, 1)).all() and by_row.min() == by_row.max())
     else:
-        scores = resampled(metric, predictions, truth, member=member, resamples=resamples, generator=generator)
+        score_of = scorer(metric, predictions, truth)
+        score = score_of(np.arange(len(member)))
+        scores = resampled(score_of, member=member, resamples=resamples, generator=generator)
+        alike = bool(scores[0] in (0, 1) and (scores == scores[0]).all())
+    if alike:
+        return _all_alike(bool(score), groups=groups, confidence=confidence)
     if np.isnan(scores).all():
         return float("nan"), float("nan")
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(scores, [tail, 1 - tail])
-    return float(low), float(high)
+    # Resamples of what is never negative (a calibration error) lie above it: what was measured is within all the same.
+    return float(np.fmin(low, score)), float(np.fmax(high, score))
 
 
 def _all_alike(right: bool, *, groups: int, confidence: float) -> tuple[float, float]:
@@ -68,17 +76,18 @@ def _fast(
     return means
 
 
+def scorer(metric: Metric, predictions: Table, truth: Table) -> Callable[[np.ndarray], float]:
+    """Numbers of rows -> the score of those alone; what is costly is done once, here."""
+    digest = metric.digest(predictions, truth)
+    if digest is None:
+        return lambda rows: metric(pick(predictions, rows), pick(truth, rows))
+    return lambda rows: metric.of(pick(digest, rows))
+
+
 def resampled(
-    metric: Metric,
-    predictions: Table,
-    truth: Table,
-    *,
-    member: np.ndarray,
-    resamples: int,
-    generator: np.random.Generator,
+    score_of: Callable[[np.ndarray], float], *, member: np.ndarray, resamples: int, generator: np.random.Generator
 ) -> np.ndarray:
     """The score of so many samples of groups. member: [rows] the number of each row's group, from 0 without a gap."""
-    digest = metric.digest(predictions, truth)
     order = np.argsort(member, kind="stable")
     sizes = np.bincount(member)
     starts = np.cumsum(sizes) - sizes
@@ -88,8 +97,5 @@ def resampled(
         counts = sizes[drawn]
         # Where each group's rows begin among those drawn, so that the n-th of them is the n-th after its start.
         places = np.arange(counts.sum()) + np.repeat(starts[drawn] - np.cumsum(counts) + counts, counts)
-        rows = order[places]
-        scores[n] = (
-            metric(pick(predictions, rows), pick(truth, rows)) if digest is None else metric.of(pick(digest, rows))
-        )
+        scores[n] = score_of(order[places])
     return scores

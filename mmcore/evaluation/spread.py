@@ -59,15 +59,18 @@ def _spread(values: np.ndarray, weights: np.ndarray | None, confidence: float) -
 def difference(
     ours: Sequence[float], theirs: Sequence[float], *, confidence: float
 ) -> tuple[float, float, float] | None:
-    """Difference of two means with its interval (Welch's t: the two may vary by different amounts); None where one of
-    them has fewer than two runs. What the interval covers is the chance between runs, not the choice of rows."""
+    """Difference of two means with its interval (Welch's t: the two may vary by different amounts).
+
+    None where one of them has fewer than two runs, or where none differs from another: few rows give the same score by
+    chance. What the interval covers is the chance between runs, not the choice of rows.
+    """
     one, other = np.array(ours), np.array(theirs)
     if min(len(one), len(other)) < 2:
         return None
-    found = float(one.mean() - other.mean())
     parts = np.array([values.var(ddof=1) / len(values) for values in (one, other)])
     if not parts.sum():
-        return found, found, found
+        return None
     freedom = parts.sum() ** 2 / sum(part**2 / (len(v) - 1) for part, v in zip(parts, (one, other), strict=True))
     half = float(stats.t.ppf((1 + confidence) / 2, freedom) * parts.sum() ** 0.5)
+    found = float(one.mean() - other.mean())
     return found, found - half, found + half

@@ -48,7 +48,7 @@ class Comparison:
         seeds = f"{len(self.winner)} seed{'s' * (len(self.winner) != 1)} each"
         by = f"{self.difference:+.4g} {self.key} on the {self.split} rows, {seeds}"
         if self.verdict == "one":
-            return f"{by}: with one run of each nobody can say whether that is chance."
+            return f"{by}: with one run of each, or runs that are all alike, nobody can say whether that is chance."
         by += f"; {100 * self.confidence:g} % interval {self.low:+.4g} to {self.high:+.4g}"
         return {
             "better": f"Better than the settings that were there: {by}.",

@@ -37,9 +37,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     saved = load_model(paths.model, plugins=plugins)
     inputs = open_inputs(params.fields(), paths, modalities=saved.modalities, model=saved.model)
     saved.model.cached = inputs.cached
-    rows = len(inputs.dataset.rows(settings.split))
-    if not rows:
-        raise DataError(f"the {settings.split} split has no rows: set data.split so that it has, or evaluation.split.")
+    rows = rows_of(inputs, settings.split)
     judged = predict(saved.model, _batches(inputs, settings), modalities=inputs.raw, write=settings.write)
     scores = with_intervals(saved.model, judged, settings)
     scores |= score_slices(saved.model, judged, Manifest.read(paths.manifest).slices, settings)
@@ -52,6 +50,14 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     )
     write_predictions(paths, judged)
     write_confusion(paths, judged)
+
+
+def rows_of(inputs: Inputs, split: str) -> int:
+    """How many rows are judged. Raises DataError where there is none."""
+    rows = len(inputs.dataset.rows(split))
+    if not rows:
+        raise DataError(f"the {split} split has no rows: set data.split so that it has, or evaluation.split.")
+    return rows
 
 
 def _batches(inputs: Inputs, settings: EvaluationSettings) -> Iterator[Batch]:

@@ -16,6 +16,7 @@ from mmcore.model.plan import ModelPlan
 from mmcore.registry.plugins import Plugins, installed
 from mmcore.runtime.fabric import Fabric
 from mmcore.runtime.signals import catch_signals
+from mmcore.stages.evaluate import rows_of
 from mmcore.stages.fingerprint import fingerprint
 from mmcore.stages.fitting import fit_model, launch_for
 from mmcore.stages.inputs import Inputs, load_modalities, open_inputs, plan_of
@@ -54,6 +55,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     modalities = load_modalities(params.fields(), paths, plugins)
     model = assemble(plan, modalities, seed=settings.seed, plugins=plugins)
     inputs = open_inputs(params.fields(), paths, modalities=modalities, model=model)
+    rows_of(inputs, params.get("evaluation", EvaluationSettings).split)
     found: dict[str, Scores | None] = {"majority": _majority(model, inputs, params)}
     fabric, done = launch_for(settings), list[Checkpoints]()
     for name in sorted(plan.encoders) if floors.alone and len(plan.encoders) > 1 else ():

@@ -11,6 +11,7 @@ from mmcore.config.repeats import RepeatSettings
 from mmcore.data.files import digest_of_folder
 from mmcore.data.folds import in_folds
 from mmcore.data.manifest import Manifest
+from mmcore.errors import ConfigError
 from mmcore.registry.plugins import Plugins, installed
 from mmcore.runtime.companions import is_first
 from mmcore.stages import encode, evaluate, features, fit, join, pretrain, train
@@ -30,9 +31,15 @@ def run(params: Params, paths: Paths, *, run: str, plugins: Plugins | None = Non
     """Write metrics.json, predictions.parquet and learning.csv into repeats/RUN.
 
     Works in a folder of its own beside the checkpoints, which goes when it is done; the model is not kept.
+    Raises ConfigError where it would be the training that is kept, once more.
     """
     plugins = plugins or installed()
     settings = params.get(f"repeats.runs.{run}", RepeatSettings)
+    if settings.fold is None and settings.seed == params.get("training.seed", int):
+        raise ConfigError(
+            f"repeats.runs.{run} has the seed of the model that is kept, so it would say nothing of chance. Where "
+            "training.seed was changed by hand, have the runs written anew: mm compose training.seed=..."
+        )
     seeded = params.with_value("training.seed", settings.seed)
     folder = f".mm/repeats/{run}"
     work = replace(paths, results=folder) if settings.fold is None else replace(paths, results=folder, prepared=folder)

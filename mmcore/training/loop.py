@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from mmcore.errors import ConfigError, Interrupted, TrainingError, listing
+from mmcore.errors import ConfigError, DataError, Interrupted, TrainingError, listing
 from mmcore.interfaces.field import Batch
 from mmcore.interfaces.modality import Modality
 from mmcore.model.multimodal import MultimodalModel
@@ -231,6 +231,12 @@ def _end_epoch(
                 f"training.monitor is {settings.monitor!r}, which no task gives. There are: {listing(row)}."
             )
         score = row[settings.monitor]
+        if math.isnan(score) and (settings.keep == "best" or settings.patience is not None):
+            raise DataError(
+                f"training.monitor is {settings.monitor!r}, which is no number on the validation rows: do any of them "
+                "have what it is judged by? Monitor another score, or set training.keep to last and training.patience "
+                "to null."
+            )
         best = _is_better(score, position.best_score, goal.better)
         if best:
             position.best_score, position.best_epoch = score, position.epoch

@@ -134,3 +134,13 @@ def test_a_plugin_that_does_not_import_is_a_fault(working):
 def test_without_a_file_it_is_said_what_to_do(project):
     with pytest.raises(ConfigError, match=r"There is no params.yaml here. Run `mm compose`"):
         check(project.root, plugins=project.plugins)
+
+
+def test_what_follows_from_an_edit_by_hand_and_was_not_edited_with_it_is_a_fault(working):
+    working.edit("repeats", "seeds", value=3)
+
+    (fault, *_) = check(working.root, plugins=working.plugins).faults
+
+    assert fault.startswith("repeats.runs")
+    assert "is not what repeats.seeds" in fault
+    assert "mm compose" in fault

@@ -58,3 +58,18 @@ def test_folds_are_a_function_of_the_seed() -> None:
 def test_more_folds_than_groups_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"repeats.folds is 9, but there are only 6 groups"):
         in_folds(manifest(rows=30, per_group=3), fold=0, folds=9, seed=0, stratify=None)
+
+
+def test_one_fold_leaves_nothing_to_learn_from() -> None:
+    with pytest.raises(ConfigError, match=r"repeats\.folds is 1"):
+        in_folds(manifest(), fold=0, folds=1, seed=0, stratify=None)
+
+
+def test_values_that_are_all_different_cannot_be_spread() -> None:
+    with pytest.raises(ConfigError, match=r"repeats.stratify is 'id', but none of its values"):
+        in_folds(manifest(), fold=0, folds=4, seed=0, stratify="id")
+
+
+def test_one_group_that_is_left_cannot_be_validated_on() -> None:
+    with pytest.raises(ConfigError, match="leaves training rows of one group"):
+        in_folds(manifest(rows=18, per_group=3), fold=0, folds=2, seed=0, stratify=None)

@@ -1,6 +1,7 @@
 """Intervals cover what they claim, and groups count, not rows."""
 
 import numpy as np
+import pytest
 
 from mmcore.evaluation.intervals import interval
 from mmcore.testing.toys.task import ToyAccuracy
@@ -110,3 +111,23 @@ def test_a_score_that_is_defined_on_no_sample_has_no_interval() -> None:
     tables = {"value": np.arange(10.0)}, {}
     low, high = interval(Never(digests=True), *tables, group=np.arange(10), confidence=0.95, resamples=20, seed=0)
     assert np.isnan([low, high]).all()
+
+
+def test_no_mistake_is_no_certainty_where_the_score_is_no_mean_over_rows_either() -> None:
+    assert bounds(np.ones(20), np.arange(20), Slow()) == bounds(np.ones(20), np.arange(20))
+
+
+def test_what_was_measured_lies_in_its_interval_where_resamples_lie_above_it() -> None:
+    class Apart(Median):
+        """How far the mean is from 0: of a sample farther than of all, where that is near 0."""
+
+        def __call__(self, predictions, targets):
+            return abs(float(predictions["value"].mean()))
+
+    value = np.random.default_rng(5).normal(size=400)
+    value -= value.mean()
+    low, high = interval(
+        Apart(digests=False), {"value": value}, {}, group=np.arange(400), confidence=0.95, resamples=200, seed=0
+    )
+    assert low == pytest.approx(0, abs=1e-12)
+    assert 0.05 < high < 0.2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmcore.evaluation.spread import over_folds, over_seeds
+from mmcore.evaluation.spread import difference, over_folds, over_seeds
 
 
 def test_the_interval_over_seeds_is_students() -> None:
@@ -20,3 +20,12 @@ def test_one_run_has_no_width_and_scores_that_a_run_lacks_are_left_out() -> None
     found = over_seeds({"a": {"t/m": 0.5, "t/k": 1.0}}, confidence=0.95)
     assert found["t/m"]["low"] == found["t/m"]["high"] == 0.5
     assert set(over_seeds({"a": {"t/m": 1.0, "t/k": 1.0}, "b": {"t/m": 1.0}}, confidence=0.95)) == {"t/m"}
+
+
+def test_runs_that_are_all_alike_say_nothing_of_chance() -> None:
+    assert difference([0.9] * 3, [0.85] * 3, confidence=0.95) is None
+    assert difference([0.9], [0.8, 0.7], confidence=0.95) is None
+    found = difference([0.9, 0.9, 0.9], [0.8, 0.7, 0.75], confidence=0.95)
+    assert found is not None
+    assert found[0] == pytest.approx(0.15)
+    assert found[1] < found[0] < found[2]

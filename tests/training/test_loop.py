@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmcore.errors import ConfigError, TrainingError
+from mmcore.errors import ConfigError, DataError, TrainingError
 from mmcore.training.curves import write_curves
 from mmcore.training.optimizer import build_optimizer, decayed, depths_of, lr_at
 from mmcore.training.parts import value_of
@@ -62,6 +62,18 @@ def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
 def test_a_monitor_that_no_task_gives_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"answer/acuracy.*There are: answer/accuracy"):
         toy.run(tmp_path, toy.settings(epochs=1, monitor="answer/acuracy"))
+
+
+def test_a_monitor_that_is_no_number_on_the_validation_rows_is_told_and_may_be_where_it_decides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toy, "validate", lambda model: {"answer/accuracy": float("nan")})
+    with pytest.raises(DataError, match=r"no number on the validation rows.*training.keep to last"):
+        toy.run(tmp_path / "best", toy.settings(epochs=2))
+    with pytest.raises(DataError, match="no number on the validation rows"):
+        toy.run(tmp_path / "patient", toy.settings(epochs=2, keep="last", patience=1))
+    _, curves = toy.run(tmp_path / "last", toy.settings(epochs=2, keep="last"))
+    assert len(curves) == 2
 
 
 def test_the_learning_rate_rises_and_falls_by_the_step_alone() -> None:
