@@ -1,11 +1,12 @@
 """What params.yaml says that nobody chooses: shared fits, and where the code lies, for DVC to watch."""
 
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+from mmcore.config.fields import CODE_OF_THE_CORE
 from mmcore.config.pretrain import planned_pretrain
 from mmcore.config.repeats import RepeatsSettings, planned
 from mmcore.config.sections import plain
@@ -14,8 +15,8 @@ from mmcore.registry.origin import package_record, watched_code
 from mmcore.registry.plugins import Plugins, package_of
 from mmcore.registry.settings import Part, coerce
 
-CODE_OF_THE_CORE = "mmcore/data"
-"""Stands for the code of a plugin from outside, which DVC cannot watch: every stage that asks depends on it anyway."""
+FILES = 2
+"""How many files that a part's settings name DVC watches: dvc.yaml has a line for each."""
 
 SHARED = ("modality", "encoder", "frozen")
 """What a field that is `like` another takes from it."""
@@ -26,7 +27,7 @@ Origin = Callable[[EntryPoint, Path], tuple[str, dict[str, Any] | None]]
 
 
 def derive(tree: Mapping[str, Any], *, root: Path, plugins: Plugins, origin: Origin | None = None) -> dict[str, Any]:
-    """The tree with `like` carried out and `fit`, `code`, `watch` and `package` filled in. Changes nothing given.
+    """The tree with `like` carried out and `fit`, `code`, `watch`, `package`, files filled in. Changes nothing given.
 
     origin: where code lies, for who has looked already; None: look now.
     """
@@ -38,6 +39,8 @@ def derive(tree: Mapping[str, Any], *, root: Path, plugins: Plugins, origin: Ori
         part = _named(field["modality"], f"fields.{name}.modality")
         field["fit"] = sorted({first} | {other for other, its in fields.items() if its["like"] == first})
         field["code"], field["package"] = found(plugins.modality.point(part), root)
+        for kind in ("modality", "encoder"):
+            field[f"{kind}_files"] = files_of(field[kind], root, where=f"fields.{name}.{kind}")
         if isinstance(field["encoder"], Mapping):
             encoder = _named(field["encoder"], f"fields.{name}.encoder")
             field["encoder_package"] = found(plugins.encoder.point(encoder), root)[1]
@@ -94,6 +97,38 @@ def _shared(name: str, field: Mapping[str, Any], fields: Mapping[str, Mapping[st
                 f"fields.{name} is like {like!r} and has {key} {field[key]!r} of its own. Leave out one of the two."
             )
     return {**field, **{key: fields[like].get(key) for key in SHARED}}
+
+
+def files_of(part: Any, root: Path, *, where: str) -> list[str]:
+    """Files and folders that a part's settings name, filled up to as many as DVC watches.
+
+    Raises ConfigError where there are more.
+    """
+    found = sorted({text for text in _texts(part) if _is_there(text, root)})
+    if len(found) > FILES:
+        raise ConfigError(
+            f"{where} names {len(found)} files ({listing(found)}), but `dvc repro` can watch {FILES}. Put them into "
+            "one folder, if the plugin takes that, or name fewer."
+        )
+    return found + [CODE_OF_THE_CORE] * (FILES - len(found))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text within settings."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for inner in value.values() for text in _texts(inner))
+    elif isinstance(value, list | tuple):
+        yield from (text for inner in value for text in _texts(inner))
+
+
+def _is_there(text: str, root: Path) -> bool:
+    """Whether a text is a path, and not a word that a folder happens to have for its name."""
+    try:
+        return ("/" in text or bool(Path(text).suffix)) and (root / text).exists()
+    except (OSError, ValueError):  # a text too long for a name, a null byte
+        return False
 
 
 def origin_of(point: EntryPoint, root: Path) -> tuple[str, dict[str, Any] | None]:

@@ -14,7 +14,18 @@ from mmcore.errors import ConfigError, MmcoreError
 from mmcore.registry.plugins import Plugins
 
 MARK = "# Found by `mm search`"
-DERIVED = ("fit", "code", "package", "encoder_package", "packages", "runs", "start", "summary")
+DERIVED = (
+    "fit",
+    "code",
+    "modality_files",
+    "encoder_files",
+    "package",
+    "encoder_package",
+    "packages",
+    "runs",
+    "start",
+    "summary",
+)
 """Last steps of keys that `mm compose` writes itself."""
 
 

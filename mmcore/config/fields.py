@@ -6,6 +6,9 @@ from typing import Literal
 from mmcore.registry.origin import PackageSettings
 from mmcore.registry.settings import Part
 
+CODE_OF_THE_CORE = "mmcore/data"
+"""Stands where DVC wants a path and there is none to watch: every stage that asks depends on it anyway."""
+
 
 @dataclass(frozen=True)
 class FieldSettings:
@@ -17,7 +20,11 @@ class FieldSettings:
     fit: tuple[str, ...]
     """The fields whose training cells feed the modality's fit: itself and all that are `like` it; by `mm compose`."""
     code: str
-    """The modality's file or folder, for DVC to watch; written by `mm compose`."""
+    """The modality's code, a file or folder, for DVC to watch; written by `mm compose`."""
+    modality_files: tuple[str, ...] = ()
+    """Files and folders that the modality's settings name, likewise."""
+    encoder_files: tuple[str, ...] = ()
+    """Those of the encoder's."""
     encoder: Part | None = None
     """null: the field is only a target."""
     like: str | None = None

@@ -38,6 +38,11 @@ def sha256_of(path: Path) -> str:
         raise DataError(f"the file cannot be read: {_reason(error)}") from error
 
 
+def digest_of(path: Path) -> str:
+    """The content of a file, or of a folder."""
+    return digest_of_folder(path) if path.is_dir() else sha256_of(path)
+
+
 def digest_of_folder(folder: Path) -> str:
     """The content of a folder: the names and bytes of all files in it.
 

@@ -26,7 +26,7 @@ ROWS = {
 DECIDES = "it decides what the score is, which must be the same for all trials"
 OTHERS = {"training.monitor": DECIDES, "training.packages": "`mm compose` writes it"}
 OF_A_FIELD = {"column": DECIDES, "like": "it decides which fields there are"} | dict.fromkeys(
-    ("fit", "code", "package", "encoder_package"), "`mm compose` writes it"
+    ("fit", "code", "modality_files", "encoder_files", "package", "encoder_package"), "`mm compose` writes it"
 )
 
 

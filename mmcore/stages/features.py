@@ -1,13 +1,15 @@
 """features@FIELD: what a frozen encoder makes of every distinct cell, computed once where that changes nothing."""
 
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from mmcore.config.fields import FieldSettings
+from mmcore.config.fields import CODE_OF_THE_CORE, FieldSettings
 from mmcore.config.params import Params
+from mmcore.data.files import digest_of
 from mmcore.data.remote import open_store
 from mmcore.data.store import Store
 from mmcore.data.storing import StoreWriter
@@ -17,7 +19,7 @@ from mmcore.interfaces.modality import Modality
 from mmcore.model.features import encode_batch, why_not_cached
 from mmcore.model.folder import load_modality
 from mmcore.model.seeds import seeded
-from mmcore.model.weights import digest_of
+from mmcore.model.weights import digest_of as digest_of_weights
 from mmcore.registry.plugins import Plugins, installed
 from mmcore.runtime.progress import track
 from mmcore.stages.paths import Paths
@@ -29,7 +31,10 @@ BATCH = 64
 
 
 def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = None) -> None:
-    """Write features/FIELD/features.json, and a store beside it where the features were computed."""
+    """Write features/FIELD/features.json, and a store beside it where the features were computed.
+
+    The digests of files that the encoder's settings name stand in it too: with them what is trained on that changes.
+    """
     plugins = plugins or installed()
     settings = params.get(f"fields.{field}", FieldSettings)
     modality = load_modality(paths.fit(field), settings.modality, field=field, plugins=plugins)
@@ -47,7 +52,8 @@ def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = N
             )
         encoder.warm_start()
         layout = _compute(encoder, modality, open_store(paths.store(field)), StoreWriter(folder / "store"))
-    write_json(folder / "features.json", {"cached": why is None, "why": why, **layout})
+    files = [digest_of(Path(name)) for name in settings.encoder_files if name != CODE_OF_THE_CORE]
+    write_json(folder / "features.json", {"cached": why is None, "why": why, "files": files, **layout})
 
 
 def _compute(encoder: Encoder, modality: Modality, cells: Store, writer: StoreWriter) -> dict[str, object]:
@@ -69,4 +75,4 @@ def _compute(encoder: Encoder, modality: Modality, cells: Store, writer: StoreWr
             writer.add(np.ascontiguousarray(array))
     writer.finish(slots)
     grid = grids.pop() if len(grids) == 1 else None
-    return {"causal": False, **layout, "grid": grid, "weights": digest_of(encoder)}
+    return {"causal": False, **layout, "grid": grid, "weights": digest_of_weights(encoder)}

@@ -1,5 +1,6 @@
 import pytest
 
+from mmcore.config.derive import files_of
 from mmcore.config.packages import check_packages
 from mmcore.config.params import Params
 from mmcore.errors import ConfigError
@@ -142,3 +143,18 @@ def test_a_file_that_is_gone_is_told(project):
         ConfigError, match=r"cfg_parts.image:Image of cfg-parts 1.0 is registered but its file is not there"
     ):
         project.compose()
+
+
+def test_files_that_settings_name_are_watched(project):
+    (project.root / "weights").mkdir()
+    (project.root / "weights" / "a.bin").write_bytes(b"1")
+    part = {"name": "x", "weights": "weights/a.bin", "model": "weights", "inner": {"file": "weights/b.bin"}}
+
+    assert files_of(part, project.root, where="fields.image.encoder") == ["weights/a.bin", "mmcore/data"]
+    assert files_of(None, project.root, where="fields.label.encoder") == ["mmcore/data", "mmcore/data"]
+    assert files_of({"text": "a/" * 5000, "odd": "a/\0"}, project.root, where="x") == ["mmcore/data", "mmcore/data"]
+    many = {name: f"weights/{name}.bin" for name in "abc"}
+    for path in many.values():
+        (project.root / path).write_bytes(b"1")
+    with pytest.raises(ConfigError, match=r"fields.image.encoder names 3 files .* can watch 2"):
+        files_of(many, project.root, where="fields.image.encoder")

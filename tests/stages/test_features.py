@@ -180,3 +180,18 @@ def test_cells_with_unlike_grids_have_none_in_common(tmp_path: Path) -> None:
     assert about["grid"] is None
     for row in range(3):  # as the last batch of an epoch may be: one sound, whose tokens are not as many as the others'
         assert Cached(about["grid"]).tokens(Features(store[row].shape[1]).collate([store[row].copy()])).length > 0
+
+
+def test_the_content_of_files_that_an_encoder_names_stands_beside_its_features(
+    project: tuple[Params, Paths], tmp_path: Path
+) -> None:
+    params, paths = project
+    weights = tmp_path / "weights.bin"
+    params.values["fields"]["words"]["encoder_files"] = (str(weights), "mmcore/data")
+    found = list[object]()
+    for content in (b"1", b"2"):
+        weights.write_bytes(content)
+        features.run(params, paths, field="words")
+        found.append(json.loads((paths.features("words") / "features.json").read_text())["files"])
+    assert found[0] != found[1]
+    assert [len(each) for each in found] == [1, 1]  # the core's code is no file of the encoder
