@@ -92,6 +92,32 @@ def test_files_of_the_same_name_in_two_shards_are_kept_apart(tmp_path):
     assert found == [FIRST["a.jpg"], FIRST["b.PNG"], SECOND["a.jpg"]]
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "names"),
+    [
+        ("train/00000.tar", "val/00000.tar", ["train/00000", "val/00000"]),
+        ("s/part.0.tar", "s/part.1.tar.gz", ["part.0", "part.1"]),
+        ("a/x/0.tar", "b/x/0.tar", ["a/x/0", "b/x/0"]),
+    ],
+)
+def test_shards_whose_files_share_a_name_are_kept_apart(tmp_path, one, other, names):
+    shard(tmp_path / one, {"a.jpg": b"1"})
+    shard(tmp_path / other, {"a.jpg": b"2"})
+    pattern = tmp_path / "/".join("*" for _ in Path(one).parts)
+    source = WebDatasetSource(shards=f"{pattern}.tar*", unpack_to=str(tmp_path / "out"))
+    found = list(source.rows())
+    assert [row["key"] for row in found] == [f"{name}/a" for name in names]
+    assert [(source.base / row["image"]).read_bytes() for row in found] == [b"1", b"2"]
+
+
+def test_shards_that_differ_in_their_endings_alone_are_told(tmp_path):
+    for name in ("a.tar", "a.tar.gz"):
+        shard(tmp_path / name, {"a.jpg": b"1"})
+    source = WebDatasetSource(shards=str(tmp_path / "a.*"), unpack_to=str(tmp_path / "out"))
+    with pytest.raises(DataError, match=r"a.tar and a.tar.gz would be unpacked to one folder"):
+        list(source.rows())
+
+
 def test_files_are_unpacked_once_and_again_where_a_shard_changes(tmp_path):
     source = write(tmp_path)
     picture = source.base / "000" / "a.jpg"

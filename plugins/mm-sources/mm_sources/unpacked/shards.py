@@ -3,15 +3,17 @@
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from glob import glob, has_magic
+from itertools import combinations
 from pathlib import Path, PurePosixPath
 
 from mmcore.errors import DataError
 
 BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
+PACKED = re.compile(r"\.(tar(\.(gz|bz2|xz))?|tgz)$", re.IGNORECASE)
 
 
 @dataclass
@@ -35,6 +37,23 @@ def shard_paths(pattern: str) -> list[Path]:
     if not found:
         raise DataError(f"no shard is called so (looked in {Path.cwd()}). Set data.source.shards.", path=pattern)
     return found
+
+
+def shard_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """A name for each shard, its folder where it is unpacked: the file's, and folders before it where files share one.
+
+    `a/0.tar`, `a/1.tar` -> 0, 1; `a/0.tar`, `b/0.tar` -> a/0, b/0. Raises DataError where only the endings differ.
+    """
+    bare = {path: path.with_name(PACKED.sub("", path.name)).parts for path in paths}
+    # All with as many folders: else the member 0/x of a shard `a` would lie where the member x of `a/0` does.
+    for depth in range(1, 1 + max(map(len, bare.values()))):
+        names = {path: "/".join(parts[-depth:]) for path, parts in bare.items()}
+        if len(set(names.values())) == len(names):
+            return names
+    one, other = next((one, other) for one, other in combinations(bare, 2) if bare[one] == bare[other])
+    raise DataError(
+        f"{one.name} and {other.name} would be unpacked to one folder: rename one of them.", path=one.parent
+    )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mm_sources.unpacked.once import unpack_once
-from mm_sources.unpacked.shards import content, groups, opened, shard_paths
+from mm_sources.unpacked.shards import content, groups, opened, shard_names, shard_paths
 from mmcore.errors import DataError
 from mmcore.interfaces.modality import Cell
 from mmcore.interfaces.source import BrokenRow, Row, Source
@@ -58,26 +58,26 @@ class WebDatasetSource(Source):
 
     def _samples(self) -> Iterator[tuple[dict[str, Cell | None], str | None]]:
         """The cells of every sample, and what is wrong with it."""
-        for path in shard_paths(self.shards):
+        for path, name in shard_names(shard_paths(self.shards)).items():
             with opened(path) as tar:
                 for group in groups(tar, path):
-                    cells: dict[str, Cell | None] = {"key": f"{path.name.split('.')[0]}/{group.key}"}
+                    cells: dict[str, Cell | None] = {"key": f"{name}/{group.key}"}
                     fault = None
                     for ending, member in group.members.items():
                         try:
-                            place = _place(path, group.key, ending)
+                            place = f"{name}/{group.key}.{ending}"
                             _add(cells, _cells(tar, member, ending, place=place), member.name)
                         except DataError as error:
                             fault = str(error)
                     yield cells, fault
 
     def _files(self, paths: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
-        for path in paths:
+        for path, name in shard_names(paths).items():
             with opened(path) as tar:
                 for group in groups(tar, path):
                     for ending, member in group.members.items():
                         if _is_file(ending):
-                            yield _place(path, group.key, ending), content(tar, member)
+                            yield f"{name}/{group.key}.{ending}", content(tar, member)
 
 
 def _is_file(ending: str) -> bool:
@@ -86,11 +86,6 @@ def _is_file(ending: str) -> bool:
 
 def _is_json(ending: str) -> bool:
     return ending.rpartition(".")[2] == "json"
-
-
-def _place(shard: Path, key: str, ending: str) -> str:
-    """Where a member is unpacked to: shards may use the same names."""
-    return f"{shard.name.split('.')[0]}/{key}.{ending}"
 
 
 def _add(cells: dict[str, Cell | None], more: Mapping[str, Cell | None], member: str) -> None:
