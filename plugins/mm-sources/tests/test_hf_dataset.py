@@ -83,6 +83,22 @@ def test_values_become_cells(tmp_path):
     assert [second[name] for name in ("image", "label", "day", "text")] == [None] * 4
 
 
+def test_a_list_of_labels_is_a_list_of_their_names(tmp_path):
+    labels = datasets.Sequence(datasets.ClassLabel(names=["joy", "恐"]))
+    found = datasets.Dataset.from_dict({"labels": [[0, 1], [], None]}, features=datasets.Features({"labels": labels}))
+    assert [row["labels"] for row in write(tmp_path, found).rows()] == ['["joy", "恐"]', "[]", None]
+
+
+@pytest.mark.parametrize("kind", [datasets.Image, datasets.Audio])
+def test_a_list_of_files_is_told_and_not_opened(tmp_path, kind):
+    files = datasets.Features({"files": [FILE]})
+    stored = datasets.Dataset.from_dict({"files": [[{"bytes": PNG, "path": None}]]}, features=files)
+    source = write(tmp_path, stored.cast_column("files", datasets.Sequence(kind())))
+    (row,) = source.rows()
+    assert isinstance(row, BrokenRow)
+    assert "column 'files' holds a list or a struct with bytes inside. A cell is one file" in row.reason
+
+
 def test_files_are_where_the_cells_say(tmp_path):
     source = write(tmp_path)
     first, second = source.rows()

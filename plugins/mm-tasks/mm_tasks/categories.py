@@ -21,13 +21,14 @@ FILE = "labels.json"
 
 
 class CategoriesModality(Modality):
-    """A cell lists labels: `red; round`. Facts: `labels`, sorted, `counts`, how many training rows have each, `rows`.
+    """A cell lists labels: `red; round`, or `["red", "round"]`, as sources write the lists of a table.
 
-    A cell that holds the separator alone has no label, and is known to have none; an empty one is missing.
+    A cell that holds the separator alone, or `[]`, has no label, and is known to have none; an empty one is missing.
+    Facts: `labels`, sorted, `counts`, how many training rows have each, `rows`.
     """
 
     def __init__(self, *, separator: str = ";") -> None:
-        """separator: what stands between two labels. Raises ConfigError where it is blank."""
+        """separator: what stands between two labels of a cell. Raises ConfigError where it is blank."""
         super().__init__()
         if not separator.strip():
             raise ConfigError(f"the separator of labels must be a sign that can be seen but got {separator!r}.")
@@ -67,7 +68,7 @@ class CategoriesModality(Modality):
     def read(self, cell: Cell, base: Path) -> np.ndarray:
         """uint8 [C], 1 for each label. Raises DataError for an empty cell and for a label that training never saw."""
         labels = self._labels(cell)
-        if not labels and self.separator not in str(cell):
+        if not labels and self.separator not in str(cell) and _listed(cell) != []:
             raise DataError(f"{cell!r} holds no label. Leave the cell empty, or write {self.separator!r} for none.")
         found = np.zeros(len(self._counts), dtype=np.uint8)
         for label in labels:
@@ -98,9 +99,24 @@ class CategoriesModality(Modality):
         return f"{self.separator} ".join(labels) or self.separator
 
     def _labels(self, cell: Cell) -> list[str]:
-        parts = cell.split(self.separator) if isinstance(cell, str) else [cell]
+        parts = _listed(cell)
+        if parts is None:
+            parts = cell.split(self.separator) if isinstance(cell, str) else [cell]
         return list(dict.fromkeys(label for part in parts if (label := label_of(part))))
 
     def _set(self, counts: Mapping[str, int], rows: int) -> None:
         self._counts, self._rows = dict(counts), rows
         self._number = {label: number for number, label in enumerate(self._counts)}
+
+
+def _listed(cell: Cell) -> list[Cell] | None:
+    """The items of a JSON list of texts and numbers, null as a blank one; None where the cell is no such list."""
+    if not isinstance(cell, str) or not cell.lstrip().startswith("["):
+        return None
+    try:
+        found = json.loads(cell)
+    except ValueError:  # a label may begin with a bracket
+        return None
+    if any(isinstance(item, list | dict) for item in found):
+        return None
+    return ["" if item is None else item for item in found]

@@ -88,6 +88,14 @@ class TestCategoriesWithAnotherSeparator(TestCategories):
         return ["b", "a|b", "红| a", "|", 1, "a;b"]
 
 
+class TestCategoriesInLists(TestCategories):
+    def cells(self, folder: Path) -> list[Cell]:
+        return ['["b"]', '["红", "a"]', "[]", "[1, 2.5, null]", '["a b"]', "a"]
+
+    def broken(self, folder: Path) -> list[Cell]:
+        return ['["c"]', "[null]", "[2]", '[["a"]]']
+
+
 class TestClassification(TaskContract):
     name = "classification"
     settings = {"target": "colour"}

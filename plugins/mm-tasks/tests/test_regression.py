@@ -86,6 +86,20 @@ def test_a_cell_may_say_that_there_is_no_label_but_an_empty_one_says_nothing():
         fields["tags"].read("  ", Path())
 
 
+def test_a_list_gives_its_items_as_labels_and_an_empty_one_says_that_there_are_none():
+    found = CategoriesModality()
+    found.fit(['["red", "round"]', '["red"]', "[]", '["of iron; old", 2]'], Path())
+    assert found.facts()["labels"] == ("2", "of iron; old", "red", "round")
+    assert found.read('["round"]', Path()).tolist() == found.read("round", Path()).tolist() == [0, 0, 0, 1]
+    assert found.read("[]", Path()).tolist() == [0, 0, 0, 0]
+
+
+def test_a_text_in_brackets_that_is_no_list_is_a_label():
+    found = CategoriesModality()
+    found.fit(["[cut]; red"], Path())
+    assert found.facts()["labels"] == ("[cut]", "red")
+
+
 def test_balanced_labels_weigh_rows_that_have_them_as_much_as_the_others():
     fields, _ = tags("red")
     task = Classification({"joint": 2}, fields, target="tags", class_weights="balanced")

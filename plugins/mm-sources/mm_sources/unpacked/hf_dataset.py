@@ -2,6 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +99,25 @@ def _columns(splits: Mapping[str, Any]) -> list[str]:
 def _undecoded(found: Any) -> Any:
     """The set with files as {"bytes", "path"}, not as pictures and waves."""
     for name, feature in found.features.items():
-        if type(feature).__name__ in FILES:
-            found = found.cast_column(name, type(feature)(decode=False))
+        if (raw := _raw(feature)) != feature:
+            found = found.cast_column(name, raw)
     return found
 
 
+def _raw(feature: Any) -> Any:
+    """Files undecoded, in lists and structs too: there they cannot become cells, and decoding may want a library."""
+    if type(feature).__name__ in FILES:
+        return type(feature)(decode=False)
+    if isinstance(feature, dict):
+        return {name: _raw(inner) for name, inner in feature.items()}
+    return replace(feature, feature=_raw(feature.feature)) if hasattr(feature, "feature") else feature
+
+
 def cell_of(value: Any, feature: Any, place: str) -> Cell | None:
-    """A value as a cell. place: where a file is unpacked to, without its ending. Raises DataError for bare bytes."""
+    """A value as a cell. place: where a file is unpacked to, without its ending.
+
+    Raises DataError for bare bytes, and for lists of files or of what else is no text or number.
+    """
     kind = type(feature).__name__
     if value is None:
         return None
@@ -112,12 +127,28 @@ def cell_of(value: Any, feature: Any, place: str) -> Cell | None:
             raise DataError(f"names the file {value.get('path')!r}, which is not there.")
         return place + _ending(value, content)
     if kind == "ClassLabel":
-        return feature.names[value] if value >= 0 else None  # -1 stands for no label
+        return _label(value, feature)
+    if type(inner := getattr(feature, "feature", None)).__name__ == "ClassLabel":
+        value = [_label(number, inner) for number in value]
     if isinstance(value, bytes):
         raise DataError("holds bytes: cast it to datasets.Image() or datasets.Audio(), or leave it out.")
     if isinstance(value, str | int | float | bool):
         return value
-    return value.isoformat() if hasattr(value, "isoformat") else json.dumps(value, ensure_ascii=False, default=str)
+    return value.isoformat() if hasattr(value, "isoformat") else json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _label(number: int | None, feature: Any) -> str | None:
+    return None if number is None or number < 0 else feature.names[number]  # -1 stands for no label
+
+
+def _plain(value: Any) -> str:
+    """What stands in a list or a struct, is no JSON, and reads well."""
+    if isinstance(value, date | time | timedelta | Decimal):
+        return str(value)
+    raise DataError(
+        f"holds a list or a struct with {type(value).__name__} inside. A cell is one file: give each file a row or a "
+        "column of its own, or leave the column out."
+    )
 
 
 def _content(value: Mapping[str, Any]) -> bytes | None:
