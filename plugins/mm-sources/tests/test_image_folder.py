@@ -39,12 +39,23 @@ def test_folders_called_like_splits_are_splits(tmp_path):
     assert found == [("cat", "test"), ("cat", "train"), ("dog", "train"), ("dog", "validation")]
 
 
-@pytest.mark.parametrize("others", [("train/1.png", "test/2.png"), ("train/a/1.png", "dog/2.png")])
-def test_classes_that_happen_to_be_called_so_stay_classes(tmp_path, others):
-    write(tmp_path, *others)
-    found = list(ImageFolderSource(folder=str(tmp_path)).rows())
-    assert {row["split"] for row in found} == {None}
-    assert {row["label"] for row in found} == {other.split("/")[0] for other in others}
+def test_a_split_without_classes_has_files_without_a_label(tmp_path):
+    write(tmp_path, "train/dog/1.png", "train/cat/2.png", "test/3.png")
+    found = [tuple(row.values()) for row in ImageFolderSource(folder=str(tmp_path)).rows()]
+    assert found[0] == ("test/3.png", None, "test")
+    assert [row[1:] for row in found[1:]] == [("cat", "train"), ("dog", "train")]
+
+
+def test_classes_that_happen_to_be_called_like_splits_stay_classes(tmp_path):
+    write(tmp_path, "train/1.png", "test/2.png", "dog/deep/3.png")
+    found = [(row["label"], row["split"]) for row in ImageFolderSource(folder=str(tmp_path)).rows()]
+    assert found == [("dog", None), ("test", None), ("train", None)]
+
+
+def test_classes_beside_splits_are_told(tmp_path):
+    write(tmp_path, "train/a/1.png", "dog/2.png")
+    with pytest.raises(DataError, match=r"'train' is a split with classes inside, but 'dog' is none"):
+        list(ImageFolderSource(folder=str(tmp_path)).rows())
 
 
 def test_other_files_may_be_taken(tmp_path):

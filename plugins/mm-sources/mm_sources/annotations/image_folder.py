@@ -30,29 +30,49 @@ class ImageFolderSource(Source):
         return [str(self.folder)]
 
     def columns(self) -> Sequence[str]:
-        """path (of the file), label (its class), split (None where there are no folders for splits)."""
+        """path (of the file), label (its class; None in a split without classes), split (None where there is none)."""
         return ("path", "label", "split")
 
     def rows(self) -> Iterator[Row]:
         """Every file. Raises DataError for a folder that is not there, or has no class, or a class without files."""
         tops = self._folders(self.folder)
-        split = all(top.name.lower() in SPLITS and any(part.is_dir() for part in top.iterdir()) for top in tops)
+        split = next((top.name for top in tops if _is_split(top) and _inside(top)), None)
+        if split is None:  # classes may be called like splits
+            for top in tops:
+                yield from self._files(top, label=top.name, split=None)
+            return
         for top in tops:
-            for label in self._folders(top) if split else [top]:
-                yield from self._files(label, split_named(top.name) if split else None)
+            if not _is_split(top):
+                raise DataError(
+                    f"{split!r} is a split with classes inside, but {top.name!r} is none. Put every class into a "
+                    "split, or give that folder another name.",
+                    path=self.folder,
+                )
+            for folder in _inside(top) or [top]:
+                label = None if folder == top else folder.name
+                yield from self._files(folder, label=label, split=split_named(top.name))
 
     def _folders(self, folder: Path) -> list[Path]:
         if not folder.is_dir():
             raise DataError(f"there is no such folder (looked in {Path.cwd()}). Set data.source.folder.", path=folder)
-        found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        found = _inside(folder)
         if not found:
             raise DataError("it has no folder for any class: put each class's files into one of its name.", path=folder)
         return found
 
-    def _files(self, folder: Path, split: str | None) -> Iterator[Row]:
+    def _files(self, folder: Path, *, label: str | None, split: str | None) -> Iterator[Row]:
         inside = (path for path in folder.rglob("*") if path.suffix.lower() in self.endings)
         found = sorted(path for path in inside if path.is_file() and not path.name.startswith("."))
         if not found:
-            raise DataError(f"class {folder.name!r} has no file that ends in {', '.join(self.endings)}.", path=folder)
+            kind = "split" if label is None else "class"
+            raise DataError(f"{kind} {folder.name!r} has no file that ends in {', '.join(self.endings)}.", path=folder)
         for path in found:
-            yield {"path": path.relative_to(self.folder).as_posix(), "label": folder.name, "split": split}
+            yield {"path": path.relative_to(self.folder).as_posix(), "label": label, "split": split}
+
+
+def _is_split(folder: Path) -> bool:
+    return folder.name.lower() in SPLITS
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
