@@ -139,6 +139,12 @@ class Whole(Stage):
         vector = self.network.forward_head(mean[:, None, None] if last else mean[..., None, None], pre_logits=True)
         return Tokens.single(vector, tokens.present)
 
+    @property
+    def _by_class(self) -> bool:
+        """Whether the model pools by a class token: registers stand before the patches too, and stand for nothing."""
+        has = getattr(self.network, "cls_token", None) is not None
+        return has and getattr(self.network, "global_pool", "token") == "token"
+
     def _line(self, values: Tensor, before: Tokens) -> Tokens:
         """Tokens of a transformer [B,N,D]: what stands before the patches is real wherever there is a sound."""
         lead = getattr(self.network, "num_prefix_tokens", 0)
@@ -150,6 +156,6 @@ class Whole(Stage):
             patches = Tokens.of(rest, before.present.unsqueeze(1).expand(rest.shape[:2])).zeroed()
         if self.pooled:
             norm = getattr(self.network, "fc_norm", nn.Identity())
-            return Tokens.single(norm(first[:, 0] if lead else patches.pool()), before.present)
+            return Tokens.single(norm(first[:, 0] if lead and self._by_class else patches.pool()), before.present)
         prefix = Tokens.of(first, before.present.unsqueeze(1).expand(first.shape[:2])).zeroed()
         return join([prefix, patches]) if lead else patches

@@ -149,6 +149,18 @@ def test_global_output_is_one_token(model):
     assert last.present.all()
 
 
+@pytest.mark.parametrize("model", ["test_vit", "test_vit2"])
+def test_one_token_of_a_sound_that_fills_the_sheet_is_what_timm_pools(model):
+    """By a class token, and by the mean of patches behind a register."""
+    encoder = AudioTimm({**FACTS, "mels": 64, "max_frames": 64}, model=model, output="global").eval()
+    field = sounds(64, 64, mels=64)
+
+    last = walk(encoder, field)[-1]
+
+    expected = encoder.stages[0].network(field.values.unsqueeze(1))
+    torch.testing.assert_close(last.values[:, 0], expected, rtol=1e-4, atol=1e-5)
+
+
 def test_weights_come_from_a_local_file_and_colours_are_added_up(tmp_path):
     reference = timm.create_model("test_resnet")
     save_file(reference.state_dict(), tmp_path / "model.safetensors")

@@ -60,7 +60,10 @@ def _transformer(network: VisionTransformer, pooled: bool) -> Anatomy:
     stages: list[Stage] = [BlockStage(block, nn.Identity()) for block in network.blocks]
     stages[-1] = BlockStage(network.blocks[-1], network.norm)
     if pooled:
-        stages[-1] = Pooled(stages[-1], prefix=network.num_prefix_tokens > 0)
+        # Registers may stand in front without a class token.
+        first = network.cls_token is not None and network.global_pool == "token"
+        stages[-1] = Pooled(stages[-1], network.fc_norm, lead=network.num_prefix_tokens, first=first)
+        network.fc_norm = nn.Identity()
     network.blocks, network.norm = nn.Sequential(), nn.Identity()  # each lives in its stage from now on
     return Anatomy(Patches(network), stages)
 
@@ -158,19 +161,21 @@ class BlockStage(Stage):
 
 
 class Pooled(Stage):
-    """A stage, and what it gave as one token: the class token (`prefix`), or the mean."""
+    """A stage, and what it gave as one token: the class token (`first`), or the mean of what stands behind `lead`."""
 
-    def __init__(self, stage: Stage, prefix: bool = False) -> None:
-        """stage: the last one."""
+    def __init__(self, stage: Stage, norm: nn.Module | None = None, *, lead: int = 0, first: bool = False) -> None:
+        """stage: the last one. norm: what follows the mean. lead: tokens that are no part of the picture."""
         super().__init__()
         self.stage = stage
-        self.prefix = prefix
+        self.norm = nn.Identity() if norm is None else norm
+        self.lead = lead
+        self.first = first
 
     def forward(self, tokens: Tokens, cache: StageCache | None = None) -> Tokens:
         """[B,N,D] -> [B,1,D']."""
         found = self.stage(tokens, cache)
-        vector = found.values[:, 0] if self.prefix else found.pool()
-        return Tokens.single(vector, None if found.dense else found.present)
+        vector = found.values[:, 0] if self.first else found.cut(self.lead, found.length).pool()
+        return Tokens.single(self.norm(vector), None if found.dense else found.present)
 
 
 def _line(values: Tensor, before: Tokens) -> Tokens:

@@ -5,6 +5,7 @@ import time
 import pytest
 import timm
 import torch
+from mm_image.anatomy import take_apart
 from mm_image.backbone import Timm
 from mm_image.cnn import CNN
 from mm_image.modality import ImageModality
@@ -188,3 +189,18 @@ def test_global_output_is_one_token(model, stages):
 
     assert walk(encoder, pictures())[-1].length == 1
     assert walk(encoder, pictures())[-1].dense
+
+
+@pytest.mark.parametrize("model", ["test_vit", "test_vit2", "vit_wee_patch16_reg1_gap_256"])
+def test_one_token_of_a_transformer_is_what_timm_pools(model):
+    """Of a class token; or of patches behind registers, with what normalises their mean."""
+    network = timm.create_model(model, num_classes=0, img_size=64).eval()
+    pixels = pictures().values
+    expected = network(pixels)
+
+    parts = take_apart(network, model, stages=True, pooled=True)
+
+    tokens = parts.first(pixels)
+    for stage in parts.stages:
+        tokens = stage(tokens)
+    torch.testing.assert_close(tokens.values[:, 0], expected, rtol=1e-4, atol=1e-5)
