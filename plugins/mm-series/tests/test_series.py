@@ -39,6 +39,14 @@ def test_each_channel_is_standardised_by_all_steps_of_all_training_files(folder)
         assert known.std() == pytest.approx(1, abs=1e-6)
 
 
+def test_a_channel_that_never_changes_is_not_divided_by_a_rounding_error(tmp_path):
+    for name, steps in (("a", 3), ("b", 1000), ("c", 100_000)):
+        np.save(tmp_path / f"{name}.npy", np.stack([np.full(steps, 0.1), 1e9 + np.arange(steps) % 2], 1))
+    np.save(tmp_path / "new.npy", np.array([[0.3, 1e9]]))
+    values = fitted(tmp_path, "a.npy", "b.npy", "c.npy").read("new.npy", tmp_path)
+    np.testing.assert_allclose(values[0, :, 0], [0.2, -1], rtol=1e-3)
+
+
 def test_a_missing_value_is_the_mean_and_says_so(folder):
     assert fitted(folder).read("b.npy", folder)[0, 1].tolist() == [0, 0]
 

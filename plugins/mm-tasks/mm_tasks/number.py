@@ -17,6 +17,8 @@ from mmcore.interfaces.field import Field
 from mmcore.interfaces.modality import Cell, Modality, Shown
 
 FILE = "number.json"
+LARGE = 1e150
+"""Squares of larger numbers are none that a float64 holds."""
 
 
 class NumberModality(Modality):
@@ -30,8 +32,15 @@ class NumberModality(Modality):
         numbers = [number for cell in cells if (number := _number(cell)) is not None]
         if not numbers:
             raise DataError("the training split has no finite number in this column.")
-        self._mean = math.fsum(numbers) / len(numbers)
-        self._std = math.sqrt(math.fsum((number - self._mean) ** 2 for number in numbers) / len(numbers)) or 1.0
+        if min(numbers) == max(numbers):  # their mean may miss them by a rounding error, which is no deviation
+            self._mean, self._std = numbers[0], 1.0
+            return
+        largest = max(map(abs, numbers))
+        scale = largest if largest > LARGE else 1.0
+        scaled = [number / scale for number in numbers]
+        mean = math.fsum(scaled) / len(scaled)
+        deviation = math.sqrt(math.fsum((number - mean) ** 2 for number in scaled) / len(scaled))
+        self._mean, self._std = mean * scale, deviation * scale or 1.0
 
     def save(self, folder: Path) -> None:
         """number.json."""
@@ -78,6 +87,6 @@ class NumberModality(Modality):
 def _number(cell: Cell) -> float | None:
     try:
         number = float(cell)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of whole numbers that no float holds
         return None
     return number if math.isfinite(number) else None

@@ -53,15 +53,30 @@ def test_large_numbers_that_differ_little_stay_apart():
     torch.testing.assert_close(field.values, torch.tensor([-1.0, 1.0]))
 
 
-def test_one_number_all_over_is_no_division_by_zero():
+@pytest.mark.parametrize("number", [5.0, 0.1, 0.7])
+def test_one_number_all_over_is_no_division_by_zero(number):
+    """Nor by what is left of 0.1 + 0.1 + 0.1, divided by 3, less 0.1."""
     modality = NumberModality()
-    modality.fit([5.0, 5.0], Path())
-    assert modality.prepare(modality.collate([modality.read(5, Path())])).values.tolist() == [0.0]
+    modality.fit([number] * 3, Path())
+    assert modality.facts()["std"] == 1
+    assert modality.prepare(modality.collate([modality.read(5, Path())])).values.tolist() == pytest.approx([5 - number])
+
+
+def test_numbers_whose_squares_are_none_are_standardised_too():
+    modality = NumberModality()
+    modality.fit([1e200, -1e200, 0.0], Path())
+    field = modality.prepare(modality.collate([modality.read(n, Path()) for n in (1e200, -1e200, 0)]))
+    torch.testing.assert_close(field.values, torch.tensor([1.5**0.5, -(1.5**0.5), 0]))
 
 
 def test_numbers_that_are_none_are_refused_with_what_was_given():
     with pytest.raises(DataError, match=r"'12 apples' is no finite number"):
         NumberModality().read("12 apples", Path())
+
+
+def test_a_whole_number_that_no_float_holds_is_refused():
+    with pytest.raises(DataError, match="is no finite number"):
+        NumberModality().read(10**400, Path())
 
 
 def test_a_column_without_numbers_teaches_nothing():

@@ -7,6 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
+EPSILON = float(np.finfo(np.float64).eps)
+
 
 def _nothing() -> np.ndarray:
     return np.zeros(0)
@@ -31,7 +33,8 @@ class Statistics:
     def deviation(self) -> np.ndarray:
         """[C]; 1 where a channel never changes."""
         found = np.sqrt(self.squares / np.maximum(self.count, 1))
-        return np.where(np.isfinite(found) & (found > 0), found, 1.0)
+        rounding = EPSILON * self.count * np.abs(self.mean)  # what the mean of so many equal numbers may be off by
+        return np.where(np.isfinite(found) & (found > rounding), found, 1.0)
 
     def with_more(self, values: np.ndarray, names: tuple[str, ...]) -> Self:
         """And those of one more file, [T,C] with NaN where missing. Other names in another order are put in order."""
