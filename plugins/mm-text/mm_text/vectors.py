@@ -27,9 +27,13 @@ def fill(table: nn.Embedding, readings: Sequence[str], path: Path) -> None:
             wanted.setdefault(word, []).append(number)
             wanted.setdefault(word.lower(), [])
     width = table.embedding_dim
-    vectors = {
-        word: _vector(rest, path, line=line, width=width) for line, word, rest in _lines(path, table) if word in wanted
-    }
+    begin = {word.partition(" ")[0] for word in wanted}
+    vectors = dict[str, np.ndarray]()
+    for line, start, rest in _lines(path, table):
+        if start in begin:
+            word, numbers = _parted(start, rest, width)
+            if word in wanted:
+                vectors[word] = _vector(numbers, path, line=line, width=width)
     known = 0
     with torch.no_grad():
         for word, numbers in wanted.items():
@@ -43,7 +47,7 @@ def fill(table: nn.Embedding, readings: Sequence[str], path: Path) -> None:
 
 
 def _lines(path: Path, table: nn.Embedding) -> Iterator[tuple[int, str, str]]:
-    """Line number, word and the rest of each line; the header of a word2vec file is stepped over."""
+    """Number, what stands before the first space and the rest of each line, without the header of a word2vec file."""
     try:
         with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
             for number, line in enumerate(lines, 1):
@@ -66,9 +70,18 @@ def _check_width(width: int, table: nn.Embedding, path: Path) -> None:
         )
 
 
-def _vector(rest: str, path: Path, *, line: int, width: int) -> np.ndarray:
+def _parted(start: str, rest: str, width: int) -> tuple[str, list[str]]:
+    """A line's word and numbers. Words of GloVe 840B hold spaces: `at name@domain.com 0.7 0.8`."""
+    numbers = rest.split()
+    if len(numbers) <= width:
+        return start, numbers
+    more, *numbers = rest.rsplit(" ", width)
+    return f"{start} {more}", numbers
+
+
+def _vector(numbers: Sequence[str], path: Path, *, line: int, width: int) -> np.ndarray:
     try:
-        vector = np.array(rest.split(), dtype=np.float32)
+        vector = np.array(numbers, dtype=np.float32)
     except ValueError as error:
         raise DataError(f"line {line} holds something that is no number: {error}", path=path) from error
     if len(vector) != width:

@@ -154,6 +154,17 @@ def test_tokens_that_are_words_of_the_file_get_their_vectors(tmp_path, header):
     torch.testing.assert_close(table[[0, 1, 2, 3, 7, 10, 11]], before[[0, 1, 2, 3, 7, 10, 11]])
 
 
+def test_a_word_of_the_file_may_hold_spaces(tmp_path):
+    (tmp_path / "v.txt").write_text("circle 1 2 3\nis 4 5 6\nis name@domain.com 7 8 9\n. . . 7 8 9\n")
+    encoder = encoder_with(tmp_path / "v.txt")
+
+    encoder.warm_start()
+
+    table = encoder.table.weight.detach()
+    assert table[4].tolist() == [1, 2, 3]
+    assert table[8].tolist() == table[9].tolist() == [4, 5, 6]
+
+
 def test_building_reads_no_vectors(tmp_path):
     encoder = encoder_with(tmp_path / "nowhere.txt")
 
