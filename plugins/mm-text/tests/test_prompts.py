@@ -92,8 +92,19 @@ def test_without_prompts_nothing_is_said_of_scores():
     assert collated(fitted(), *POEMS).scored is None
 
 
-def test_a_prompt_may_be_longer_than_there_is_room_for():
-    field = collated(fitted(prompt_ends="\n", max_tokens=4), POEMS[0])
+def test_a_prompt_that_leaves_no_room_for_what_follows_is_refused():
+    """The row would teach to answer nothing."""
+    modality = fitted(prompt_ends="\n", max_tokens=7)
+
+    with pytest.raises(DataError, match=r"the prompt of '水调歌头.* leaves no room .* within max_tokens \(7\)"):
+        modality.read(POEMS[0], HERE)
+
+    assert collated(modality, POEMS[1]).scored.tolist() == [[False] * 5 + [True] * 2]
+    assert len(modality.prompt(POEMS[0], HERE)) == 1 + len(POEMS[0])
+
+
+def test_a_long_prompt_that_nothing_follows_is_read():
+    field = collated(fitted(prompt_ends="\n", max_tokens=4), "水调歌头\n")
 
     assert field.scored.tolist() == [[False, False, False, True]]
 

@@ -148,8 +148,18 @@ class TextModality(Modality):
         }
 
     def read(self, cell: Cell, base: Path) -> np.ndarray:
-        """A text -> int32 [S]: a beginning, at most max_tokens - 2 tokens, an end. An empty text is just those two."""
-        return np.array([*self._begun(cell)[: self.max_tokens - 1], self.specials.eos], dtype=np.int32)
+        """A text -> int32 [S]: a beginning, at most max_tokens - 2 tokens, an end. An empty text is just those two.
+
+        Raises DataError for what is no text, and where of what follows a prompt nothing would be left.
+        """
+        begun = self._begun(cell)
+        kept = begun[: self.max_tokens - 1]
+        if max(kept) < 0 <= begun[-1]:
+            raise DataError(
+                f"the prompt of {str(cell)[:80]!r} leaves no room for what follows within max_tokens "
+                f"({self.max_tokens}): raise it."
+            )
+        return np.array([*kept, self.specials.eos], dtype=np.int32)
 
     def prompt(self, cell: Cell, base: Path) -> np.ndarray:
         """A text that is to be written on -> int32 [S]: as `read`, but whole and without an end."""
