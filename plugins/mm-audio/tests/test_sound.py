@@ -176,6 +176,27 @@ def test_a_compressed_file_that_is_cut_off_is_told(tmp_path, kind):
         read(tmp_path, name)
 
 
+@pytest.mark.parametrize("tag", [b"", b"ID3\x04\x00\x00\x00\x00\x27\x08" + b"Xing" * 1250])
+def test_an_mp3_that_does_not_tell_its_length_is_whole(tmp_path, tag):
+    """What is soft needs few bits at a variable rate: the length that is guessed by the first frames is too high."""
+    sound = np.concatenate([np.zeros(RATE), np.random.default_rng(0).uniform(-0.5, 0.5, RATE)])
+    soundfile.write(tmp_path / "a.mp3", sound, RATE, bitrate_mode="VARIABLE")
+    content = (tmp_path / "a.mp3").read_bytes()
+    assert b"Xing" in content[:40]
+    (tmp_path / "a.mp3").write_bytes(tag + content[content.index(content[:2], 4) :])
+
+    assert len(read(tmp_path, "a.mp3")) >= 2 * RATE
+
+
+def test_an_mp3_behind_a_tag_that_tells_its_length_and_is_cut_off_is_told(tmp_path):
+    name = write(tmp_path / "a.wav", tone(seconds=3), kind="MP3")
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(b"ID3\x04\x00\x00\x00\x00\x27\x08" + bytes(5000) + whole[: len(whole) // 2])
+
+    with pytest.raises(DataError, match=r"a\.wav: is cut off"):
+        read(tmp_path, name)
+
+
 def test_a_file_written_as_a_stream_is_whole(tmp_path):
     """Who writes to a pipe cannot go back and fill the length in."""
     name = write(tmp_path / "a.wav", tone())

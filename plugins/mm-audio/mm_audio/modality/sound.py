@@ -5,6 +5,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -18,6 +19,9 @@ PROMISED = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\
 """What libsndfile notes of a WAV, AIFF or AU file whose header promises more bytes than there are."""
 STREAMED = 0x7FFFFF00
 """Sizes from here on mean that whoever wrote the header did not know the length yet: such files are whole."""
+
+LENGTHS = (b"Xing", b"Info", b"VBRI")
+"""How a first frame of MP3 is marked that tells how long the file is."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +88,14 @@ class SoundReader:
                 wanted = min(file.frames, max(1, round(self.max_seconds * rate)))
                 channels = file.read(wanted, dtype="float32", always_2d=True)
                 _check_whole(file.extra_info, name)
+                short = len(channels) < wanted and (file.format != "MP3" or _tells_length(handle))
         except OSError as error:
             raise DataError(f"cannot be read: {(error.strerror or str(error)).lower()}", path=name) from error
         except soundfile.LibsndfileError as error:
             raise DataError(_why(path, error), path=name) from error
         if not wanted or not len(channels):
             raise DataError("holds no samples", path=name)
-        if len(channels) < wanted:
+        if short:
             raise DataError(f"is cut off: {wanted} samples are promised, {len(channels)} are there", path=name)
         if not np.isfinite(channels).all():
             raise DataError("holds samples that are not finite numbers", path=name)
@@ -102,6 +107,17 @@ def _check_whole(notes: str, name: str) -> None:
     for promised, there in PROMISED.findall(notes):
         if int(there) + 1 < int(promised) < STREAMED:  # a byte more is the padding of an odd length
             raise DataError(f"is cut off: {promised} bytes of sound are promised, {there} are there", path=name)
+
+
+def _tells_length(handle: BinaryIO) -> bool:
+    """Whether an MP3 file does; of any other libsndfile guesses the length, too high where the sound begins softly."""
+    handle.seek(0)
+    tag = handle.read(10)
+    # ID3: the size stands in four bytes of seven bits each.
+    size = sum((byte & 0x7F) << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))
+    handle.seek(10 + size if tag.startswith(b"ID3") else 0)
+    start = handle.read(4096)
+    return any(mark in start for mark in LENGTHS)
 
 
 def _why(path: Path, error: soundfile.LibsndfileError) -> str:
