@@ -67,6 +67,12 @@ def test_the_tokens_as_kaggle_has_them_are_read_too(tmp_path):
         list(write(tmp_path, "image,caption\na.jpg\n").rows())
 
 
+def test_blank_lines_are_passed_over(tmp_path):
+    text = "image,caption\n\na.jpg,A dog .\n  \nb.jpg,A cat .\n\n"
+    found = [row["caption"] for row in write(tmp_path, text).rows()]
+    assert found[:2] == ["A dog .", "A cat ."]
+
+
 @pytest.mark.parametrize("line", ["a.jpg\tno number", "a.jpg#0 no tab", "a.jpg#x\tno number", "#"])
 def test_a_line_that_is_none_is_told_with_its_number(tmp_path, line):
     with pytest.raises(DataError, match=r"Flickr8k.token.txt: line 9 must be NAME#NUMBER, a tab"):

@@ -100,6 +100,8 @@ def _kaggle(path: Path) -> Iterator[tuple[str, str, str]]:
     reader = csv.reader(read_text_lines(path))
     next(reader)
     for cells in reader:
+        if not "".join(cells).strip():
+            continue
         if len(cells) < 2:
             raise DataError(f"line {reader.line_num} must be NAME,CAPTION, but is {','.join(cells)[:60]!r}.", path=path)
         name, caption = cells[0].strip(), ",".join(cells[1:]).strip()
