@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from mm_sources.annotations import CocoCaptionsSource
+from mm_sources.annotations.files import split_named
 
 from mmcore.errors import ConfigError, DataError
 from mmcore.interfaces.source import BrokenRow
@@ -105,3 +106,20 @@ def test_bytes_that_are_no_utf_8_are_told(tmp_path):
     (tmp_path / "coco" / "captions_val2017.json").write_bytes(b'{"\xff": 1}')
     with pytest.raises(DataError, match="byte 3 is not UTF-8"):
         list(source.rows())
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("captions_val2017", "validation"),
+        ("v2_OpenEnded_mscoco_test-dev2015_questions", "test"),
+        ("captions-trainval", "train"),
+        ("trainImages", "train"),
+        ("dev_captions", "validation"),
+        ("captions_devices", None),
+        ("values", None),
+        ("my_testimonials", None),
+    ],
+)
+def test_a_split_is_a_whole_word_of_a_name(name, split):
+    assert split_named(name) == split

@@ -8,8 +8,14 @@ from mmcore.errors import ConfigError
 OneOrMore = str | tuple[str, ...]
 """A path, or several."""
 
-SPLIT = re.compile(r"(?<![a-z])(train|val|dev|test)", re.IGNORECASE)
-SPLITS = {"train": "train", "val": "validation", "dev": "validation", "test": "test"}
+SPLITS = {
+    **dict.fromkeys(("train", "training", "trainval"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "development"), "validation"),
+    **dict.fromkeys(("test", "testing", "testdev"), "test"),
+}
+"""What splits are called -> which they are."""
+SPLIT = re.compile(rf"(?i:(?<![a-z])({'|'.join(SPLITS)}))(?![a-z])")
+"""A whole word: `devices` and `values` are none, `val2017` and `trainImages` hold one."""
 
 
 def listed(paths: OneOrMore) -> tuple[str, ...]:

@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mm_sources.annotations.files import split_named
+from mm_sources.annotations.files import SPLITS, split_named
 from mmcore.errors import DataError
 from mmcore.interfaces.source import Row, Source
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
 
 
 class ImageFolderSource(Source):
