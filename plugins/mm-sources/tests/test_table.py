@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from mm_sources.table import TableSource
 
-from mmcore.errors import DataError
+from mmcore.errors import ConfigError, DataError
 
 
 def table(folder: Path, content: bytes | str, *, name: str = "rows.csv", **settings) -> TableSource:
@@ -58,6 +58,12 @@ def test_chinese_and_blank_lines_are_read_with_either_line_end(tmp_path, ending)
 
 def test_other_delimiters_may_be_given(tmp_path):
     assert rows_of(table(tmp_path, "a\tb\n1\tx\n", name="rows.tsv", delimiter="\t")) == [{"a": 1, "b": "x"}]
+
+
+@pytest.mark.parametrize("delimiter", ["", "\\t", ", ", '"', "\n"])
+def test_a_delimiter_that_is_none_is_refused_with_how_to_write_a_tab(tmp_path, delimiter):
+    with pytest.raises(ConfigError, match=r'delimiter must be one sign.*a tab is "\\t", in double quotes'):
+        table(tmp_path, "a,b\n1,2\n", delimiter=delimiter)
 
 
 def test_a_cell_may_be_longer_than_the_csv_module_likes(tmp_path):

@@ -7,7 +7,7 @@ from typing import Literal
 from mm_sources.table.delimited import read_csv, read_csv_header
 from mm_sources.table.lines import read_lines, read_lines_header
 from mm_sources.table.parquet import read_parquet, read_parquet_header
-from mmcore.errors import DataError
+from mmcore.errors import ConfigError, DataError
 from mmcore.interfaces.source import Row, Source
 
 Format = Literal["auto", "csv", "jsonl", "parquet"]
@@ -26,7 +26,15 @@ class TableSource(Source):
     """One row a sample. Relative paths in cells start in the table's folder."""
 
     def __init__(self, *, path: str, format: Format = "auto", delimiter: str = ",") -> None:  # noqa: A002
-        """path: relative to the project. format: auto goes by the file's ending. delimiter: of a CSV table."""
+        """path: relative to the project. format: auto goes by the file's ending. delimiter: of a CSV table.
+
+        Raises ConfigError where the delimiter is not one sign that can stand between cells.
+        """
+        if len(delimiter) != 1 or delimiter in '"\r\n':
+            raise ConfigError(
+                f"data.source.delimiter must be one sign, no quote and no line end, but is {delimiter!r}. "
+                'In YAML a tab is "\\t", in double quotes.'
+            )
         self.path = Path(path)
         self.format = format
         self.delimiter = delimiter
