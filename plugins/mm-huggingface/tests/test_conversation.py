@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from mm_huggingface.conversation import Conversation
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from mmcore.errors import ConfigError, DataError, SetupError
 from mmcore.registry.settings import Part
@@ -41,6 +41,21 @@ def save_tokenizer(folder: Path, *, template: str | None = CHATML, bos: str | No
     )  # fmt: skip
     fast.chat_template = template
     fast.save_pretrained(folder)
+    return str(folder)
+
+
+def save_sentencepiece(folder: Path, *merges: tuple[str, str]) -> str:
+    """A tokenizer of characters that begins each text with a space, as Llama 2's and Vicuna's do; the folder's path."""
+    from transformers import PreTrainedTokenizerFast
+
+    signs = ["<unk>", "<s>", "</s>", "▁", *map(chr, range(33, 127)), *map("".join, merges)]
+    numbers = {sign: number for number, sign in enumerate(signs)}
+    made = Tokenizer(models.BPE(numbers, list(merges), unk_token="<unk>"))
+    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    made.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse()])
+    PreTrainedTokenizerFast(
+        tokenizer_object=made, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(folder)
     return str(folder)
 
 
@@ -105,6 +120,30 @@ def test_the_tokens_are_those_of_the_whole_conversation(model):
     modality = fitted(model)
 
     assert modality.collate([modality.read(chat("red?", "yes"), HERE)]).values[0].tolist() == whole
+
+
+def test_a_tokenizer_that_begins_texts_with_a_space_puts_none_before_an_answer(tmp_path):
+    modality = fitted(save_sentencepiece(tmp_path), template="vicuna")
+    cell = chat("red?", "yes", "blue?", "no")
+
+    given, scored = split(modality, cell)
+
+    assert given.endswith(" blue? ASSISTANT:")
+    assert scored == " yes</s> no</s>"
+    prompt = modality.prompt(chat("red?", "yes", "blue?"), HERE)
+    whole = modality.read(cell, HERE)
+    assert [-1 - token for token in prompt] == [max(token, -1 - token) for token in whole[: len(prompt)]]
+
+
+def test_a_token_that_spans_what_is_given_and_an_answer_counts_as_given(tmp_path):
+    template = (
+        "{% for m in messages %}{{ m.role + ': ' + m.content + '</s>' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+    )
+    (tmp_path / "spaced.jinja").write_text(template)
+    modality = fitted(save_sentencepiece(tmp_path, ("▁", "y")), template=str(tmp_path / "spaced.jinja"))
+
+    assert split(modality, chat("red?", "yes")) == (" user: red?</s> assistant: y", "es</s>")
 
 
 def test_a_prompt_is_what_stands_before_the_answer_in_training(model):

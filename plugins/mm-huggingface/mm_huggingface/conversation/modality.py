@@ -3,8 +3,10 @@
 # B = samples of a batch, S = tokens of a conversation
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -12,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mm_huggingface.conversation.template import Template, read_template
+from mm_huggingface.conversation.template import Piece, Template, read_template
 from mm_huggingface.conversation.tokens import Vocabulary
 from mm_huggingface.conversation.turns import Turn, is_conversation, turns_of
 from mmcore.errors import ConfigError, DataError
@@ -100,12 +102,7 @@ class Conversation(Modality):
         turns = self._turns(cell)
         if turns[-1][0] != "assistant":
             raise DataError(f"the conversation {str(cell)[:80]!r} ends with a question: there is no answer to learn.")
-        ids = list[int]()
-        for piece, answers in self._template.pieces(turns):
-            new = self.vocabulary.cut(piece)
-            stop = new.index(self._end) + 1 if answers and self._end in new else len(new)
-            ids += [token if answers and place < stop else -1 - token for place, token in enumerate(new)]
-        kept = ids[: self.max_tokens]
+        kept = self._marked(self._template.pieces(turns))[: self.max_tokens]
         if all(token < 0 for token in kept):
             raise DataError(
                 f"the conversation {str(cell)[:80]!r} has no answer within max_tokens ({self.max_tokens}): raise it."
@@ -124,14 +121,7 @@ class Conversation(Modality):
         self.vocabulary.check_plain(text for _, text in turns)
         if turns[-1][0] != "user":
             raise DataError(f"the conversation {str(cell)[:80]!r} ends with an answer: there is nothing to answer.")
-        ids = list[int]()
-        done = ""
-        for piece, _ in self._template.pieces(turns):
-            ids += [-1 - token for token in self.vocabulary.cut(piece)]
-            done += piece
-        rest = self._template.asked(turns)[len(done) :]
-        ids += [-1 - token for token in self.vocabulary.cut(rest)]
-        return np.array(ids, dtype=np.int32)
+        return np.array([-1 - token for token in self.vocabulary.cut(self._template.asked(turns))], dtype=np.int32)
 
     def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
         """Long [B,S], padded on the right; scored: the answers and what ends them."""
@@ -182,6 +172,21 @@ class Conversation(Modality):
             (number for number in first if number in found.special),
             found.number("bos" if "bos" in found.specials else "eos"),
         )
+
+    def _marked(self, pieces: Sequence[Piece]) -> list[int]:
+        """The tokens of all pieces; below 0 is what is given, what follows the end of an answer, and what spans both.
+
+        They are cut as one text, since many tokenizers (those of SentencePiece) begin each text with a space.
+        """
+        ends = list(accumulate(len(piece) for piece, _ in pieces))
+        ids, ended = list[int](), set[int]()
+        for token, (start, stop) in self.vocabulary.cut_with_places("".join(piece for piece, _ in pieces)):
+            number = bisect_left(ends, stop)
+            scored = pieces[number][1] and start >= ends[number] - len(pieces[number][0]) and number not in ended
+            if scored and token == self._end:
+                ended.add(number)
+            ids.append(token if scored else -1 - token)
+        return ids
 
     def _turns(self, cell: Cell) -> list[Turn]:
         turns = turns_of(cell)

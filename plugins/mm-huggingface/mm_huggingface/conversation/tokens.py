@@ -133,6 +133,11 @@ class Vocabulary:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
+    def cut_with_places(self, text: str) -> list[tuple[int, tuple[int, int]]]:
+        """As `cut`, each token with the characters that it was: from, to."""
+        found = self.tokenizer.encode(text, add_special_tokens=False)
+        return list(zip(found.ids, found.offsets, strict=True))
+
     def cut_plain(self, text: str) -> list[int]:
         """A text in which nothing is special."""
         ids: list[int] = self.texts.encode(text, add_special_tokens=False).ids
