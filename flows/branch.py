@@ -14,22 +14,41 @@ from flows.locks import state_of
 from mmcore.errors import SetupError
 from mmcore.releases.git import Git
 from mmcore.releases.looks import Look, line_of, read_looks
+from mmcore.releases.settings import ReleaseSettings
+from mmcore.releases.tags import read_registry
 
 LOOKS = "releases/looks.jsonl"
 CARD = "releases/card.md"
 RECORD = "releases/verdict.json"
 NOTHING = "0" * 40
+ORIGIN = "origin"  # the remote that `git clone` names
 
 
 class Branch:
     """A branch that nobody works on."""
 
-    def __init__(self, git: Git, name: str) -> None:
-        self.git, self.name = git, name
+    def __init__(self, git: Git, settings: ReleaseSettings) -> None:
+        self.git, self.name = git, settings.branch
+        self._artifact, self._remote = settings.name, settings.git_remote or ORIGIN
 
     @property
     def tip(self) -> str | None:
-        """Its newest commit; None before the first release."""
+        """Its newest commit, which a clone has from its remote before it has the branch; None before the first release.
+
+        Raises SetupError where there are releases and the branch is missing: its ledger would read as empty.
+        """
+        here, far = self._here, self.git.commit_of(f"refs/remotes/{self._remote}/{self.name}")
+        if here is None and far is None and read_registry(self.git, self._artifact).versions:
+            raise SetupError(
+                f"There are releases of {self._artifact}, and their branch {self.name!r} is not here. Fetch it: "
+                f"`git fetch {self._remote} {self.name}:{self.name}`. Where release.branch of params.yaml is a new "
+                f"name, go on from the old one: `git branch {self.name} OLD`."
+            )
+        behind = here is None or (far and self.git.ask("merge-base", "--is-ancestor", here, far) is not None)
+        return far if behind else here
+
+    @property
+    def _here(self) -> str | None:
         return self.git.commit_of(f"refs/heads/{self.name}")
 
     def looks(self) -> list[Look]:
@@ -64,7 +83,7 @@ class Branch:
         Raises SetupError where the branch is checked out somewhere, or was moved by another meanwhile.
         """
         self._check_free()
-        before = self.tip
+        before = self._here
         with tempfile.TemporaryDirectory(dir=state_of(self.git)) as folder:
             own = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
             self.git.run("read-tree", tree, environment=own)
@@ -92,7 +111,7 @@ class Branch:
                 place = entry.splitlines()[0].removeprefix("worktree ")
                 raise SetupError(
                     f"The branch {self.name!r} is checked out in {place}, where moving it would look like edits. "
-                    f"Check out another there, or name another in release.branch of params.yaml."
+                    "Check out another there."
                 )
 
 

@@ -56,7 +56,7 @@ class Releaser:
     def __init__(self, root: Path, settings: ReleaseSettings, tell: Tell) -> None:
         self.root, self.settings, self.tell = root, settings, tell
         self.git = Git(root)
-        self.branch = Branch(self.git, settings.branch)
+        self.branch = Branch(self.git, settings)
         self._journal = state_of(self.git) / f"underway-{settings.name}.json"
 
     def release(self, record: Record) -> Version:
@@ -208,7 +208,8 @@ class Releaser:
         name = self.settings.name
         tags = self.git.run("tag", "--list", f"{name}@*", f"{name}#*").splitlines()
         try:
-            self.git.run("push", remote, f"refs/heads/{self.settings.branch}", *(f"refs/tags/{tag}" for tag in tags))
+            branch = f"{self.branch.tip}:refs/heads/{self.branch.name}"
+            self.git.run("push", remote, branch, *(f"refs/tags/{tag}" for tag in tags))
         except SetupError as error:
             # The release is made, here; others hear of it with the next one.
             self.tell(f"Could not be told to {remote}; `git push` it, or the next release will: {error}")
