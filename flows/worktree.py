@@ -15,6 +15,8 @@ FOLDER = Path(".mm", "worktrees")
 LINKED = (Path(".mm", "training"), Path(".mm", "curves"))
 """What a run leaves for the next one to go on from: checkpoints and curves, named by all that decides a training."""
 
+NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
+
 
 def git(root: Path, *arguments: str) -> str:
     """What git prints. Raises SetupError with what git says."""
@@ -28,7 +30,8 @@ def add_worktree(clone: Path, commit: str, *, name: str, share: Sequence[str], r
     Raises SetupError where a path is not there, or git refuses.
     """
     path = clone / FOLDER / name
-    git(clone, "worktree", "add", "--quiet", "--detach", "--force", str(path), commit)
+    # Without hooks: that of `dvc install` runs `dvc checkout` in a folder that does not have its cache yet, and fails.
+    git(clone, *NO_HOOKS, "worktree", "add", "--quiet", "--detach", "--force", str(path), commit)
     (path / ".dvc").mkdir(exist_ok=True)
     if not (path / ".dvc" / "config").exists():  # DVC was set up and never committed
         shutil.copy(clone / ".dvc" / "config", path / ".dvc" / "config")

@@ -10,6 +10,9 @@ from mmcore.errors import SetupError
 NOBODY = {"NAME": "mmcore", "EMAIL": "mmcore@localhost"}
 """Who commits where git was not told who its user is: a release must not fail for that at night."""
 
+PLAIN = ("-c", "core.quotePath=false", "-c", "log.showSignature=false")
+"""Against what its user may have set: names of files as they are, also Chinese ones, and nothing before a format."""
+
 
 class Git:
     """The repository that `root` lies in."""
@@ -67,7 +70,7 @@ class Git:
         self, arguments: Sequence[str], given: bytes | None, environment: Mapping[str, str] | None
     ) -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run(
-            ["git", *arguments],
+            ["git", *PLAIN, *arguments],
             cwd=self.root,
             input=given,
             stdin=subprocess.DEVNULL if given is None else None,

@@ -6,8 +6,10 @@ import pytest
 from dvc.repo import Repo
 
 from flows.changes import signature
+from flows.fresh import imports_of
 from flows.timetable import Timetable
 from flows.worktree import git
+from mmcore.releases.git import Git
 
 
 def commit(root, text="a commit"):
@@ -68,6 +70,16 @@ def test_an_import_of_a_file_counts_when_its_source_changes(committed, tmp_path)
     (tmp_path / "far.csv").write_text("1\n")
     with Repo(str(committed.root)) as repo:
         repo.imp_url(str(tmp_path / "far.csv"), "near.csv")
+    commit(committed.root)
+    before = now(committed)
+    (tmp_path / "far.csv").write_text("1\n2\n")
+    assert now(committed) != before
+
+
+def test_an_import_with_a_chinese_name_counts(committed, tmp_path):
+    (tmp_path / "far.csv").write_text("1\n")
+    committed.write("数据.csv.dvc", f"deps: [{{path: {tmp_path}/far.csv}}]\nouts: [{{path: 数据.csv}}]\nfrozen: true\n")
+    assert imports_of(Git(committed.root)) == ["数据.csv.dvc"]
     commit(committed.root)
     before = now(committed)
     (tmp_path / "far.csv").write_text("1\n2\n")

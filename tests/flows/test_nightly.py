@@ -78,14 +78,15 @@ def test_what_cannot_be_cleared_away_keeps_no_run_from_happening(project, monkey
     assert len(asked) == 1
 
 
-def test_data_that_was_added_to_dvc_is_there_in_a_clean_worktree(project):
-    project.write("data.csv", "1\n")
+@pytest.mark.parametrize("name", ["data.csv", "数据.csv"])
+def test_data_that_was_added_to_dvc_is_there_in_a_clean_worktree(project, name):
+    project.write(name, "1\n")
     with Repo(str(project.root)) as repo:
-        repo.add("data.csv")
+        repo.add(name)
     git(project.root, "add", "-A")
     git(project.root, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "data")
     path = add_worktree(project.root, "HEAD", name="run", share=[])
-    assert not (path / "data.csv").exists()
+    assert not (path / name).exists()
     with disable_run_logger():
         _bring_data(path, far=False)
-    assert (path / "data.csv").read_text() == "1\n"
+    assert (path / name).read_text() == "1\n"

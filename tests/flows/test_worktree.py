@@ -59,6 +59,11 @@ def test_a_shared_folder_is_seen_and_survives_the_worktree(committed):
     assert committed.read("private/rows.csv") == "1\n"
 
 
+def test_a_hook_of_the_clone_does_not_get_into_the_way(committed):
+    committed.write(".git/hooks/post-checkout", "#!/bin/sh\nexit 1\n").chmod(0o755)  # as `dvc install` makes one
+    assert (add_worktree(committed.root, "HEAD", name="run", share=[]) / "in.txt").exists()
+
+
 @pytest.mark.parametrize(("shared", "message"), [("nowhere", "is not there"), ("in.txt", "is in git as well")])
 def test_what_cannot_be_shared_is_told(committed, shared, message):
     with pytest.raises(SetupError, match=message):
