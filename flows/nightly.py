@@ -39,6 +39,7 @@ TAIL_LINES = 12
 LEAST_FREE = 500 * 2**20  # bytes: a run that fills the disk takes the server's database with it
 RESULT = Path(".mm", "retrain.json")
 MENDABLE = 2
+UNEVENTFUL = "Nothing new"
 
 
 def _is_no_surprise(record: logging.LogRecord) -> bool:
@@ -71,7 +72,7 @@ def _run(clone: Path, timetable: Timetable, *, only_if_changed: bool, force: boo
     commit = _wanted_commit(clone, timetable)
     mark = signature(clone, commit, timetable)
     if only_if_changed and mark == read_record(clone).get("signature"):
-        return Completed(name="Nothing new", message=f"Data and code are as the last run found them ({commit[:9]}).")
+        return Completed(name=UNEVENTFUL, message=f"Data and code are as the last run found them ({commit[:9]}).")
     _make_room(clone, timetable)
     name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{commit[:9]}"
     worktree = add_worktree(clone, commit, name=name, share=timetable.share, remote=timetable.remote)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,17 +26,20 @@ class News:
     page: str = ""  # of the run, in Prefect's pages
 
 
-def tell(news: News, notify: Notify, *, root: Path) -> list[str]:
-    """Send it wherever it is wanted. Returns what went wrong, nothing where all has it."""
+def tell(news: News, notify: Notify, *, root: Path, but: Collection[str] = ()) -> dict[str, list[str]]:
+    """Send it wherever it is wanted. Returns what went wrong, by channel; nothing where it has the news now.
+
+    but: channels that had it before, of `webhook` and `command`.
+    """
     if news.kind not in notify.about:
-        return []
+        return {}
     body = json.dumps({**asdict(news), "project": root.name}, ensure_ascii=False)
-    webhook, wrong = os.environ.get(WEBHOOK) or notify.webhook, list[str]()
-    if webhook:
-        wrong += _post(webhook, body)
-    if notify.command:
-        wrong += _run(notify.command, body, root)
-    return wrong
+    webhook, tried = os.environ.get(WEBHOOK) or notify.webhook, dict[str, list[str]]()
+    if webhook and "webhook" not in but:
+        tried["webhook"] = _post(webhook, body)
+    if notify.command and "command" not in but:
+        tried["command"] = _run(notify.command, body, root)
+    return tried
 
 
 def _post(url: str, body: str) -> list[str]:

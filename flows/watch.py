@@ -9,25 +9,31 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import httpx
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterName,
     FlowRunFilter,
     FlowRunFilterExpectedStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateName,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.server.schemas.schedules import CronSchedule
 from prefect.settings import get_current_settings
 
 from flows.exits import DONE, FAULT, run_to_exit
+from flows.nightly import UNEVENTFUL
 from flows.notify import News, tell
 from flows.record import read_record, write_record
 from flows.timetable import Timetable, read_timetable
@@ -37,6 +43,7 @@ LOOK_BACK = timedelta(days=3)  # a service that was down for longer does not lis
 SAME_TIME = timedelta(seconds=5)
 UNREACHABLE_S = 120.0  # the server is started again when it dies; that is no news
 KEPT = 500  # what was told, so as not to tell it twice
+PAGE = 200  # the most that the server lists at once
 NIGHTLY, CHECK = "nightly", "when-data-changes"
 BAD = (StateType.FAILED, StateType.CRASHED)
 OVER = (*BAD, StateType.CANCELLED)  # perhaps before it had started
@@ -46,7 +53,8 @@ OVER = (*BAD, StateType.CANCELLED)  # perhaps before it had started
 class Seen:
     """What the server knows."""
 
-    runs: Sequence[FlowRun]  # the newest last
+    nightly: Sequence[FlowRun]  # runs by the clock, the newest last
+    checks: Sequence[FlowRun]  # looks for changes, but for those that found none
     paused: bool  # the nightly deployment, by hand: then nothing is missed
 
 
@@ -57,10 +65,11 @@ def find_news(
 
     due: when runs by the clock were to start. since: what ended before is old.
     """
-    ended = [run for run in seen.runs if _has_ended(run) and run.end_time is not None and run.end_time >= since]
+    runs = [*seen.nightly, *seen.checks]
+    ended = [run for run in runs if _has_ended(run) and run.end_time is not None and run.end_time >= since]
     news = {f"{run.id} ended": _of_ended(run) for run in ended}
     for when in due if not seen.paused else ():
-        if when + grace <= now and (missed := _missed(seen.runs, when, now)) is not None:
+        if when + grace <= now and (missed := _missed(seen.nightly, when, now)) is not None:
             news[f"{when.isoformat()} missed"] = missed
     return news
 
@@ -69,7 +78,7 @@ def _has_ended(run: FlowRun) -> bool:
     """In a way that is news: runs that found nothing new, or were cancelled by hand, are none."""
     if run.state is None or run.state.type not in (*BAD, StateType.COMPLETED):
         return False
-    return run.state.name != "Nothing new"
+    return run.state.name != UNEVENTFUL
 
 
 def _of_ended(run: FlowRun) -> News:
@@ -119,14 +128,24 @@ def look(now: datetime) -> Seen:
         try:
             paused = client.read_deployment_by_name(f"nightly/{NIGHTLY}").paused
         except ObjectNotFound:
-            return Seen([], paused=False)
-        times = FlowRunFilterExpectedStartTime.model_validate({"after_": now - LOOK_BACK, "before_": now})
-        runs = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(expected_start_time=times),
-            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[NIGHTLY, CHECK])),
-            limit=200,
-        )
-    return Seen(sorted(runs, key=lambda run: run.expected_start_time or now), paused=paused)
+            return Seen([], [], paused=False)
+        nightly, checks = (list(_runs(client, name, until=now)) for name in (NIGHTLY, CHECK))
+    return Seen(nightly, checks, paused=paused)
+
+
+def _runs(client: SyncPrefectClient, deployment: str, *, until: datetime) -> Iterator[FlowRun]:
+    """In the order of their times. Of the checks only what is news: one every few minutes makes hundreds of them."""
+    times = FlowRunFilterExpectedStartTime.model_validate({"after_": until - LOOK_BACK, "before_": until})
+    eventful = FlowRunFilterState(name=FlowRunFilterStateName(not_any_=[UNEVENTFUL]))
+    for offset in count(step=PAGE):
+        page = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(expected_start_time=times, state=eventful if deployment == CHECK else None),
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment])),
+            sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=PAGE, offset=offset,
+        )  # fmt: skip
+        yield from page
+        if len(page) < PAGE:
+            return
 
 
 class Watch:
@@ -136,7 +155,10 @@ class Watch:
         self._root = root
         record = read_record(root, "told")
         self._told: list[str] = list(record.get("told", []))
+        self._partly: dict[str, list[str]] = dict(record.get("partly", {}))  # told to these channels, not to others
         self._since = datetime.fromisoformat(record["since"]) if "since" in record else datetime.now(UTC)
+        self._clock: list[Any] | None = record.get("clock")
+        self._clock_since = datetime.fromisoformat(record["clock_since"]) if "clock_since" in record else self._since
         self._answered = time.monotonic()
         self._keep()  # a service that starts every morning still knows that it was to look after the night
 
@@ -154,32 +176,53 @@ class Watch:
             self._answered = time.monotonic()
         except (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError) as error:
             return self._unreachable(error, timetable, patience_s)
+        self._note_clock([timetable.cron, timetable.timezone, seen.paused], now)
         grace = timedelta(minutes=timetable.notify.grace_min)
-        found = find_news(seen, due_times(timetable, self._since, now), since=self._since, now=now, grace=grace)
+        due = due_times(timetable, self._clock_since, now)
+        found = find_news(seen, due, since=self._since, now=now, grace=grace)
         fresh = {name: news for name, news in found.items() if name not in self._told}
-        return [news for name, news in fresh.items() if self._tell(name, news, timetable)]
+        for name, news in fresh.items():
+            self._tell(name, news, timetable)
+        return list(fresh.values())
+
+    def _note_clock(self, clock: list[Any], now: datetime) -> None:
+        """Nights before the schedule was as it is, and was on, are not missed."""
+        changed = self._clock not in (None, clock)
+        self._clock_since = now if changed else max(min(self._clock_since, now), self._since)
+        if clock != self._clock:
+            self._clock = clock
+            self._keep()
 
     def _unreachable(self, error: Exception, timetable: Timetable, patience_s: float) -> list[News]:
         if time.monotonic() - self._answered < patience_s:
             return []
         news = News("failed", f"Prefect's server does not answer ({type(error).__name__}); no run can start.")
         name = f"silent {datetime.now(UTC):%F %H}"  # once an hour
-        return [news] if name not in self._told and self._tell(name, news, timetable) else []
+        if name in self._told:
+            return []
+        self._tell(name, news, timetable)
+        return [news]
 
-    def _tell(self, name: str, news: News, timetable: Timetable) -> bool:
-        """What could not be sent is not told: the next look tries again."""
-        wrong = tell(news, timetable.notify, root=self._root)
+    def _tell(self, name: str, news: News, timetable: Timetable) -> None:
+        """Where it could not be sent the next look tries again, there and nowhere else."""
+        have = self._partly.pop(name, [])
+        tried = tell(news, timetable.notify, root=self._root, but=have)
+        wrong = [line for lines in tried.values() for line in lines]
         for line in wrong:
             print(line, flush=True)
         if wrong:
-            return True
-        print(f"{news.kind}: {news.text}", flush=True)
-        self._told = [*self._told, name][-KEPT:]
+            self._partly[name] = [*have, *(channel for channel, lines in tried.items() if not lines)]
+        else:
+            print(f"{news.kind}: {news.text}", flush=True)
+            self._told = [*self._told, name][-KEPT:]
         self._keep()
-        return True
 
     def _keep(self) -> None:
-        write_record(self._root, {"since": self._since.isoformat(), "told": self._told}, "told")
+        record = {
+            "since": self._since.isoformat(), "told": self._told, "partly": dict([*self._partly.items()][-KEPT:]),
+            "clock": self._clock, "clock_since": self._clock_since.isoformat(),
+        }  # fmt: skip
+        write_record(self._root, record, "told")
 
 
 def main() -> int:

@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import AwaitingConcurrencySlot, Cancelled, Completed, Crashed, Failed, Late, Running, Scheduled
 
 import flows.watch
 from flows.record import read_record
 from flows.timetable import Timetable
-from flows.watch import Seen, Watch, due_times, find_news
+from flows.watch import CHECK, NIGHTLY, Seen, Watch, due_times, find_news, look
 
 NIGHT = datetime(2030, 1, 2, 2, 0, tzinfo=UTC)
 GRACE = timedelta(minutes=30)
@@ -24,8 +25,8 @@ def run(state, *, at=NIGHT, started=None, ended=None):
     )  # fmt: skip
 
 
-def kinds(*runs, due=(NIGHT,), now=LATER, since=NIGHT, paused=False):
-    found = find_news(Seen(runs, paused=paused), due, since=since, now=now, grace=GRACE)
+def kinds(*runs, checks=(), due=(NIGHT,), now=LATER, since=NIGHT, paused=False):
+    found = find_news(Seen(runs, checks, paused=paused), due, since=since, now=now, grace=GRACE)
     return sorted(news.kind for news in found.values())
 
 
@@ -55,6 +56,12 @@ def test_a_run_that_was_never_scheduled_is_missed_too():
     assert kinds(run(Completed(), at=NIGHT - timedelta(days=1), started=NIGHT, ended=NIGHT)) == ["done", "missed"]
 
 
+def test_a_check_at_the_same_time_is_not_taken_for_the_run_by_the_clock():
+    check = run(Completed(), started=NIGHT, ended=NIGHT)
+    assert kinds(checks=[check], since=LATER) == ["missed"]
+    assert kinds(run(Late()), checks=[check], since=LATER) == ["missed"]
+
+
 def test_what_somebody_paused_or_cancelled_is_not_missed():
     assert kinds(paused=True) == []
     assert kinds(run(Cancelled())) == []
@@ -80,9 +87,9 @@ def watch(project, monkeypatch):
     seen = []
 
     def look(_):
-        if isinstance(seen[0], Exception):
+        if seen and isinstance(seen[0], Exception):
             raise seen[0]
-        return Seen(seen, paused=False)
+        return Seen(seen, [], paused=False)
 
     monkeypatch.setattr(flows.watch, "look", look)
     return seen
@@ -113,6 +120,41 @@ def test_what_could_not_be_sent_is_tried_again(project, watch, capfd):
     assert len(news(project)) == 1
 
 
+def test_each_channel_is_told_once_whatever_becomes_of_the_other(project, watch, httpd):
+    started = datetime.now(UTC)
+    watch.append(run(Failed(message="broken"), started=started, ended=started + timedelta(minutes=1)))
+    notify = f"notify: {{webhook: '{httpd.address}', command: '%s'}}\ncron: null"
+    project.write("conf/schedule.yaml", notify % "exit 3")
+    for _ in range(3):
+        Watch(project.root).look_once()
+    assert len(httpd.posted) == 1
+    project.write("conf/schedule.yaml", notify % "cat >> news; echo >> news")
+    for _ in range(2):
+        Watch(project.root).look_once()
+    assert len(httpd.posted) == len(news(project)) == 1
+
+
+def test_a_schedule_that_was_changed_invents_no_missed_nights(project, watch):
+    made, noon = Watch(project.root), datetime.now(UTC).replace(hour=12, minute=0)
+    project.write("conf/schedule.yaml", "cron: 0 2 * * *")
+    watch.append(run(Running(), at=noon.replace(hour=2, minute=0), started=noon))
+    made.look_once(now=noon - timedelta(days=1))
+    project.write("conf/schedule.yaml", "cron: 5 3 * * *")
+    assert made.look_once(now=noon) == []
+    assert Watch(project.root).look_once(now=noon + timedelta(hours=1)) == []
+    assert [item.kind for item in made.look_once(now=noon + timedelta(days=1))] == ["missed"]
+
+
+def test_nights_while_it_was_paused_are_not_missed_once_it_goes_on(project, watch, monkeypatch):
+    made, noon = Watch(project.root), datetime.now(UTC).replace(hour=12, minute=0)
+    project.write("conf/schedule.yaml", "cron: 0 2 * * *")
+    monkeypatch.setattr(flows.watch, "look", lambda _: Seen([], [], paused=True))
+    made.look_once(now=noon)
+    monkeypatch.setattr(flows.watch, "look", lambda _: Seen([], [], paused=False))
+    assert made.look_once(now=noon + timedelta(days=2)) == []
+    assert [item.kind for item in made.look_once(now=noon + timedelta(days=3))] == ["missed"]
+
+
 def test_a_clock_that_was_put_back_hides_nothing(project, watch):
     made = Watch(project.root)
     earlier = datetime.now(UTC) - timedelta(days=400)
@@ -134,3 +176,29 @@ def test_since_when_it_watches_is_kept_from_the_start(project, watch):
     first = read_record(project.root, "told")["since"]
     Watch(project.root)
     assert read_record(project.root, "told")["since"] == first
+
+
+@pytest.fixture
+def deployments(prefect_server):
+    """The two of the schedule on a server, by name, with the client that made them."""
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow_from_name("nightly")
+        made = {name: client.create_deployment(flow, name) for name in (NIGHTLY, CHECK)}
+        yield client, made
+        for deployment in made.values():
+            client.delete_deployment(deployment)
+
+
+def test_checks_that_found_nothing_do_not_hide_the_runs_of_the_nights(deployments, monkeypatch):
+    monkeypatch.setattr(flows.watch, "PAGE", 2)
+    client, made = deployments
+    now = datetime.now(UTC)
+    night, checked = [now - timedelta(hours=hours) for hours in (60, 40, 20)], now - timedelta(hours=1)
+    states = [(NIGHTLY, Failed(), when) for when in night]
+    states += [(CHECK, Completed(name="Nothing new"), checked), (CHECK, Failed(), checked)]
+    for name, state, when in states:
+        planned = client.create_flow_run_from_deployment(made[name], state=Scheduled(scheduled_time=when))
+        client.set_flow_run_state(planned.id, state, force=True)
+    seen = look(now)
+    assert [found.expected_start_time for found in seen.nightly] == night
+    assert [found.state_name for found in seen.checks] == ["Failed"]
