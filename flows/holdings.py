@@ -5,8 +5,8 @@ By the formats alone (dvc.lock, .dvc files, the folders of the cache), which DVC
 
 import json
 import re
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from configparser import RawConfigParser
 from dataclasses import dataclass
 from functools import cache as remember
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from flows.environment import python_module
+from mmcore.errors import SetupError
 from mmcore.releases.git import Git
 
 OBJECT = re.compile(r"[0-9a-f]{30}(\.dir)?")
@@ -40,10 +42,19 @@ class Remembered:
 
 
 def cache_of(clone: Path) -> Path:
-    """Where its DVC keeps objects."""
-    settings = RawConfigParser()
-    settings.read([clone / ".dvc" / "config", clone / ".dvc" / "config.local"])
-    return (clone / ".dvc" / settings.get("cache", "dir", fallback="cache")).resolve()
+    """Where its DVC keeps objects, as DVC says: settings of a user and of the machine count too. Raises SetupError."""
+    done = subprocess.run(
+        [*python_module("dvc"), "cache", "dir"], cwd=clone, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise SetupError(f"`dvc cache dir` failed in {clone}: {' '.join(done.stderr.split())}")
+    return Path(done.stdout.rstrip("\n")).resolve()
+
+
+def is_shared(cache: Path, clone: Path) -> bool:
+    """Whether other clones may have objects in it, which nothing here names: all but one in .dvc may be so."""
+    return not cache.is_relative_to((clone / ".dvc").resolve())
 
 
 def objects_in(cache: Path) -> Iterator[Held]:

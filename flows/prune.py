@@ -1,7 +1,8 @@
 """`python -m flows.prune`: clear away what has not been of use for long, as conf/schedule.yaml's `keep` says.
 
-Never what a tag (a release is one), a branch or a working tree names, nor data that was ever committed: what goes is
-what a stage made and can make again, checkpoints and studies nobody goes on with, and folders of old runs.
+Never what a tag (a release is one), a branch or a working tree names, nor data that was ever committed, nor anything in
+a cache of DVC that other clones may share: what goes is what a stage made and can make again, checkpoints and studies
+nobody goes on with, and folders of old runs.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from flows.holdings import (
     Held,
     Remembered,
     cache_of,
+    is_shared,
     members,
     named_by_folder,
     named_by_git,
@@ -47,6 +49,7 @@ class Cleared:
     counts: dict[str, int] = field(default_factory=dict)
     left_bytes: int = 0  # of DVC's cache
     held_bytes: int = 0  # of that, what git or a working tree names
+    spared: Path | None = None  # DVC's cache, where others may need what lies in it
 
     def add(self, what: str, size: int) -> None:
         self.bytes += size
@@ -54,10 +57,12 @@ class Cleared:
 
     def __str__(self) -> str:
         went = ", ".join(f"{count} {what}" for what, count in self.counts.items()) or "nothing"
-        return (
-            f"{went}; {_size(self.bytes)} in all. DVC's cache: {_size(self.left_bytes)} left, {_size(self.held_bytes)} "
-            "of it named by a tag, a branch or a working tree."
-        )
+        if self.spared is not None:
+            cache = f"was left alone: {self.spared} is outside .dvc, and other clones may need what lies there."
+        else:
+            held = f"{_size(self.held_bytes)} of it named by a tag, a branch or a working tree."
+            cache = f"has {_size(self.left_bytes)} left, {held}"
+        return f"{went}; {_size(self.bytes)} in all. DVC's cache {cache}"
 
 
 def prune(clone: Path, keep: Keep, *, dry: bool = False, now: float | None = None) -> Cleared:
@@ -87,6 +92,9 @@ def keep_use(clone: Path, worktree: Path) -> None:
 
 def _prune_cache(clone: Path, keep: Keep, cleared: Cleared, *, dry: bool, now: float) -> None:
     cache = cache_of(clone)
+    if is_shared(cache, clone):
+        cleared.spared = cache
+        return
     folders = [clone, *list_worktrees(clone)]
     held = members(set().union(named_by_git(clone), *map(named_by_folder, folders)), cache)
     remembered = list(remembered_in(cache))

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from flows.environment import CLONE
+from flows.holdings import cache_of
 from mmcore.errors import SetupError
 from mmcore.releases.git import Git
 
@@ -73,8 +74,7 @@ def _write_local_config(clone: Path, file: Path, *, remote: str | None) -> None:
     settings.read(clone / "config.local")
     committed = RawConfigParser()
     committed.read([clone / "config", clone / "config.local"])
-    cache = committed.get("cache", "dir", fallback="cache")
-    places = {"cache": ("dir", cache)}
+    places = {"cache": ("dir", str(cache_of(clone.parent)))}
     for section in committed.sections():
         url = committed.get(section, "url", fallback="://")
         if "://" not in url:

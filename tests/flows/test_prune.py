@@ -8,6 +8,7 @@ from dvc.repo import Repo
 from flows.holdings import Held, cache_of, objects_in, remembered_in
 from flows.prune import DAY_S, LOCKS, choose, keep_use, prune
 from flows.timetable import Keep
+from flows.worktree import add_worktree
 
 NOW = 1_000_000_000.0
 NOTHING_KEPT = Keep(days=1, size_gib=0, worktrees=0)
@@ -36,12 +37,16 @@ def git(project, *arguments):
     subprocess.run(["git", *identity, *arguments], cwd=project.root, check=True, capture_output=True)
 
 
+def commit(project, text="a commit"):
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", text)
+
+
 def run_with(project, text):
     """One version of the data, and of the folder that is made of it; committed."""
     project.write("in.txt", text)
     project.reproduce()
-    git(project, "add", "-A")
-    git(project, "commit", "-q", "-m", text)
+    commit(project, text)
 
 
 def grow_old(project, *, days):
@@ -98,13 +103,31 @@ def test_a_dry_run_says_the_same_and_leaves_everything(versions):
     assert str(dry) == str(prune(versions.root, NOTHING_KEPT))
 
 
+def test_a_cache_that_other_clones_may_share_is_left_alone(versions, tmp_path):
+    shared = tmp_path / "shared"
+    (versions.root / ".dvc" / "cache").rename(shared)
+    versions.write(".dvc/config.local", "[cache]\n    dir = ../../shared\n")
+    before = sorted(shared.rglob("*"))
+    cleared = prune(versions.root, NOTHING_KEPT)
+    assert sorted(shared.rglob("*")) == before
+    assert "objects" not in cleared.counts
+    assert f"left alone: {shared} is outside .dvc" in str(cleared)
+
+
+def test_the_cache_is_where_dvc_s_settings_of_the_user_have_it(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path))
+    (tmp_path / "config").write_text(f"[cache]\n    dir = {tmp_path / 'big'}\n")
+    commit(project)
+    worktree = add_worktree(project.root, "HEAD", name="run", share=[])
+    assert cache_of(project.root) == cache_of(worktree) == tmp_path / "big"
+
+
 def test_data_that_was_committed_once_stays_though_no_tag_names_it(project):
     for text in ("first", "second"):
         project.write("data.csv", text)
         with Repo(str(project.root)) as repo:
             repo.add("data.csv")
-        git(project, "add", "-A")
-        git(project, "commit", "-q", "-m", text)
+        commit(project, text)
     grow_old(project, days=1000)
     prune(project.root, NOTHING_KEPT)
     assert {"first", "second"} <= contents(project)
