@@ -1,6 +1,6 @@
 """Whether the parts of params.yaml agree with each other, as far as that can be told without importing a plugin."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from mmcore.config.fields import FieldSettings
 from mmcore.errors import listing, near_miss
@@ -27,3 +27,12 @@ def disagreements(fields: Mapping[str, FieldSettings], tasks: Mapping[str, Part]
     elif monitor.split("/")[0] not in tasks or "/" not in monitor:
         hint = near_miss(monitor.split("/")[0], tasks)
         yield f"training.monitor must be TASK/METRIC but is {monitor!r}.{hint} Tasks: {listing(tasks)}."
+
+
+def stray_tolerances(names: Iterable[str], tasks: Collection[str]) -> Iterator[str]:
+    """Of `verdict.tolerances`. Which scores a task has is not known before a model is built."""
+    for name in names:
+        task, _, metric = name.partition("/")
+        if task not in tasks or not metric:
+            hint = near_miss(task, tasks)
+            yield f"verdict.tolerances must name TASK/METRIC but names {name!r}.{hint} Tasks: {listing(tasks)}."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmcore.config.agree import disagreements
+from mmcore.config.agree import disagreements, stray_tolerances
 from mmcore.config.derive import derive
 from mmcore.config.document import differences
 from mmcore.config.fields import FieldSettings
@@ -70,6 +70,7 @@ def faults_of(values: Mapping[str, Any], plugins: Plugins) -> Iterator[str]:
         return
     fields: Mapping[str, FieldSettings] = sections["fields"]
     yield from disagreements(fields, sections["tasks"], monitor=sections["training"].monitor)
+    yield from stray_tolerances(sections["verdict"].tolerances, sections["tasks"])
     for part, kind, where in _parts(sections):
         faults = list(_fault(plugins.kind(kind).check, part, where=where))
         yield from faults

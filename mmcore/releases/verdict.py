@@ -61,6 +61,10 @@ def judge(
     worse = [*_worse(watched, metric), *_regressions(others, slices, metric=metric, settings=settings)]
     if worse:
         return Judgement(Decision.REJECT, worse)
+    unknown = sorted(settings.tolerances.keys() - others.keys() - {metric})
+    if unknown:
+        why = "could not be compared: the model in use lacks it, or it is not defined on these rows"
+        return Judgement(Decision.HOLD, [f"{name}, which verdict.tolerances names, {why}." for name in unknown])
     told = f"{metric} {watched.challenger:.4f} against {watched.champion:.4f} of the model in use"
     if chance.p <= allowed and watched.gain > 0:
         why = f"a gain of {watched.gain:.4f} was enough from {chance.needed:.4f} on"

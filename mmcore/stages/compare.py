@@ -1,7 +1,7 @@
 """Two model folders on the same rows of today's test split; what `mm compare` and every retraining look at."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +46,8 @@ class Compared:
     """Digest of the ids and contents that were compared."""
     left_out: Mapping[str, int]
     """Rows of the split that do not count, by why."""
+    known: Collection[str]
+    """Every score of the second model, by `task/metric`, also those that could not be compared."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -88,7 +90,9 @@ def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugi
     }
     marks = marks_of(manifest, _inputs(saved[1], manifest))[rows]
     digest = hashlib.sha256(np.ascontiguousarray(marks).tobytes()).hexdigest()[:24]
-    return Compared(metric, scores, slices, settings.split, len(rows), digest, left_out, notes)
+    return Compared(
+        metric, scores, slices, settings.split, len(rows), digest, left_out, scores_of(saved[1]).keys(), notes
+    )
 
 
 def open_model(folder: Path, plugins: Plugins) -> Saved:
@@ -151,12 +155,15 @@ def _judge(
     return predict(saved.model, batches, modalities=saved.modalities, write=settings.write)
 
 
+def scores_of(saved: Saved) -> dict[str, Metric]:
+    """The scores that a model has, by `task/metric`."""
+    tasks = saved.model.each_task()
+    return {f"{name}/{key}": metric for name, task in tasks.items() for key, metric in task.metrics().items()}
+
+
 def _metrics(first: Saved, second: Saved) -> dict[str, tuple[Metric, Metric]]:
     """The scores that both models have, by `task/metric`."""
-    named = [
-        {f"{name}/{key}": one for name, task in saved.model.each_task().items() for key, one in task.metrics().items()}
-        for saved in (first, second)
-    ]  # fmt: skip
+    named = [scores_of(first), scores_of(second)]
     return {name: (named[0][name], named[1][name]) for name in named[1] if name in named[0]}
 
 

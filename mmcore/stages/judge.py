@@ -1,14 +1,14 @@
 """judge: the new model beside the one in use; writes verdict.json and its page. Run by flows, not by DVC."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from mmcore.config.params import Params
-from mmcore.errors import ArtifactError, DataError
+from mmcore.errors import ArtifactError, ConfigError, DataError, listing, near_miss
 from mmcore.evaluation.compare import Paired
 from mmcore.evaluation.score import better_of
 from mmcore.registry.plugins import Plugins, installed
@@ -31,7 +31,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     """Judge artifacts/model by what .mm/judge.json says: `now`, `digest` of the new model, `champion`, `looks`.
 
     The champion's bytes lie in the folder that it names. Where the two cannot be compared, the verdict is HOLD and says
-    so in `judged`.
+    so in `judged`. Raises ConfigError where `verdict.tolerances` names what is no score.
     """
     plugins = plugins or installed()
     asked = json.loads((paths.state / "judge.json").read_text(encoding="utf-8"))
@@ -60,15 +60,17 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
 def _first(record: Record, params: Params, paths: Paths, *, plugins: Plugins) -> None:
     """The first model is held against its floors alone."""
     metric = params.get("training.monitor", str)
-    model = compare.open_model(paths.model, plugins).model
+    saved = compare.open_model(paths.model, plugins)
+    _check_tolerances(params.get("verdict", VerdictSettings), compare.scores_of(saved))
     scores = json.loads(paths.metrics.read_text(encoding="utf-8"))
-    _settle(record, first(scores, metric, better=better_of(model, metric)))
+    _settle(record, first(scores, metric, better=better_of(saved.model, metric)))
 
 
 def _compare(
     record: Record, compared: compare.Compared, params: Params, paths: Paths, *, looks: list[Look], now: datetime
 ) -> None:
     settings, metric = params.get("verdict", VerdictSettings), compared.metric
+    _check_tolerances(settings, compared.known)
     year = of_the_year(looks, now)
     key = (record["champion"]["digest"], record["challenger"]["digest"], compared.rows)
     before = earlier(looks, key)
@@ -104,6 +106,16 @@ def _compare(
         "spent_this_year": sum(look.spent for look in past) + allowed,
         "deviation": noise.deviation, "freedom": noise.freedom, "new": before is None,
     }  # fmt: skip
+
+
+def _check_tolerances(settings: VerdictSettings, known: Collection[str]) -> None:
+    """Raises ConfigError for a name that is no score of the new model: misspelt, it would watch over nothing."""
+    for name in settings.tolerances:
+        if name not in known:
+            raise ConfigError(
+                f"verdict.tolerances names {name!r}, which is no score of the new model.{near_miss(name, known)} "
+                f"There are: {listing(known)}."
+            )
 
 
 def _settle(record: Record, settled: Judgement) -> None:

@@ -91,6 +91,7 @@ def test_an_edit_by_hand_is_shown_and_is_no_fault(working):
         ),
         (("tasks", "label", "hiden"), 3, "takes no 'hiden'. Did you mean 'hidden'?"),
         (("training", "monitor"), "accuracy", "training.monitor must be TASK/METRIC"),
+        (("verdict", "tolerances"), {"cross_entropy": 0.02}, "verdict.tolerances must name TASK/METRIC"),
         (("trainin",), {}, "'trainin' is no section. Did you mean 'training'?"),
     ],
 )

@@ -63,6 +63,13 @@ def test_another_score_may_fall_by_its_tolerance(tolerance, decision):
     assert found.decision is decision
 
 
+def test_a_score_with_a_tolerance_that_could_not_be_compared_holds():
+    found = decide(BETTER, tolerances={"t/other": 0.1})
+    assert found.decision is Decision.HOLD
+    assert "t/other, which verdict.tolerances names, could not be compared" in found.reasons[0]
+    assert decide(BETTER, tolerances={"t/m": 0.1}).decision is Decision.PROMOTE
+
+
 @pytest.mark.parametrize(
     ("tolerance", "decision"), [(0.05, Decision.REJECT), (0.2, Decision.PROMOTE), (None, Decision.PROMOTE)]
 )

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mmcore.config.params import Params
-from mmcore.errors import ArtifactError
+from mmcore.errors import ArtifactError, ConfigError
 from mmcore.model.folder import load_model
 from mmcore.releases.looks import Look, line_of, read_looks
 from mmcore.releases.record import read_record
@@ -103,6 +103,14 @@ def test_the_first_model_is_held_against_its_floors(project):
     held = decide(project, champion=False)
     paths.metrics.write_text(json.dumps(metrics))
     assert held["verdict"] == "HOLD"
+
+
+@pytest.mark.parametrize("champion", [True, False])
+def test_a_tolerance_for_what_is_no_score_is_told_with_what_was_probably_meant(project, champion):
+    settings = project[0]
+    misspelt = Params({**settings.values, "verdict": {"tolerances": {"label/crossentropy": 0.02}}}, settings.keys)
+    with pytest.raises(ConfigError, match="Did you mean 'label/cross_entropy'"):
+        decide(project, champion=champion, params=misspelt)
 
 
 def test_models_that_cannot_be_compared_are_told_and_hold(project, tmp_path):
