@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import yaml
+from ruamel.yaml import YAML
 
 from mmcore.errors import ArtifactError, ConfigError, listing
 from mmcore.registry.plugins import Plugins
@@ -160,7 +160,9 @@ def check_prepared(root: Path, values: Mapping[str, Any]) -> None:
     lock = root / "dvc.lock"
     if not (root / "artifacts" / "inputs.json").exists() or not lock.exists():
         raise ArtifactError(f"There is no prepared data to search on. {mending}")
-    stages: Mapping[str, Any] = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
+    # As DVC reads it, by YAML 1.2: `on` is a word in it and 1e-05 a number. PyYAML's 1.1 has True and a word for them.
+    by_dvc = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))
+    stages: Mapping[str, Any] = (by_dvc or {}).get("stages", {})
     wanted = [name for name in PREPARED if name in ("ingest", "join")]
     wanted += [f"{stage}@{field}" for stage in ("fit", "encode", "features") for field in sorted(values["fields"])]
     for name in wanted:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import yaml
+from dvc.utils.serialize import dumps_yaml
 
 from mmcore.config.params import load_params
 from mmcore.config.search import read_search
@@ -83,21 +83,27 @@ class Project:
 
     def prepare(self):
         """What `dvc repro join` does, and DVC's note that it did."""
-        paths, stages = Paths(self.root), {}
-        for name, stage in (
-            ("ingest", ingest),
-            ("fit", fit),
-            ("encode", encode),
-            ("features", features),
-            ("join", join),
-        ):
-            for field in sorted(self.values["fields"]) if name in ("fit", "encode", "features") else [None]:
-                keys = [key.format(field=field) for key in stage.READS]
-                params = load_params(paths.params, keys)
-                stage.run(params, paths, **({} if field is None else {"field": field}))
-                noted = {key: params.get(key, object) for key in keys}
-                stages[name if field is None else f"{name}@{field}"] = {"params": {"params.yaml": noted}}
-        (self.root / "dvc.lock").write_text(yaml.safe_dump({"stages": stages}))
+        for _, stage, field in self._stages():
+            params = load_params(self.root / "params.yaml", [key.format(field=field) for key in stage.READS])
+            stage.run(params, Paths(self.root), **({} if field is None else {"field": field}))
+        self.note()
+
+    def note(self):
+        """dvc.lock as if the data had been prepared by params.yaml as it stands, in DVC's own hand."""
+        stages = {}
+        for name, stage, field in self._stages():
+            keys = [key.format(field=field) for key in stage.READS]
+            params = load_params(self.root / "params.yaml", keys)
+            noted = {key: params.get(key, object) for key in keys}
+            stages[name if field is None else f"{name}@{field}"] = {"params": {"params.yaml": noted}}
+        (self.root / "dvc.lock").write_text(dumps_yaml({"stages": stages}))
+
+    def _stages(self):
+        fields = sorted(self.values["fields"])
+        yield "ingest", ingest, None
+        for name, stage in (("fit", fit), ("encode", encode), ("features", features)):
+            yield from ((name, stage, field) for field in fields)
+        yield "join", join, None
 
 
 def made(root: Path) -> Project:

@@ -41,6 +41,15 @@ def test_workers_that_share_a_gpu_may_take_their_share_of_its_memory(gpus):
         slots_of(SearchSettings(gpu=0.25, workers=9), threads=1, device="auto")
 
 
+def test_words_and_small_numbers_are_the_same_settings_in_the_hand_of_dvc(project):
+    project.compose("fields.numbers.features=on", "data.max_broken=0.00001")
+    project.note()
+    lock = (project.root / "dvc.lock").read_text()
+    assert "features: on\n" in lock
+    assert "max_broken: 1e-05\n" in lock
+    check_prepared(project.root, project.values)
+
+
 def test_data_that_was_prepared_with_other_settings_is_refused(project):
     check_prepared(project.root, project.values)
     project.compose("fields.numbers.modality.min_count=3")
