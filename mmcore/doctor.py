@@ -134,7 +134,8 @@ def _torch(root: Path, plugins: Plugins) -> Iterator[Result]:
 
 def _disk(root: Path, plugins: Plugins) -> Iterator[Result]:
     free = shutil.disk_usage(root).free / 1e9
-    advice = "Free some space: `dvc gc --workspace` removes what no commit of the workspace needs."
+    # Not `dvc gc --workspace`: it takes the bytes of every release that the workspace does not stand at.
+    advice = "Free some space: `make prune` removes what has not been of use for long, never what was released."
     if free < TOO_LITTLE_GB:
         yield "fail", f"{free:.1f} GB free", advice
     elif free < SCARCE_GB:

@@ -62,7 +62,10 @@ def test_a_plugin_that_does_not_import_is_told_with_its_reason(tmp_path):
 def test_a_full_disk_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 10**8})())
 
-    assert states(examine(tmp_path, tmp_path), "disk") == {("fail", "0.1 GB free")}
+    found = [one for one in examine(tmp_path, tmp_path) if one.subject == "disk"]
+    assert [(one.state, one.found) for one in found] == [("fail", "0.1 GB free")]
+    assert "`make prune`" in found[0].advice
+    assert "dvc gc" not in found[0].advice  # it would take what was released
 
 
 def test_a_check_that_breaks_is_a_finding(tmp_path, monkeypatch):
