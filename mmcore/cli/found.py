@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from mmcore.config.params import Params, read_yaml
 from mmcore.errors import ArtifactError, SetupError
 from mmcore.releases.fetch import fetch, named
 from mmcore.releases.git import Git
+from mmcore.releases.settings import ReleaseSettings
 
 
 def model_folder(word: str | Path) -> Path:
@@ -15,7 +17,16 @@ def model_folder(word: str | Path) -> Path:
     git = Git(Path())
     if git.ask("rev-parse", "--git-dir") is None:
         raise ArtifactError(f"{word} is no model folder, and here is no git repository with releases.")
+    name = _artifact()
     try:
-        return fetch(git, named(git, str(word)))
+        return fetch(git, named(git, str(word), name=name), name=name)
     except SetupError as error:
         raise SetupError(f"The release {word} cannot be had: {error}") from error
+
+
+def _artifact() -> str:
+    """What releases are called here: `release.name` of params.yaml, as whoever makes them reads it."""
+    file = Path("params.yaml")
+    values = read_yaml(file) if file.exists() else {}
+    settings = Params(values, ["release"]).get("release", ReleaseSettings) if "release" in values else ReleaseSettings()
+    return settings.name

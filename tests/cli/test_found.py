@@ -6,6 +6,8 @@ import pytest
 
 from mmcore.cli.found import model_folder
 from mmcore.errors import ArtifactError, ConfigError
+from mmcore.releases.git import Git
+from mmcore.releases.tags import point, register
 
 
 @pytest.fixture
@@ -33,3 +35,17 @@ def test_where_nothing_was_released_it_says_how_a_model_is(here):
     subprocess.run(["git", "init", "-q"], check=True)
     with pytest.raises(ConfigError, match=r"flows\.retrain --release"):
         model_folder("prod")
+
+
+def test_releases_are_called_as_params_yaml_says(here, monkeypatch):
+    git = Git(here)
+    git.run("init", "-q")
+    git.run("commit", "-q", "--allow-empty", "-m", "one", environment=git.identity())
+    commit = git.run("rev-parse", "HEAD")
+    register(git, "clf", "v1.0.0", commit=commit, message="first", now=1_700_000_000)
+    point(git, "clf", "prod", commit=commit, message="first", now=1_700_000_000)
+    monkeypatch.setattr("mmcore.cli.found.fetch", lambda _, version, *, name: f"{name}@{version.number}")
+    with pytest.raises(ConfigError, match="has no releases"):
+        model_folder("prod")
+    (here / "params.yaml").write_text("release: {name: clf}\n")
+    assert model_folder("prod") == model_folder("clf@v1.0.0") == "clf@v1.0.0"
