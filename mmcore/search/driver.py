@@ -10,6 +10,7 @@ from mmcore.errors import MmcoreError
 from mmcore.search.host import Order, Told
 from mmcore.search.plan import Plan
 from mmcore.search.rows import State
+from mmcore.search.storage import forget_beside
 from mmcore.search.study import Asked, Study
 
 Submit = Callable[[Order, Callable[[Told | BaseException], None]], None]
@@ -100,8 +101,9 @@ class Search:
             self._study.fail(asked.identity, str(error), {})
             self._news.put((asked.number, Told(asked.number, State.FAILED, reason=str(error))))
             return
-        order = Order(asked.number, asked.identity, values, f"{self._plan.folder}/trials/{asked.root}")
-        submit(order, lambda told: self._news.put((asked.number, told)))
+        folder = self._plan.trial_folder(asked.root, values)
+        forget_beside(self._plan.root / folder)
+        submit(Order(asked.number, asked.identity, values, folder), lambda told: self._news.put((asked.number, told)))
 
     def _wait(self) -> None:
         try:

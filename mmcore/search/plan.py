@@ -76,6 +76,24 @@ class Plan:
         return f"{STATE}/{self.name}"
 
     @property
+    def shared(self) -> str:
+        """Under the root: where lies what is prepared for trials of this study alone."""
+        return f"{self.folder}/shared/{digest(self.about())}"
+
+    def trial_folder(self, root: int, values: Mapping[str, Any]) -> str:
+        """Under the root: where a trial's training lies. Another study gives its number to other settings."""
+        return f"{self.folder}/trials/{root}/{digest({**self.about(), 'params': _of_scores(values)})}"
+
+    def judged_folder(self, values: Mapping[str, Any], seed: int) -> str:
+        """Under the root: where a training of the final comparison lies."""
+        return f"{self.folder}/judged/{digest([_of_scores(values), self.data])}-{seed}"
+
+    @property
+    def data(self) -> str:
+        """A short name for the content of the prepared data."""
+        return hashlib.sha256((self.root / "artifacts" / "inputs.json").read_bytes()).hexdigest()[:16]
+
+    @property
     def journal(self) -> Path:
         return self.root / self.folder / "journal.log"
 
@@ -88,20 +106,19 @@ class Plan:
 
     def about(self) -> dict[str, Any]:
         """What decides what the scores mean: not the same, not the same study."""
-        inputs = (self.root / "artifacts" / "inputs.json").read_bytes()
         return {
             "space": self.space.described(),
             "objectives": list(self.objectives),
             "folds": self.settings.folds,
             "stratify": self.settings.stratify,
-            "params": {name: value for name, value in self.values.items() if name not in NOT_OF_SCORES},
-            "data": hashlib.sha256(inputs).hexdigest()[:16],
+            "params": _of_scores(self.values),
+            "data": self.data,
         }
 
     def opening(self) -> dict[str, Any]:
         """What a worker is told first."""
         return {
-            "root": str(self.root), "folder": f"{self.folder}/shared", "base": self.values,
+            "root": str(self.root), "folder": self.shared, "base": self.values,
             "objectives": list(self.objectives), "folds": self.settings.folds, "stratify": self.settings.stratify,
             "seed": self.settings.seed, "isolate": self.settings.isolate, "monitor": "up",
         }  # fmt: skip
@@ -179,6 +196,10 @@ def _value(values: Mapping[str, Any], key: str) -> Any:
         return find(values, key)
     except KeyError:
         return None
+
+
+def _of_scores(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in NOT_OF_SCORES}
 
 
 def digest(values: Any) -> str:

@@ -14,11 +14,11 @@ from mmcore.errors import ConfigError, SetupError
 from mmcore.search import samplers
 from mmcore.search.driver import Ended, Search, Show, Submit
 from mmcore.search.host import Host, Order, Told
-from mmcore.search.plan import Plan, digest
+from mmcore.search.plan import Plan
 from mmcore.search.rows import Row
 from mmcore.search.slots import slots_of
 from mmcore.search.space import find
-from mmcore.search.storage import Patience, only_one, open_database, open_journal
+from mmcore.search.storage import Patience, forget_beside, only_one, open_database, open_journal
 from mmcore.search.study import Study, open_study
 from mmcore.search.winner import Comparison, Result, best_row, importances
 from mmcore.search.workers import Pool
@@ -56,6 +56,7 @@ def opened(plan: Plan, show: Show, step: Callable[[int, int, float], None]) -> I
             better = _introduced(pool, plan)
             (folder / BETTER).write_text(json.dumps(better), encoding="utf-8")
             study = study_of(plan, better, say=show.say)
+            forget_beside(plan.root / plan.shared)
             host = Host(pool, study, beat_s=settings.heartbeat_s if settings.storage else None, step=step)
             yield host
         finally:
@@ -130,7 +131,7 @@ def compared(plan: Plan, host: Host, winner: Row, judge: Judge) -> Comparison:
     won = plan.project.settle(winner.changes)
     pairs = [("default", plan.values)] + ([] if won == plan.values else [("winner", won)])
     work = [
-        Judging(f"{label}, seed {seed}", values, seed, f"{plan.folder}/judged/{digest(values)}-{seed}")
+        Judging(f"{label}, seed {seed}", values, seed, plan.judged_folder(values, seed))
         for label, values in pairs
         for seed in seeds
     ]
@@ -179,8 +180,7 @@ def with_saved(result: Result, folder: Path) -> Result:
     if not (folder / SAVED).exists():
         return result
     found = json.loads((folder / SAVED).read_text(encoding="utf-8"))
-    number = None if found["winner"] is None else found["winner"]["trial"]
-    if result.winner is None or number != result.winner.number:
+    if result.winner is None or found["winner"] != result.to_json()["winner"]:
         return result
     result, one = replace(result, why=found["ended"]), found["comparison"]
     if one is None:

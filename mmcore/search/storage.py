@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -157,6 +158,13 @@ def quiet() -> Iterator[None]:
         warnings.simplefilter("ignore", ExperimentalWarning)
         warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed to be used")
         yield
+
+
+def forget_beside(folder: Path) -> None:
+    """Remove whatever lies beside a folder: another study of the same name left it."""
+    for other in folder.parent.glob("*"):
+        if other != folder:
+            shutil.rmtree(other) if other.is_dir() and not other.is_symlink() else other.unlink()
 
 
 @contextmanager

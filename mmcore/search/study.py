@@ -19,7 +19,7 @@ from mmcore.search.noted import OptunaDraw, as_noted
 from mmcore.search.rows import Row, attribute, has_died, root_of, row_of, was_begun
 from mmcore.search.samplers import sampler_of
 from mmcore.search.space import Drawn, Space
-from mmcore.search.storage import Patience, quiet
+from mmcore.search.storage import Patience, quiet, without_password
 
 TRIES = 2
 """How often the worker of one trial may die under it."""
@@ -241,15 +241,24 @@ def open_study(
 
     with quiet():
         study = patience(made)
+    found = Study(study, space, sampler=sampler, seed=seed, trials=trials, patience=patience)
     there = json.loads(study.user_attrs["about"])
     if lines := list(differing(there, json.loads(json.dumps(about)))):
+        found.close()
         raise ConfigError(
             f"There is a search {name!r} already, with another space or other data:\n"
             + "\n".join(f"  {line}" for line in lines[:12])
-            + f"\nGive this one another name (name=...), or put things back as they were. `rm -r .mm/search/{name}` "
+            + f"\nGive this one another name (name=...), or put things back as they were. {_forgetting(storage, name)} "
             "forgets the old one."
         )
-    return Study(study, space, sampler=sampler, seed=seed, trials=trials, patience=patience)
+    return found
+
+
+def _forgetting(storage: BaseStorage, name: str) -> str:
+    """The command after which a study is no more."""
+    if isinstance(storage, RDBStorage):
+        return f"`optuna delete-study --study-name {name} --storage {without_password(storage.url)}`"
+    return f"`rm -r .mm/search/{name}`"
 
 
 def differing(there: Any, now: Any, key: str = "") -> list[str]:

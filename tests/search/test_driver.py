@@ -2,6 +2,7 @@
 
 import re
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +21,7 @@ class Shown:
     """Keeps what a person would see."""
 
     def __init__(self):
-        self.lines, self.told, self.most, self.now = [], [], 0, 0
+        self.lines, self.told, self.folders, self.most, self.now = [], [], [], 0, 0
 
     def began(self, asked):
         self.now += 1
@@ -50,6 +51,8 @@ def run(project):
         shown = Shown()
 
         def submit(order, done):
+            shown.folders.append(order.folder)
+
             def work():
                 found = score(order.values)
                 if isinstance(found, str):
@@ -81,6 +84,17 @@ def test_the_number_of_trials_is_a_budget_that_a_second_run_shares(run):
     assert 1 < shown.most <= 3
     assert len(run(lr, trials=5)[2].told) == 0
     assert len(run(lr, trials=7)[2].told) == 2
+
+
+def test_a_new_study_of_the_same_name_finds_nothing_of_the_former_under_its_numbers(run, project):
+    _, _, former = run(lr, trials=2, name="s")
+    for folder in former.folders:
+        (project.root / folder).mkdir(parents=True)
+    (project.root / ".mm/search/s/journal.log").unlink()
+    project.compose("training.weight_decay=0.02")
+    _, _, new = run(lr, trials=2, name="s")
+    assert not {*former.folders} & {*new.folders}
+    assert not any((project.root / folder).exists() for folder in former.folders)
 
 
 def test_time_is_a_budget(run):
@@ -167,3 +181,5 @@ def test_a_comparison_is_kept_for_its_winner_alone(run, tmp_path):
     assert with_saved(bare, tmp_path).comparison == result.comparison
     other = next(row for row in study.rows() if row != winner)
     assert with_saved(Result("s", "", ("a/b",), ("up",), study.rows(), other), tmp_path).comparison is None
+    elsewhere = replace(winner, changes={**winner.changes, "training.lr": 0.5})  # of the same number
+    assert with_saved(Result("s", "", ("a/b",), ("up",), study.rows(), elsewhere), tmp_path).comparison is None

@@ -25,8 +25,9 @@ SPACE = Space((Dimension("training.lr", "training.lr", Number(0.001, 0.1, log=Tr
 def opened():
     made = []
 
-    def study(address, *, patience_s=20.0, heartbeat_s=1, trials=8, say=print):
-        made.append(_opened(address, patience_s=patience_s, heartbeat_s=heartbeat_s, trials=trials, say=say))
+    def study(address, *, patience_s=20.0, heartbeat_s=1, trials=8, say=print, about=1):
+        settings = {"patience_s": patience_s, "heartbeat_s": heartbeat_s, "trials": trials, "say": say, "about": about}
+        made.append(_opened(address, **settings))
         return made[-1]
 
     yield study
@@ -34,9 +35,9 @@ def opened():
         one.close()
 
 
-def _opened(address, *, patience_s, heartbeat_s, trials, say):
+def _opened(address, *, patience_s, heartbeat_s, trials, say, about):
     return open_study(
-        open_database(address, heartbeat_s=heartbeat_s), SPACE, name="s", better=["up"], about={"a": 1},
+        open_database(address, heartbeat_s=heartbeat_s), SPACE, name="s", better=["up"], about={"a": about},
         sampler="random", pruner=pruner_of(SearchSettings(), objectives=1, steps=3), seed=0, trials=trials,
         patience=Patience(patience_s, say=say),
     )  # fmt: skip
@@ -82,13 +83,15 @@ class Silent:
     def say(self, line): ...
 
 
-def test_a_search_does_not_end_while_a_trial_of_a_machine_that_is_gone_is_left(postgres, opened):
+def test_a_search_does_not_end_while_a_trial_of_a_machine_that_is_gone_is_left(postgres, opened, tmp_path):
     study = opened(postgres.database(), trials=2)
     dead = study.ask()
     study.beat(dead.identity)
     settings = SearchSettings(trials=2, heartbeat_s=1)
     project = SimpleNamespace(settle=lambda changes: {}, settings=settings)
-    plan = SimpleNamespace(settings=settings, project=project, folder="s")
+    plan = SimpleNamespace(
+        settings=settings, project=project, root=tmp_path, trial_folder=lambda root, values: f"trials/{root}/a"
+    )
 
     def submit(order, done):
         study.complete(order.identity, [0.5], {"scores": {}, "seconds": 0.1})
@@ -134,6 +137,13 @@ def test_patience_has_an_end_that_says_that_nothing_is_lost(opened):
 def test_a_database_that_is_not_there_is_said_at_the_start():
     with pytest.raises(SetupError, match=r"postgresql://me@127.0.0.1:1/x does not answer: .*leave storage out"):
         open_database("postgresql://me:secret@127.0.0.1:1/x", heartbeat_s=1)
+
+
+def test_a_study_of_other_data_is_refused_with_what_deletes_it_there(postgres, opened):
+    address = postgres.database()
+    opened(address)
+    with pytest.raises(ConfigError, match=r"a: was 1, is now 2\n.*`optuna delete-study --study-name s --storage post"):
+        opened(address, about=2)
 
 
 def test_what_is_no_address_is_said():

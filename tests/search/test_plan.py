@@ -1,0 +1,38 @@
+"""Where the trials of a search lie."""
+
+import pytest
+
+
+@pytest.fixture
+def folders(project):
+    """Where a trial, a training of the comparison and what is prepared for both lie."""
+
+    def of(values=None, **settings):
+        plan = project.plan(name="s", **settings)
+        values = plan.values if values is None else values
+        return plan.trial_folder(0, values), plan.judged_folder(values, 0), plan.shared
+
+    return of
+
+
+def test_the_same_settings_on_the_same_data_lie_in_the_same_place(folders, project):
+    assert folders() == folders()
+    shown = {**project.values, "report": {**project.values["report"], "examples": 1}}
+    assert folders(shown) == folders()
+
+
+def test_other_settings_lie_elsewhere(folders, project):
+    other = project.plan().project.settle({"training.lr": 0.03})
+    assert folders(other)[0] != folders()[0]
+    assert folders(other)[1] != folders()[1]
+
+
+def test_on_other_data_all_of_it_lies_elsewhere(folders, project):
+    before = folders()
+    inputs = project.root / "artifacts" / "inputs.json"
+    inputs.write_text(inputs.read_text() + "\n")
+    assert not {*before} & {*folders()}
+
+
+def test_a_trial_in_folds_lies_elsewhere(folders):
+    assert folders(folds=5)[0] != folders()[0]
