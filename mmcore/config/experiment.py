@@ -47,20 +47,22 @@ def write_experiment(
     if path.exists() and MARK not in path.read_text(encoding="utf-8"):
         raise ConfigError(f"{path} is there and was not written by a search. Give this one another name: name=...")
     before = path.read_text(encoding="utf-8") if path.exists() else None
+    base = _base_without(root, name, choices)
     head = ["# @package _global_", f"{MARK}.", *(f"# {note}" for note in notes), "#"]
     head.append(f"#   mm compose experiment={name} && dvc repro")
+    done = False
     try:
-        for tree, start in _candidates(root, values, choices, plugins):
+        for tree, start in _candidates(root, values, choices, base=base, plugins=plugins):
             text = "\n".join([*head, f"defaults: {start}", *(["", dump(tree)] if tree else [])])
             path.write_text(text.rstrip() + "\n", encoding="utf-8")
             if not _still_differing(root, name, values, plugins):
-                before = None
+                done = True
                 return path
         lost = _still_differing(root, name, values, plugins)
         raise ConfigError(f"conf/experiment/{name}.yaml cannot say what was found: {', '.join(lost)} would be another.")
     finally:
-        if before is not None:
-            path.write_text(before, encoding="utf-8")
+        if not done:
+            path.unlink(missing_ok=True) if before is None else path.write_text(before, encoding="utf-8")
 
 
 def base_of(root: Path, choices: Sequence[str]) -> str | None:
@@ -73,11 +75,32 @@ def base_of(root: Path, choices: Sequence[str]) -> str | None:
     return str(found[-1]) if found else None
 
 
+def _base_without(root: Path, name: str, choices: Sequence[str]) -> str | None:
+    """The base. One that goes back to the file that is to be written would go round in a circle: what that one had."""
+    base = base_of(root, choices)
+    if base is not None and name in _lineage(root, base):
+        return next((former for former in _lineage(root, name) if former != name), None)
+    return base
+
+
+def _lineage(root: Path, name: str) -> list[str]:
+    """An experiment and those that it starts from, as far as they are files of conf/experiment/."""
+    found, waiting = list[str](), [name]
+    while waiting:
+        one = waiting.pop(0)
+        path = root / "conf" / "experiment" / f"{one}.yaml"
+        if one in found or not path.exists():
+            continue
+        found.append(one)
+        defaults = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("defaults", [])
+        waiting += [item for item in defaults if isinstance(item, str)]
+    return found
+
+
 def _candidates(
-    root: Path, values: Mapping[str, Any], choices: Sequence[str], plugins: Plugins
+    root: Path, values: Mapping[str, Any], choices: Sequence[str], *, base: str | None, plugins: Plugins
 ) -> Iterator[tuple[dict[str, Any], str]]:
     """The short way first: what differs from the base, then the same with whole fields. At last everything."""
-    base = base_of(root, choices)
     for given in ([], [choice for choice in choices if not choice.startswith("experiment=")]) if base else ():
         try:
             composed = compose(root, [f"experiment={base}", *given], plugins=plugins)

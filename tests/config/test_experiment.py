@@ -66,6 +66,30 @@ def test_fields_of_ones_own_are_written_whole(root):
     assert "photo:" in text
 
 
+def test_what_was_searched_from_itself_starts_where_that_did(root):
+    written(root, ["experiment=easy_vqa"], {"training.lr": 0.003})
+    text = written(root, ["experiment=found", "training.epochs=3"], {"training.lr": 0.004})
+    assert "defaults: [easy_vqa, _self_]" in text
+    assert ("lr: 0.004" in text, "epochs: 3" in text) == (True, True)
+
+
+def test_what_was_searched_from_one_that_starts_from_it_does_not_go_round_in_a_circle(root):
+    written(root, ["experiment=easy_vqa"], {"training.lr": 0.003})
+    (root / "conf/experiment/mine.yaml").write_text(
+        "# @package _global_\ndefaults: [found, _self_]\ntraining: {epochs: 3}\n"
+    )
+    assert "defaults: [easy_vqa, _self_]" in written(root, ["experiment=mine"], {"training.lr": 0.004})
+
+
+def test_a_file_that_cannot_say_what_was_found_does_not_stay(root):
+    choices = ["experiment=easy_vqa"]
+    values = compose(root, choices, plugins=PLUGINS)
+    values["training"]["lr"] = "no number"
+    with pytest.raises(ConfigError, match="cannot say what was found"):
+        write_experiment(root, "found", values, choices=choices, notes=[], plugins=PLUGINS)
+    assert not (root / "conf/experiment/found.yaml").exists()
+
+
 def test_a_file_that_no_search_wrote_is_left_alone(root):
     before = (root / "conf/experiment/easy_vqa.yaml").read_text()
     with pytest.raises(ConfigError, match=r"was not written by a search. Give this one another name"):
