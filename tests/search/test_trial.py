@@ -113,6 +113,24 @@ def test_a_model_can_be_judged_by_what_it_costs(project, shared):
     assert costly.better(project.values, shared) == ("up", "up", "down", "down")
 
 
+@pytest.mark.parametrize("write", ["true", "false"])
+def test_texts_are_scored_where_no_monitor_looks_at_them(project, write):
+    header, *rows = (project.root / "rows.csv").read_text().splitlines()
+    texts = [f"{row},{row.split(',')[4]} it goes" for row in rows]
+    (project.root / "rows.csv").write_text("\n".join([f"{header},text", *texts]) + "\n")
+    project.compose(
+        "experiment=numbers", "training.epochs=1", "fusion=align", "floors.fusion=align", f"evaluation.write={write}",
+        "fields={text: {modality: {name: text}, encoder: {name: rnn, causal: true, bidirectional: false, width: 8}}}",
+        "tasks={text: {name: generation, metrics: [perplexity, bleu], max_tokens: 4}}",
+        "training.monitor=text/perplexity",
+    )  # fmt: skip
+    project.prepare()
+    shared = Shared(project.root, ".mm/search/s/shared", project.values, installed())
+    found = job(objectives=("text/bleu", "parameters")).run(project.values, "t/0", shared, never)
+    assert found["values"] == [found["scores"]["text/bleu"], found["scores"]["parameters"]]
+    assert found["scores"]["text/perplexity"] > 1
+
+
 def test_a_score_that_no_task_gives_is_refused(project, shared):
     with pytest.raises(BuildError, match=r"kind/recall.*no task gives"):
         job(objectives=("kind/recall",)).better(project.values, shared)

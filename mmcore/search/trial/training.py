@@ -106,12 +106,11 @@ class Job:
         params = Params(values, KEYS)
         fit_model(params, work, shared, each_epoch=each_epoch or (lambda row: None))
         row = None if self.folds else _kept_row(work, params.get("training", TrainingSettings), self.monitor)
-        if row is None:
-            split = "test" if self.folds else "validation"
-            quick = {"split": split, "resamples": 0, "without": False, "corrupt": []}
-            judged = params.with_value("evaluation", {**values["evaluation"], **quick})
-            evaluate.run(judged, work, plugins=shared.plugins)
-            row = json.loads(work.metrics.read_text(encoding="utf-8"))
+        # An epoch's row has no scores of written texts where the monitor looks at none.
+        for write in (params.get("evaluation.write", bool), True):
+            if row is None or not {*self.objectives} <= {*row, *COSTS}:
+                row = self._evaluated(params, work, shared, write=write)
+        assert row is not None, "evaluated where no epoch tells"
         timings = json.loads(work.timings.read_text(encoding="utf-8"))
         scores = {key: float(value) for key, value in row.items() if key.count("/") == 1 and key[:5] != "rows/"}
         scores |= {name: float(timings[name]) for name in ("parameters", "train_s")}
@@ -120,6 +119,14 @@ class Job:
         found = {"values": [scores[name] for name in self.objectives], "scores": scores, "rows": float(row.get("n", 0))}
         write_json(done, found)
         return found
+
+    def _evaluated(self, params: Params, work: Paths, shared: Shared, *, write: bool) -> dict[str, Any]:
+        """What `evaluate` makes of the model, on the rows that a trial is judged by."""
+        split = "test" if self.folds else "validation"
+        quick = {"split": split, "resamples": 0, "without": False, "corrupt": [], "write": write}
+        judged = params.with_value("evaluation", {**params.values["evaluation"], **quick})
+        evaluate.run(judged, work, plugins=shared.plugins)
+        return dict(json.loads(work.metrics.read_text(encoding="utf-8")))
 
 
 def fit_model(
