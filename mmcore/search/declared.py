@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from mmcore.interfaces.settings import Range
 from mmcore.model.settings import ModelSettings
 from mmcore.registry.plugins import Plugins
-from mmcore.registry.settings import settings_of
+from mmcore.registry.settings import coerce, settings_of
 from mmcore.search.reading import range_of
 from mmcore.training.settings import TrainingSettings
 
@@ -52,8 +52,9 @@ def _ranges(key: str, target: Any, given: Mapping[str, Any], plugins: Plugins) -
             yield from declared_part(f"{key}.{name}", value, kind=setting.plugin_kind, plugins=plugins).items()
             continue
         mark = _range_in(setting.annotation)
-        if mark is None:
+        if mark is None or value is None:
             continue
+        value = coerce(value, setting.annotation, f"{key}.{name}")  # a 0 may stand for 0.0
         if isinstance(value, list | tuple):
             # As long as it is: other lists of the same plugin may have to be as long.
             items = [range_of(mark, item) for item in value]

@@ -110,6 +110,7 @@ class Plan:
             "space": self.space.described(),
             "objectives": list(self.objectives),
             "folds": self.settings.folds,
+            "fold_seed": self.settings.seed if self.settings.folds else None,
             "stratify": self.settings.stratify,
             "params": _of_scores(self.values),
             "data": self.data,

@@ -20,11 +20,18 @@ ROWS = {
     "repeats": "a search has folds of its own: folds=5",
     "floors": "it is no part of the model",
     "report": "it is no part of the model",
+    "verdict": "it decides what is released, not how a model is trained",
+    "release": "it decides what is released, not how a model is trained",
     "compose": "no stage reads it",
 }
 """Sections that cannot be searched, with the reason."""
 DECIDES = "it decides what the score is, which must be the same for all trials"
-OTHERS = {"training.monitor": DECIDES, "training.packages": "`mm compose` writes it"}
+OTHERS = {
+    "training.monitor": DECIDES,
+    "training.packages": "`mm compose` writes it",
+    "pretrain.runs": "`mm compose` writes it, from training and what pretrain.training says is otherwise",
+    "pretrain.start": "`mm compose` writes it",
+}
 OF_A_FIELD = {"column": DECIDES, "like": "it decides which fields there are"} | dict.fromkeys(
     ("fit", "code", "modality_files", "encoder_files", "package", "encoder_package"), "`mm compose` writes it"
 )

@@ -1,4 +1,4 @@
-"""Where the trials of a search lie."""
+"""What makes a search another one, and where its trials lie."""
 
 import pytest
 
@@ -32,6 +32,13 @@ def test_on_other_data_all_of_it_lies_elsewhere(folders, project):
     inputs = project.root / "artifacts" / "inputs.json"
     inputs.write_text(inputs.read_text() + "\n")
     assert not {*before} & {*folders()}
+
+
+def test_folds_that_are_dealt_otherwise_are_another_study(project):
+    dealt = [project.plan(folds=5, seed=seed).about() for seed in (0, 1)]
+    assert dealt[0] != dealt[1]
+    whole = [project.plan(seed=seed).about() for seed in (0, 1)]
+    assert whole[0] == whole[1]
 
 
 def test_a_trial_in_folds_lies_elsewhere(folders):

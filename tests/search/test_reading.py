@@ -58,6 +58,10 @@ def read(space):
         ({"data.limit": [10, 20]}, "data.limit cannot be searched: it decides which rows there are"),
         ({"training.monitor": ["a/b"]}, "training.monitor cannot be searched"),
         ({"tasks.answer.target": ["a"]}, "cannot be searched"),
+        ({"pretrain.runs.first.lr": [0.1]}, "cannot be searched: `mm compose` writes it, from training and"),
+        ({"pretrain.start": ["a"]}, "cannot be searched: `mm compose` writes it"),
+        ({"verdict.looks": [1, 2]}, "cannot be searched: it decides what is released"),
+        ({"release.keep": [1, 2]}, "cannot be searched: it decides what is released"),
         ({"fields.image.column": ["a"]}, "fields.image.column cannot be searched"),
         ({"fusion": {"low": 1, "high": 2}}, "fusion chooses a plugin, so it wants `choices`"),
         ({"fusion": ["film", "blend"]}, "no fusion 'blend'"),
@@ -152,6 +156,14 @@ def test_a_grid_goes_through_every_point_once_conditions_included():
 )
 def test_a_declared_range_becomes_one_that_can_be_searched(mark, value, expected):
     assert range_of(mark, value) == expected
+
+
+def test_a_declared_range_of_numbers_is_not_one_of_whole_numbers_where_a_0_is_written(project):
+    project.compose("fields.numbers.encoder.dropout=0.0")
+    found = declared_space(project.values, plugins=installed())
+    project.compose("fields.numbers.encoder.dropout=0")
+    assert declared_space(project.values, plugins=installed()) == found
+    assert found["fields.numbers.encoder.dropout"]["high"] > 0
 
 
 @pytest.mark.parametrize("which", ["low", "high"])
