@@ -12,6 +12,9 @@ from mmcore.config.parts import Shelf, complete
 from mmcore.errors import ConfigError, listing, near_miss
 from mmcore.registry.plugins import GROUPS
 
+BY_PART = ("training.lr_of", "training.layer_decay", "training.thaw", "training.freeze")
+"""Mappings by the start of parameters' names (`encoders.text`), which no dotted key reaches."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -92,10 +95,10 @@ def _sign(override: Override) -> str:
 
 
 def _parent(tree: dict[str, Any], steps: Sequence[str], choice: Choice) -> dict[str, Any]:
-    """The mapping that a choice changes; with `+` those on the way are made."""
+    """The mapping that a choice changes; with `+` those on the way are made, where a dot can only mean that."""
     place: dict[str, Any] = tree
     for number, step in enumerate(steps):
-        if step not in place and choice.sign in ("+", "++"):
+        if step not in place and choice.sign in ("+", "++") and ".".join(steps[:number]) not in BY_PART:
             place[step] = {}
         if step not in place:
             _refuse(place, step, choice, steps[:number])
@@ -135,14 +138,23 @@ def _merged(former: Any, given: Any) -> Any:
 
 def _refuse(place: Mapping[str, Any], step: str, choice: Choice, above: Sequence[str]) -> None:
     where = ".".join(above)
-    adding = (
-        f" To add one: +{choice.text}" if where in ("fields", "tasks", "training.lr_of") and "=" in choice.text else ""
-    )
     inside = f"In {where}" if where else "At the top"
     raise ConfigError(
         f"{choice.text!r}: there is no {'.'.join([*above, step])!r}.{near_miss(step, place)} "
-        f"{inside} there is: {listing(place)}.{adding}"
+        f"{inside} there is: {listing(place)}.{_how_to_add(place, choice, where)}"
     )
+
+
+def _how_to_add(place: Mapping[str, Any], choice: Choice, where: str) -> str:
+    """Where a user may name things himself, the choice that names one more; else nothing."""
+    _, given, value = choice.text.partition("=")
+    if given and where in ("fields", "tasks"):
+        return f" To add one: +{choice.text}"
+    if given and where in BY_PART:
+        parts = {**place, choice.key.removeprefix(f"{where}."): value}
+        named = ", ".join(f"{name}: {factor}" for name, factor in parts.items())
+        return f" To add one: '{where}={{{named}}}'"
+    return ""
 
 
 def walk(tree: Any, above: str = "") -> Iterator[tuple[str, Any]]:

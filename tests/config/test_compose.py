@@ -155,6 +155,17 @@ def test_a_mistake_is_told_in_our_words(project, choices, message):
     assert "provider=" not in str(caught.value), "Hydra's search path is no help"
 
 
+@pytest.mark.parametrize("sign", ["", "+"])
+@pytest.mark.parametrize("name", ["lr_of", "freeze"])
+def test_the_advice_for_a_part_of_the_model_can_be_followed(project, name, sign):
+    there = f"training.{name}={{encoders.image: 2}}"
+    with pytest.raises(ConfigError) as caught:
+        project.compose(there, f"{sign}training.{name}.encoders.text=3")
+    advice = str(caught.value).partition("To add one: ")[2].strip("'")
+
+    assert project.compose(there, advice)["training"][name] == {"encoders.image": 2, "encoders.text": 3}
+
+
 def test_a_defaults_list_that_names_nothing_is_told(project):
     project.write("experiment/first.yaml", "# @package _global_\ndefaults: [{override /data: tabel}]\n")
 
