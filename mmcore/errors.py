@@ -36,7 +36,7 @@ class DataError(MmcoreError):
     """A table, a row or a file cannot be read."""
 
     def __init__(self, message: str, *, path: Path | str | None = None) -> None:
-        super().__init__(message if path is None or str(path) in message else f"{path}: {message}")
+        super().__init__(message if path is None or message.startswith(str(path)) else f"{path}: {message}")
         self.path = path
 
 

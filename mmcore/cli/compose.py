@@ -23,7 +23,7 @@ def check_params() -> None:
     """Say how params.yaml differs from conf/. Raises ConfigError that lists all that is wrong with it."""
     found = check(Path(), plugins=installed())
     if found.edits:
-        print("params.yaml differs from conf/ (edited by hand, or conf/ has changed since):")
+        print("params.yaml differs from conf/ (edited by hand, or conf/ or a plugin's code has changed since):")
         _show(found.edits, "conf/ says")
     if found.faults:
         raise ConfigError("\n".join(["params.yaml cannot be used:", *(f"  {fault}" for fault in found.faults)]))

@@ -30,7 +30,9 @@ def compose(root: Path, choices: Sequence[str], *, plugins: Plugins) -> dict[str
     """
     shelf = Shelf(root, plugins)
     if not (root / "conf" / f"{PRIMARY}.yaml").is_file():
-        raise ConfigError(f"There is no conf/{PRIMARY}.yaml in {root}. Run `mm compose` in the project's folder.")
+        raise ConfigError(
+            f"There is no conf/{PRIMARY}.yaml in {root.resolve()}. The project is the clone: run `mm compose` there."
+        )
     parsed = parse(choices)
     groups = [choice for choice in parsed if _chooses_group(choice, shelf)]
     tree = _tree(shelf, groups)

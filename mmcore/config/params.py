@@ -76,7 +76,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), YAML_LOADER)
     except FileNotFoundError as error:
-        raise ConfigError(f"There is no {path.name} in {path.parent}. {MENDING}") from error
+        raise ConfigError(f"There is no {path.name} in {path.parent.resolve()}. {MENDING}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not readable as YAML: {error}") from error
     if not isinstance(values, dict):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmcore.data.cells import names_of, packed
+from mmcore.data.cells import cell_of, names_of, packed
 from mmcore.data.writing import json_text
 from mmcore.errors import DataError, listing, near_miss
 from mmcore.evaluation.predict import outputs_of
@@ -161,11 +161,13 @@ class Predictor:
 
     def _cells(self, row: Mapping[str, Cell | None]) -> dict[str, Cell]:
         known, cells = self.columns, dict[str, Cell]()
-        for name, cell in packed(row, self._saved.columns).items():
+        asked = packed(row, self._saved.columns)
+        for name in asked:
             if name not in known:
                 raise DataError(
                     f"the model has no field {name!r}.{near_miss(name, known)} It looks at: {listing(self.inputs)}."
                 )
+            cell = cell_of(asked, name)  # blank is missing, as in a table
             for field in known[name]:
                 if len(known[name]) > 1 and field != name and field in row:
                     continue  # of fields that share a column, one may be given by itself

@@ -142,7 +142,8 @@ class BatchingContract(PluginContract):
         whole, alone = modality.prepare(modality.collate(arrays)), modality.prepare(modality.collate(arrays[2:3]))
         distance = far(_real(whole.pick(torch.tensor([2]))), _real(alone))
         assert distance < SAME, (
-            "prepare gives a sample other numbers in company: take statistics in fit, not in a batch."
+            "prepare gives a sample other numbers in company: take statistics in fit, not in a batch, and let collate "
+            "say in the mask what is padding."
         )
 
     def test_prepare_does_not_look_at_filler(self, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,14 @@ from mmcore.interfaces.modality import Cell, Modality
 from mmcore.testing.batching import BatchingContract
 from mmcore.testing.damage import DamageContract
 from mmcore.testing.elsewhere import fit_elsewhere
+
+SHOWS: Mapping[str, Callable[[Any], bool]] = {
+    "image": lambda what: isinstance(what, np.ndarray) and what.dtype == np.uint8 and what.shape[2:] == (3,),
+    "text": lambda what: isinstance(what, str),
+    "wave": lambda what: what[0].ndim == 1 and what[0].dtype.kind == "f" and what[1] > 0,
+    "number": lambda what: isinstance(what, int | float),
+}
+"""What reports can show, by its kind."""
 
 
 class ModalityContract(BatchingContract, DamageContract):
@@ -181,6 +189,14 @@ class ModalityContract(BatchingContract, DamageContract):
             if modality.files:
                 assert caught.value.path is not None, f"DataError(.., path=..) must carry the file: {caught.value}"
 
+    def test_cells_that_are_paths_of_files_are_said_to_be(self, tmp_path: Path) -> None:
+        modality, cells = self.fitted(tmp_path), self.cells(tmp_path)
+        paths = [cell for cell in cells if isinstance(cell, str) and cell.strip() and (tmp_path / cell).is_file()]
+        assert modality.files or not paths, (
+            f"{paths[0]!r} is a file. Set files = True: else copies of it under other names are not known as copies, "
+            "and stand in training and test split both."
+        )
+
     def test_a_missing_file_is_told_by_name(self, tmp_path: Path) -> None:
         modality = self.fitted(tmp_path)
         if modality.files:
@@ -204,8 +220,12 @@ class ModalityContract(BatchingContract, DamageContract):
 
     def test_everything_can_be_shown(self, tmp_path: Path) -> None:
         modality = self.fitted(tmp_path)
-        kinds = {modality.show(modality.read(cell, tmp_path))[0] for cell in self.cells(tmp_path)}
-        assert kinds <= {"image", "text", "wave", "number"}, f"reports cannot show {kinds}; see Shown."
+        for cell in self.cells(tmp_path):
+            kind, what = modality.show(modality.read(cell, tmp_path))
+            assert kind in SHOWS, f"reports cannot show {kind!r}; see Shown."
+            assert SHOWS[kind](what), (
+                f"what is shown of {cell!r} is no {kind} as Shown wants it, but {type(what).__name__}."
+            )
 
     def loaded(self, modality: Modality, folder: Path) -> Modality:
         """The modality through save and load; its files are in folder/saved."""

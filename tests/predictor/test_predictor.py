@@ -125,3 +125,10 @@ def test_a_model_folder_answers_without_the_libraries_of_training_and_without_a_
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == predictor.predict([ROW])[0]["answer"]["label"]
+
+
+@pytest.mark.parametrize("blank", ["", "  ", float("nan"), None])
+def test_a_blank_cell_is_missing_as_in_a_table(predictor, blank):
+    assert predictor.predict([{"numbers": "1 2 3", "words": blank}]) == predictor.predict([{"numbers": "1 2 3"}])
+    with pytest.raises(DataError, match="nothing to look at"):
+        predictor.predict([{"words": blank}])

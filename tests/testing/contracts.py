@@ -1,14 +1,15 @@
 """The contracts held by the toys: the unbroken siblings of every mutant."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from mmcore.errors import BuildError
+from mmcore.errors import BuildError, DataError
 from mmcore.interfaces.connector import ConnectorMaker
 from mmcore.interfaces.field import Batch, Field
 from mmcore.interfaces.fusion import Fusion, LateFusion, Port, Streams
@@ -167,6 +168,40 @@ class LabelContract(Held, ModalityContract):
 
     def broken(self, folder: Path) -> list[Cell]:
         return ["sideways"]
+
+
+class LabelInFile(LabelModality):
+    """The label is what the file holds."""
+
+    files = True
+
+    def fit(self, cells: Iterable[Cell], base: Path) -> None:
+        super().fit([_label_in(cell, base) for cell in cells], base)
+
+    def read(self, cell: Cell, base: Path) -> np.ndarray:
+        return super().read(_label_in(cell, base), base)
+
+    def decode(self, values: Tensor) -> list[str]:
+        raise NotImplementedError("a label does not tell its file")
+
+
+def _label_in(cell: Cell, base: Path) -> str:
+    try:
+        return (base / str(cell)).read_text()
+    except OSError as error:
+        raise DataError("cannot be read.", path=str(cell)) from error
+
+
+class LabelInFileContract(Held, ModalityContract):
+    held = LabelInFile
+
+    def cells(self, folder: Path) -> list[Cell]:
+        for number, row in enumerate(toy_rows(8)):
+            (folder / f"{number}.txt").write_text(str(row["label"]))
+        return [f"{number}.txt" for number in range(8)]
+
+    def broken(self, folder: Path) -> list[Cell]:
+        return ["gone.txt"]
 
 
 class ClassificationContract(Held, TaskContract):

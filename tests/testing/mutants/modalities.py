@@ -9,7 +9,7 @@ import torch
 
 from mmcore.errors import DataError
 from mmcore.testing.toys.modalities import LabelModality, SequenceModality, VectorModality
-from tests.testing.contracts import LabelContract, SequenceContract, VectorContract
+from tests.testing.contracts import LabelContract, LabelInFile, LabelInFileContract, SequenceContract, VectorContract
 from tests.testing.mutation import mutant
 
 FITS = count()
@@ -151,3 +151,14 @@ class PreparedInPlace(VectorModality):
 class DecodedBackwards(SequenceModality):
     def decode(self, values):
         return super().decode(values.flip(1))
+
+
+@mutant(LabelInFileContract, "test_cells_that_are_paths_of_files_are_said_to_be", saying="Set files = True")
+class FilesNotSaidToBe(LabelInFile):
+    files = False
+
+
+@mutant(VectorContract, "test_everything_can_be_shown", saying="is no image as Shown wants it")
+class ShowsFloats(VectorModality):
+    def show(self, array):
+        return "image", np.zeros((4, 4, 3))
