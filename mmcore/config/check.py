@@ -18,9 +18,12 @@ from mmcore.interfaces.settings import FieldName, PluginOf
 from mmcore.registry.plugins import Plugins
 from mmcore.registry.settings import Part, Setting, settings_of
 
-FOLLOWS = {"repeats": "repeats.seeds, repeats.folds, repeats.stratify and training.seed",
-           "pretrain": "pretrain.training and training"}  # fmt: skip
-"""Sections that hold keys which nobody chooses, and what those follow from."""
+FOLLOWS = {
+    "fields": ("the fields and the files that they name", {"fit", "modality_files", "encoder_files"}),
+    "repeats": ("repeats.seeds, repeats.folds, repeats.stratify and training.seed", {"runs", "summary"}),
+    "pretrain": ("pretrain.training and training", {"runs", "start"}),
+}
+"""Sections with keys that nobody chooses: what those follow from, and how they are called."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,10 @@ def check(root: Path, *, plugins: Plugins) -> Checked:
 def stale(values: Mapping[str, Any], root: Path, plugins: Plugins) -> Iterator[str]:
     """What follows from other keys and does not any more, since those were changed by hand."""
     derived = derive(values, root=root, plugins=plugins)
-    for section, sources in FOLLOWS.items():
+    for section, (sources, names) in FOLLOWS.items():
         for key in differences({section: derived[section]}, {section: values[section]}):
-            yield f"{key} is not what {sources} give. Name what you changed as a choice: mm compose KEY=VALUE."
+            if not names.isdisjoint(key.split(".")) and "packages" not in key.split("."):
+                yield f"{key} is not what {sources} give. Run `mm compose`, with what you changed by hand as KEY=VALUE."
 
 
 def faults_of(values: Mapping[str, Any], plugins: Plugins) -> Iterator[str]:

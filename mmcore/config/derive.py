@@ -124,9 +124,10 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _is_there(text: str, root: Path) -> bool:
-    """Whether a text is a path, and not a word that a folder happens to have for its name."""
+    """Whether a text is a path of what does not hold the project, and no word that a folder has for its name."""
     try:
-        return ("/" in text or bool(Path(text).suffix)) and (root / text).exists()
+        path = (root / text).resolve()
+        return ("/" in text or bool(Path(text).suffix)) and path.exists() and not root.resolve().is_relative_to(path)
     except (OSError, ValueError):  # a text too long for a name, a null byte
         return False
 

@@ -3,7 +3,7 @@
 Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile intervals). Groups are drawn, not
 rows: ten questions about one image are not ten independent observations. Where every row is right, or every row is
 wrong, all resamples are equal and would say "certain"; the score interval does not (Wilson, 1927, with n = groups). It
-stands in for scores that are no mean over rows too, where every resample has 0 or 1.
+stands in for scores that are no mean over rows too (F1), where no resample has a mistake.
 """
 
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def interval(
         score_of = scorer(metric, predictions, truth)
         score = score_of(np.arange(len(member)))
         scores = resampled(score_of, member=member, resamples=resamples, generator=generator)
-        alike = bool(scores[0] in (0, 1) and (scores == scores[0]).all())
+        alike = bool(metric.better == "up" and score == 1 and (scores == 1).all())
     if alike:
         return _all_alike(bool(score), groups=groups, confidence=confidence)
     if np.isnan(scores).all():

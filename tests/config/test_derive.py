@@ -152,7 +152,8 @@ def test_files_that_settings_name_are_watched(project):
 
     assert files_of(part, project.root, where="fields.image.encoder") == ["weights/a.bin", "mmcore/data"]
     assert files_of(None, project.root, where="fields.label.encoder") == ["mmcore/data", "mmcore/data"]
-    assert files_of({"text": "a/" * 5000, "odd": "a/\0"}, project.root, where="x") == ["mmcore/data", "mmcore/data"]
+    signs = {"long": "a/" * 5000, "odd": "a/\0", "line": "/", "here": "./", "above": "../", "word": "weights"}
+    assert files_of(signs, project.root, where="x") == ["mmcore/data", "mmcore/data"]
     many = {name: f"weights/{name}.bin" for name in "abc"}
     for path in many.values():
         (project.root / path).write_bytes(b"1")

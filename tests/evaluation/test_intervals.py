@@ -116,6 +116,11 @@ def test_a_score_that_is_defined_on_no_sample_has_no_interval() -> None:
 def test_no_mistake_is_no_certainty_where_the_score_is_no_mean_over_rows_either() -> None:
     assert bounds(np.ones(20), np.arange(20), Slow()) == bounds(np.ones(20), np.arange(20))
 
+    class Rank(Slow):
+        better = "down"
+
+    assert bounds(np.ones(20), np.arange(20), Rank()) == (1, 1)  # the first place is no share of anything
+
 
 def test_what_was_measured_lies_in_its_interval_where_resamples_lie_above_it() -> None:
     class Apart(Median):

@@ -118,6 +118,10 @@ def test_bytes_that_are_no_utf_8_are_told(tmp_path):
         ("dev_captions", "validation"),
         ("captions_devices", None),
         ("values", None),
+        ("VALUES", None),
+        ("testset", "test"),
+        ("TrainData", "train"),
+        ("contest", None),
         ("my_testimonials", None),
     ],
 )

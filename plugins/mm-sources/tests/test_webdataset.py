@@ -1,6 +1,7 @@
 """WebDataset shards."""
 
 import io
+import json
 import os
 import tarfile
 from collections.abc import Mapping
@@ -131,6 +132,15 @@ def test_files_are_unpacked_once_and_again_where_a_shard_changes(tmp_path):
 def test_what_was_not_unpacked_to_the_end_is_unpacked_again(tmp_path):
     source = write(tmp_path)
     (source.base / "unpacked.json").unlink()
+    (tmp_path / "unpacked" / "000" / "a.jpg").unlink()
+    assert (source.base / "000" / "a.jpg").is_file()
+
+
+def test_what_was_unpacked_under_another_name_is_unpacked_again(tmp_path):
+    source = write(tmp_path)
+    stamp = json.loads((source.base / "unpacked.json").read_text())
+    before = {path: [size, changed] for path, (size, changed, _) in stamp.items()}  # as it was before names stood there
+    (source.base / "unpacked.json").write_text(json.dumps(before))
     (tmp_path / "unpacked" / "000" / "a.jpg").unlink()
     assert (source.base / "000" / "a.jpg").is_file()
 

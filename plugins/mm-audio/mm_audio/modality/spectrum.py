@@ -5,6 +5,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -17,6 +18,8 @@ STRAIGHT = 0.6
 
 CACHED = 512
 """Frames of a batch that a processor takes at once: their transforms stay in its cache."""
+FEWEST = 8
+"""Frames of a sound at once: with one alone the product that follows is made in another order, and rounds otherwise."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,11 @@ class Spectrum:
         padded = functional.pad(wave, (half, half + (frames - 1) * self.hop - wave.shape[1]))
         window = torch.hann_window(self.window, device=wave.device)
         scale = (2 / window.sum()).square()
-        at_once = max(1, CACHED // len(wave)) if in_pieces and wave.device.type == "cpu" else frames
-        for first in range(0, frames, at_once):
-            last = min(first + at_once, frames) - 1
-            part = padded[:, first * self.hop : last * self.hop + self.size]
+        pieces = 1 + frames * len(wave) // CACHED if in_pieces and wave.device.type == "cpu" else 1
+        pieces = max(1, min(pieces, frames // FEWEST))
+        ends = [frames * number // pieces for number in range(pieces + 1)]
+        for first, end in pairwise(ends):
+            part = padded[:, first * self.hop : (end - 1) * self.hop + self.size]
             found = torch.stft(part, self.size, self.hop, self.window, window=window, center=False, return_complex=True)
             # In place, and two halves added: a sum along an axis of two takes longer than the transform itself.
             parts = torch.view_as_real(found).square_()

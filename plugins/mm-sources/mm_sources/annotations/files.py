@@ -14,8 +14,12 @@ SPLITS = {
     **dict.fromkeys(("test", "testing", "testdev"), "test"),
 }
 """What splits are called -> which they are."""
-SPLIT = re.compile(rf"(?i:(?<![a-z])({'|'.join(SPLITS)}))(?![a-z])")
-"""A whole word: `devices` and `values` are none, `val2017` and `trainImages` hold one."""
+ENDINGS = ("set", "sets", "data", "split", "std", "mini")
+SPLIT = re.compile(
+    rf"(?i:(?<![a-z])({'|'.join(SPLITS)})(?:{'|'.join(ENDINGS)})?)"
+    r"(?![a-z])(?!(?<=[A-Z])[A-Z])"
+)
+"""A whole word: `devices` and `values` are none, `val2017`, `trainImages` and `testset` hold one."""
 
 
 def listed(paths: OneOrMore) -> tuple[str, ...]:

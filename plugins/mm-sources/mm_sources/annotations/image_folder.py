@@ -43,8 +43,8 @@ class ImageFolderSource(Source):
         for top in tops:
             if not _is_split(top):
                 raise DataError(
-                    f"{split!r} is a split with classes inside, but {top.name!r} is none. Put every class into a "
-                    "split, or give that folder another name.",
+                    f"{split!r} is a split with classes inside, but {top.name!r} is none. Put {top.name!r} into a "
+                    f"split; or where {split!r} is a class, give it another name.",
                     path=self.folder,
                 )
             for folder in _inside(top) or [top]:

@@ -40,7 +40,8 @@ class HFDatasetSource(Source):
     @property
     def base(self) -> Path:
         """The folder that files are unpacked to; unpacks them where that was not done yet."""
-        unpack_once(self.unpack_to, sorted(path for path in self.folder.rglob("*") if path.is_file()), self._files)
+        inside = sorted(path for path in self.folder.rglob("*") if path.is_file())
+        unpack_once(self.unpack_to, dict.fromkeys(inside, ""), self._files)
         return self.unpack_to
 
     @property
@@ -147,7 +148,7 @@ def _plain(value: Any) -> str:
         return str(value)
     raise DataError(
         f"holds a list or a struct with {type(value).__name__} inside. A cell is one file: give each file a row or a "
-        "column of its own, or leave the column out."
+        "column of its own, or save the set without the column (remove_columns)."
     )
 
 

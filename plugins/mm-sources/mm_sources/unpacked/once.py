@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from mmcore.errors import DataError, SetupError
@@ -11,13 +11,15 @@ STAMP = "unpacked.json"
 """Lies in the folder when it is whole, and says what it was made of."""
 
 
-def unpack_once(folder: Path, sources: Sequence[Path], unpack: Callable[[], Iterable[tuple[str, bytes]]]) -> None:
+def unpack_once(folder: Path, sources: Mapping[Path, str], unpack: Callable[[], Iterable[tuple[str, bytes]]]) -> None:
     """Write the files that `unpack` gives (path inside `folder`, content), unless that was done with these sources.
+
+    sources: each with the name that its files are unpacked under; under another name it is unpacked anew.
 
     A file appears whole or not at all, so that two processes may unpack side by side. Raises SetupError where the disk
     is full, DataError where a path would leave the folder.
     """
-    made_of = {path.as_posix(): [path.stat().st_size, path.stat().st_mtime_ns] for path in sources}
+    made_of = {path.as_posix(): [path.stat().st_size, path.stat().st_mtime_ns, name] for path, name in sources.items()}
     stamp = folder / STAMP
     try:
         if json.loads(stamp.read_text(encoding="utf-8")) == made_of:

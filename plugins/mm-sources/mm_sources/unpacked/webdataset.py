@@ -34,7 +34,7 @@ class WebDatasetSource(Source):
     def base(self) -> Path:
         """The folder that members are unpacked to; unpacks them where that was not done yet."""
         paths = shard_paths(self.shards)
-        unpack_once(self.unpack_to, paths, lambda: self._files(paths))
+        unpack_once(self.unpack_to, shard_names(paths), lambda: self._files(paths))
         return self.unpack_to
 
     @property
