@@ -76,7 +76,7 @@ def test_outside_of_a_project_it_is_said_where_to_go(tmp_path):
     done = mm("compose", cwd=tmp_path)
 
     assert done.returncode == 2
-    assert "Run `mm compose` in the project's folder" in done.stderr
+    assert f"no conf/config.yaml in {tmp_path.resolve()}. The project is the clone" in done.stderr
 
 
 def test_a_fault_of_ours_shows_its_traceback_and_ends_with_1():

@@ -184,7 +184,7 @@ def test_a_file_of_conf_that_is_no_yaml_is_named(project, file):
 def test_without_conf_it_is_said_where_to_go(tmp_path, project):
     from mmcore.config.compose import compose
 
-    with pytest.raises(ConfigError, match=r"no conf/config.yaml in .* Run `mm compose` in the project's folder"):
+    with pytest.raises(ConfigError, match=r"no conf/config.yaml in .* The project is the clone"):
         compose(tmp_path, [], plugins=project.plugins)
 
 
