@@ -6,10 +6,9 @@ from typing import Any
 import pyarrow as pa
 
 from mmcore.data.intake import Sample, Wanted
-from mmcore.data.manifest import Manifest
+from mmcore.data.manifest import AT_ONCE, Manifest
 from mmcore.interfaces.modality import Cell
 
-AT_ONCE = 1024
 KINDS: dict[type, Any] = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
 
 

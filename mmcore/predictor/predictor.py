@@ -83,7 +83,7 @@ class Predictor:
             if task.writing is not None:
                 task.writing = replace(task.writing, **changed)
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, tuple[str, ...]]:
         """The names that a row may use, fields' own and their columns in training -> the fields that are meant.
 

@@ -1,10 +1,10 @@
 import pyarrow as pa
 import pytest
 
-from mmcore.data.collecting import AT_ONCE, Collected
+from mmcore.data.collecting import Collected
 from mmcore.data.distinct import Distinct
 from mmcore.data.intake import Sample, Wanted
-from mmcore.data.manifest import Manifest
+from mmcore.data.manifest import AT_ONCE, Manifest
 from mmcore.errors import ArtifactError
 
 
