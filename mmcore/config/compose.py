@@ -87,6 +87,12 @@ def _tree(shelf: Shelf, groups: Sequence[Choice]) -> dict[str, Any]:
         raise ConfigError(f"{place.split(',')[0]} is not readable as YAML: {error}") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(f"conf/ does not fit together: {_first_line(error)}") from error
+    except RecursionError as error:
+        chosen = ", ".join(choice.text for choice in groups) or f"conf/{PRIMARY}.yaml"
+        raise ConfigError(
+            f"conf/ goes round in a circle: the `defaults` of a file that {chosen} starts from lead back to that file. "
+            "Take one of them out."
+        ) from error
     return {str(name): value for name, value in dict(tree).items()}  # type: ignore[arg-type]
 
 

@@ -173,6 +173,14 @@ def test_a_defaults_list_that_names_nothing_is_told(project):
         project.compose()
 
 
+def test_experiments_that_start_from_each_other_are_told(project):
+    project.write("experiment/first.yaml", "# @package _global_\ndefaults: [second]\n")
+    project.write("experiment/second.yaml", "# @package _global_\ndefaults: [first]\n")
+
+    with pytest.raises(ConfigError, match=r"round in a circle.*experiment=second.*Take one of them out"):
+        project.compose("experiment=second")
+
+
 @pytest.mark.parametrize("file", ["experiment/first.yaml", "encoder/large.yaml"])
 def test_a_file_of_conf_that_is_no_yaml_is_named(project, file):
     project.write(file, "fields: [\n")
