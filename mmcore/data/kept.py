@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib import cpu_count
 
 from mmcore.data.files import sha256_of
 from mmcore.data.store import Shard, open_shard
@@ -59,7 +60,7 @@ class Kept:
         """folder: made when the first shard is kept; what is damaged in it is passed over. grows: False only looks."""
         self._folder, self._grows = folder, grows
         self._places: dict[str, tuple[KeptShard, int]] = {}
-        with ThreadPool(len(os.sched_getaffinity(0))) as pool:  # a digest of each: they are made side by side
+        with ThreadPool(cpu_count()) as pool:  # a digest of each: they are made side by side
             for shard in pool.imap(_opened, sorted(folder.glob("*.json"))):
                 if shard is not None:
                     self._places |= {cell: (shard, index) for index, cell in enumerate(shard.cells)}

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from joblib import cpu_count
+
 from mmcore.errors import ConfigError
 from mmcore.search.settings import SearchSettings
 
@@ -26,7 +28,7 @@ def slots_of(settings: SearchSettings, *, threads: int, device: str) -> list[Slo
     """threads, device: of the training. Raises ConfigError where more GPU workers are asked for than fit."""
     gpus = visible_gpus() if device != "cpu" else []
     if not gpus:
-        count = settings.workers or max(1, len(os.sched_getaffinity(0)) // threads)
+        count = settings.workers or max(1, cpu_count() // threads)
         return [Slot(number, _threads(threads)) for number in range(count)]
     each = max(1, int(1 / settings.gpu + 1e-9))
     if settings.workers is not None and settings.workers > each * len(gpus):

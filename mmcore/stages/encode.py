@@ -1,6 +1,5 @@
 """encode@FIELD: every distinct cell read once, into an array store."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from joblib import cpu_count
 
 from mmcore.config.params import Params
 from mmcore.data.distinct import Distinct
@@ -118,4 +118,4 @@ def broken_cells(manifest: Manifest, field: str, *, index: np.ndarray, reasons: 
 
 def _threads(modality: Modality) -> int:
     """Decoders of files let other threads run; for values the handing over costs more than it gains."""
-    return min(8, len(os.sched_getaffinity(0))) if modality.files else 1
+    return min(8, cpu_count()) if modality.files else 1

@@ -17,7 +17,7 @@ def gpus(monkeypatch):
 
 def test_cores_are_divided_where_there_is_no_gpu(gpus, monkeypatch):
     gpus("")
-    monkeypatch.setattr(slots.os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(slots, "cpu_count", lambda: 8)
     assert len(slots_of(SearchSettings(), threads=2, device="auto")) == 4
     assert len(slots_of(SearchSettings(workers=3), threads=2, device="auto")) == 3
     assert slots_of(SearchSettings(), threads=2, device="auto")[0].environment["OMP_NUM_THREADS"] == "2"
