@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmcore.data.cells import Columns, cell_of
+from mmcore.data.cells import Columns, cell_of, compared, name_of
 from mmcore.data.duplicates import Key
 from mmcore.data.files import locate, sha256_of
 from mmcore.data.quarantine import Broken
@@ -65,7 +65,7 @@ class Intake:
         given = str(number) if wanted.id is None else cell_of(row, wanted.id)
         if given is None:
             return Broken(f"row {number}", f"it has no id in column {wanted.id!r}")
-        name = str(given)
+        name = name_of(given)
         if wanted.id is not None and self._numbers.setdefault(name, number) != number:
             return Broken(name, f"duplicate id: row {self._numbers[name]} of the source has it already")
         if isinstance(row, BrokenRow):
@@ -112,12 +112,13 @@ class Intake:
         keys: dict[str, Key] = {key: ("file", digest) for key, digest in seen.items()}
         given = None if wanted.group is None else cell_of(row, wanted.group)
         if given is not None:
-            return str(given), {"group": ("group", str(given)), **keys}
+            group = name_of(given)
+            return group, {"group": ("group", group), **keys}
         if seen:
             return next(iter(seen.values())) if len(seen) == 1 else _digest(list(seen.values())), keys
         if not wanted.inputs:
             return name, keys
-        content = _digest([cells[key] for key in sorted(wanted.inputs)])
+        content = _digest([compared(cells[key]) for key in sorted(wanted.inputs)])
         return (content if wanted.id is None else name), {"content": ("cells", f"{declared}:{content}")}
 
 

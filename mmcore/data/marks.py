@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from mmcore.data.cells import compared
 from mmcore.data.manifest import Manifest
 from mmcore.data.parquet import read_parquet, write_parquet
 from mmcore.data.writing import json_text
@@ -61,7 +62,7 @@ def seen(marks: np.ndarray, known: np.ndarray | None) -> np.ndarray:
 
 def _contents(manifest: Manifest, field: str) -> Iterator[Cell | None]:
     for cell, digest in zip(manifest.each(field), manifest.each(f"hash:{field}"), strict=True):
-        yield cell if digest is None else digest
+        yield compared(cell) if digest is None else digest
 
 
 def _mark(kind: str, value: object) -> int:

@@ -1,5 +1,6 @@
 """A source: where rows come from."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,6 +9,23 @@ from mmcore.interfaces.modality import Cell
 
 Row = Mapping[str, Cell | None]
 """One sample: column name -> value or path; None where it is missing."""
+
+WHOLE = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
+NUMBER = re.compile(r"-?((0|[1-9]\d*)(\.\d*)?|\.\d+)(e[+-]?\d+)?|-?inf|nan", re.ASCII | re.IGNORECASE)
+
+
+def number_in(text: str) -> int | float | None:
+    """The number that a text is, whole where it has neither point nor exponent; None where it is a name.
+
+    With zeros in front (007) it is one, and so it is with more digits than Python reads. Blanks round it do not count.
+    """
+    text = text.strip()
+    try:
+        if WHOLE.fullmatch(text):
+            return int(text)
+        return float(text) if NUMBER.fullmatch(text) else None
+    except ValueError:  # a whole number of more than 4,300 digits
+        return None
 
 
 class BrokenRow(dict[str, Cell | None]):

@@ -1,7 +1,6 @@
 """CSV: a header, then cells with a delimiter between; quoted cells may hold line ends."""
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,10 +8,7 @@ from typing import Any
 
 from mm_sources.table.text import read_text_lines
 from mmcore.errors import DataError
-from mmcore.interfaces.source import Row
-
-WHOLE = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
-NUMBER = re.compile(r"-?((0|[1-9]\d*)(\.\d*)?|\.\d+)(e[+-]?\d+)?|-?inf|nan", re.ASCII | re.IGNORECASE)
+from mmcore.interfaces.source import NUMBER, WHOLE, Row
 
 
 def read_csv_header(path: Path, delimiter: str) -> list[str]:
