@@ -39,8 +39,9 @@ def write_broken(path: Path, broken: Iterable[Broken]) -> None:
 def read_broken(path: Path) -> list[Broken]:
     """What `write_broken` wrote. Raises ArtifactError where it is not there or not such a file."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [Broken(**json.loads(line)) for line in lines]
+        # Not `splitlines`, to which half a dozen signs that a cell may hold are ends of lines (U+2028, U+0085).
+        with path.open(encoding="utf-8") as lines:
+            return [Broken(**json.loads(line)) for line in lines]
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} is not there. Run `dvc repro`, which writes it.") from error
     except (ValueError, TypeError) as error:

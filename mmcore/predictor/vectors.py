@@ -95,7 +95,8 @@ def files_in(folder: Path) -> list[Thing]:
 
 def lines_of(path: Path) -> list[Thing]:
     """Every line of a text file that is not blank."""
-    texts = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    with path.open(encoding="utf-8") as lines:  # `splitlines` would cut a text at U+2028 too
+        texts = [line.strip() for line in lines]
     return [Thing(text, text, hashlib.sha256(text.encode()).hexdigest()) for text in _once(texts) if text]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmcore.predictor.vectors import nearest
+from mmcore.predictor.vectors import lines_of, nearest
 
 
 @given(st.integers(0, 2**31), st.integers(1, 60), st.integers(1, 4), st.integers(1, 70))
@@ -17,3 +17,8 @@ def test_rows_and_order_are_those_of_a_stable_sort_of_all(seed, count, asked, to
     expected = np.argsort(-near, axis=1, kind="stable")[:, :top]
     assert np.array_equal(rows, expected)
     assert np.array_equal(products, np.take_along_axis(near, expected, 1))
+
+
+def test_a_line_is_one_text_whatever_signs_stand_in_it(tmp_path):
+    (tmp_path / "names.txt").write_text("one\u2028two\n\nthree\x85four\n", encoding="utf-8")
+    assert [thing.name for thing in lines_of(tmp_path / "names.txt")] == ["one\u2028two", "three\x85four"]
