@@ -10,10 +10,11 @@ is not changed for it. `mmcore.data.offload` writes such a store.
 
 import json
 import os
+import threading
 import time
 import zlib
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
 from functools import cached_property
 from pathlib import Path
@@ -141,14 +142,11 @@ class RemoteStore(Store):
         why: BaseException = TooLate()
         for number in range(TRIES):
             time.sleep(PAUSE_S * number)
-            pool = ThreadPoolExecutor(1)  # not the pool's `with`: it would wait for what came too late
             try:
-                answers = pool.submit(ask).result(TIMEOUT_S)
+                answers = _within(TIMEOUT_S, ask)
             except Exception as error:
                 why = error
                 continue
-            finally:
-                pool.shutdown(wait=False)
             wrong = next((answer for answer in answers if isinstance(answer, BaseException)), None)
             if wrong is None:
                 return answers
@@ -181,6 +179,23 @@ class RemoteStore(Store):
         size = float(os.environ.get(CACHE_GB, "10"))
         # Two are taken out for one that is put in, once there is no room left: it stays full.
         return diskcache.Cache(str(folder), size_limit=int(size * 1e9), cull_limit=2)
+
+
+def _within(limit_s: float, ask: Callable[[], list[Any]]) -> list[Any]:
+    """What `ask` gives or raises; TooLate where that takes longer.
+
+    A thread of a ThreadPoolExecutor would be waited for when the process ends, however long the other side is silent.
+    """
+    answer = Future[list[Any]]()
+
+    def run() -> None:
+        try:
+            answer.set_result(ask())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer.result(limit_s)
 
 
 def file_system(address: str) -> tuple[Any, str]:

@@ -163,6 +163,18 @@ def test_an_answer_that_takes_too_long_is_told(web, tmp_path, monkeypatch):
         there.take(np.arange(5, 6))
 
 
+def test_a_process_does_not_wait_at_its_end_for_an_answer_that_never_comes(web, tmp_path, monkeypatch):
+    monkeypatch.setattr(mmcore.data.remote, "TIMEOUT_S", 0.1)
+    _, there = afar(web, tmp_path, PICTURES)
+    web.faults += [5.0] * 10
+    before = set(threading.enumerate())
+    with pytest.raises(SetupError, match="did not answer"):
+        there.take(np.arange(1))
+    left = set(threading.enumerate()) - before
+    assert left
+    assert all(thread.daemon for thread in left)
+
+
 def test_a_shard_that_is_gone_is_told_at_once(web, tmp_path):
     _, there = afar(web, tmp_path, PICTURES)
     for path in (web.folder / "shards").iterdir():
