@@ -58,6 +58,21 @@ def test_a_folder_that_holds_something_else_is_left_alone(project, tmp_path):
         offload_prepared(str(tmp_path / "far"), tmp_path / "light")
 
 
+def test_another_project_is_left_alone(project, tmp_path):
+    other = tmp_path / "other"
+    (other / "artifacts").mkdir(parents=True)
+    (other / "params.yaml").write_text("mine: 1\n")
+    with pytest.raises(SetupError, match="holds something else already"):
+        offload_prepared(str(tmp_path / "far"), other)
+    assert (other / "params.yaml").read_text() == "mine: 1\n"
+
+
+@pytest.mark.parametrize(("into", "told"), [(".", "this project itself"), ("params.yaml", "is a file")])
+def test_the_project_itself_and_a_file_are_refused(project, tmp_path, into, told):
+    with pytest.raises(SetupError, match=told):
+        offload_prepared(str(tmp_path / "far"), Path(into))
+
+
 def test_before_the_rows_are_prepared_it_says_what_to_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ArtifactError, match="dvc repro join"):
