@@ -21,11 +21,12 @@ Track = Callable[[Iterable[Any]], Iterable[Any]]
 def offload(store: Path, address: str, target: Path, *, track: Track = tuple) -> int:
     """Put the shards of a store at `address`, named by their content, and into `target` what reads them from there.
 
-    A shard that lies there already, of the same size, is not sent again. Returns how many bytes were sent. track: shows
-    how far it has come.
+    address: a folder on this disk is noted with its whole path, since `target` is read from elsewhere. A shard that
+    lies there already, of the same size, is not sent again. Returns how many bytes were sent. track: shows how far it
+    has come.
     Raises ArtifactError where the store is not whole, SetupError where the address cannot be written to.
     """
-    opened = Store(store)
+    opened, address = Store(store), whole_address(address)
     target.mkdir(parents=True, exist_ok=True)
     (target / REMOTE).unlink(missing_ok=True)
     shards, sent = list[dict[str, Any]](), 0
@@ -49,6 +50,13 @@ def offload(store: Path, address: str, target: Path, *, track: Track = tuple) ->
     shutil.copyfile(store / "store.json", target / "store.json")
     write_json(target / REMOTE, {"address": address, "shards": shards})
     return sent
+
+
+def whole_address(address: str) -> str:
+    """The address; of a folder on this disk the whole path. Raises SetupError where the address cannot be used."""
+    system, root = file_system(address)
+    protocols = [system.protocol] if isinstance(system.protocol, str) else system.protocol
+    return str(root) if "file" in protocols else address
 
 
 def read_shard(path: Path, dtype: np.dtype[Any]) -> tuple[int, list[np.ndarray]]:

@@ -207,6 +207,15 @@ def test_what_was_sent_is_not_sent_again_and_half_a_shard_is(web, tmp_path):
     assert np.array_equal(open_store(tmp_path / "light")[7], here[7])
 
 
+@pytest.mark.parametrize("address", ["far", "./far", "file://far", "{}/far"])
+def test_a_folder_on_this_disk_is_read_from_wherever_one_stands(address, tmp_path, monkeypatch):
+    here = written(tmp_path / "store", PICTURES)
+    monkeypatch.chdir(tmp_path)
+    offload(here.folder, address.format(tmp_path), tmp_path / "light")
+    monkeypatch.chdir(tmp_path / "light")
+    assert np.array_equal(open_store(tmp_path / "light")[7], here[7])
+
+
 def test_an_address_that_cannot_be_used_is_told(tmp_path):
     here = written(tmp_path / "store", PICTURES)
     with pytest.raises(SetupError, match=r"mmcore\[remote\]"):
