@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -25,11 +26,15 @@ from mmcore.registry.settings import Part
 from mmcore.runtime.progress import track
 from mmcore.stages.fingerprint import way_of_reading
 from mmcore.stages.paths import Paths
+from mmcore.stages.unchanged import ingest_began, read_unchanged
 
 READS = ("data.source", "fields.{field}.modality", "fields.{field}.package")
 
 AHEAD = 256
 """How many files are read before what they gave is written: bounds the memory."""
+
+C = TypeVar("C")
+R = TypeVar("R")
 
 Read = Callable[[Cell], "np.ndarray | str"]
 """A cell to its array, or to the reason why there is none."""
@@ -52,9 +57,9 @@ def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = N
         kept = Kept(paths.state / "encoded" / field / way, grows=paths.prepared == Paths.prepared)
     count = len(distinct.cells)
     places = [None if kept is None else kept.find(distinct.name(number)) for number in range(count)]
-    unread = distinct.cells.at(np.array([number for number in range(count) if places[number] is None], dtype=np.int64))
+    unread = np.array([number for number in range(count) if places[number] is None], dtype=np.int64)
     torch.set_num_threads(1)  # files are read side by side, each by a thread of its own
-    found = read_all(unread, reader(modality, source.base), threads=_threads(modality))
+    found = read_cells(distinct, unread, modality=modality, base=source.base, began_ns=ingest_began(paths))
     writer = StoreWriter(paths.store(field), kept=kept)
     slots, reasons = np.full(count + 1, -1, dtype=np.int64), dict[int, str]()
     for number, place in enumerate(track(places, count, what=f"encode {field}")):
@@ -65,6 +70,20 @@ def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = N
         else:
             slots[number] = writer.add(result, cell=distinct.name(number))
     writer.finish(slots[distinct.rows], broken=broken_cells(manifest, field, index=distinct.rows, reasons=reasons))
+
+
+def read_cells(
+    distinct: Distinct, unread: np.ndarray, *, modality: Modality, base: Path, began_ns: int
+) -> Iterator[np.ndarray | str]:
+    """What reading gives of the cells with the numbers `unread`, in that order.
+
+    Raises DataError where a file is not what ingest saw.
+    """
+    cells, read, threads = distinct.cells.at(unread), reader(modality, base), _threads(modality)
+    if distinct.digests is None:
+        return read_all(cells, read, threads=threads)
+    checked = read_unchanged(read, cells, distinct.digests.at(unread), base=base, began_ns=began_ns)
+    return read_all(range(len(cells)), checked, threads=threads)
 
 
 def reader(modality: Modality, base: Path) -> Read:
@@ -89,7 +108,7 @@ def without_base(reason: str, cell: Cell, *, base: Path) -> str:
     return reason.removeprefix(f"{cell}: ")
 
 
-def read_all(cells: Sequence[Cell], read: Read, *, threads: int) -> Iterator[np.ndarray | str]:
+def read_all(cells: Sequence[C], read: Callable[[C], R], *, threads: int) -> Iterator[R]:
     """What `read` makes of each cell, in order; at most AHEAD of them wait to be taken.
 
     Reading goes on while what was read is written. Processes in place of threads were tried: decoders let other

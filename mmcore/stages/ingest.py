@@ -1,5 +1,6 @@
 """ingest: the source's rows, checked, hashed and dealt to splits."""
 
+import time
 from array import array as integers
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from mmcore.interfaces.source import Source
 from mmcore.registry.plugins import Plugins, installed
 from mmcore.runtime.progress import track
 from mmcore.stages.paths import Paths
+from mmcore.stages.unchanged import note_ingest
 
 READS = ("data", "fields")
 
@@ -48,7 +50,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     Raises ConfigError for columns that are not there, DataError where there are no rows, none to train on, or more
     broken ones than data.max_broken allows; refused.jsonl is written then too.
     """
-    plugins = plugins or installed()
+    plugins, began_ns = plugins or installed(), time.time_ns()
     settings, fields = params.get("data", DataSettings), params.fields()
     Dealer(settings.split)  # refuses shares that leave nothing, before the source is touched
     wanted = want(settings, fields, plugins)
@@ -64,6 +66,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     manifest = limited(taken, settings, paths)
     check_splits(manifest, settings)
     manifest.write(paths.manifest)
+    note_ingest(paths, began_ns)
 
 
 def want(settings: DataSettings, fields: Mapping[str, FieldSettings], plugins: Plugins) -> Wanted:

@@ -1,13 +1,15 @@
 import json
 import shutil
+import time
 
 import numpy as np
 import pytest
 
+from mmcore.data.files import sha256_of
 from mmcore.data.store import Store
 from mmcore.data.storing import StoreWriter
-from mmcore.errors import ArtifactError
-from mmcore.stages import encode
+from mmcore.errors import ArtifactError, DataError
+from mmcore.stages import encode, unchanged
 from mmcore.stages.encode import without_base
 from tests.stages.project import BlobModality, pictures
 
@@ -218,6 +220,34 @@ def test_only_what_the_last_store_holds_is_kept(tmp_path):
     encoded(project)
     shards = list((tmp_path / ".mm" / "encoded" / "image").rglob("*.arrow"))
     assert [path.read_bytes() for path in shards] == [(project.paths.store("image") / "00000.arrow").read_bytes()]
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_file_that_is_changed_after_ingest_is_told_and_nothing_is_kept_of_it(tmp_path, noted):
+    project = pictures(tmp_path, samples=3)
+    before = [bytes(array) for array in encoded(project).take(np.arange(3))]
+    shutil.rmtree(tmp_path / ".mm")
+    project.ingest()
+    if not noted:  # by another machine, which DVC has the manifest from
+        (tmp_path / ".mm" / "ingested.json").unlink()
+    file = tmp_path / "data" / "1.bin"
+    kept = file.read_bytes()
+    file.write_bytes(b"another")
+    with pytest.raises(DataError, match=r"1\.bin is not what it was .* dvc repro"):
+        project.encode("image")
+    file.write_bytes(kept)
+    assert [bytes(array) for array in encoded(project).take(np.arange(3))] == before
+
+
+def test_files_that_have_rested_since_before_ingest_are_not_looked_into_again(tmp_path, monkeypatch):
+    project = pictures(tmp_path, samples=3)
+    monkeypatch.setattr(unchanged, "APART_NS", 0)
+    time.sleep(0.05)  # more than the step of a disk's clock
+    project.ingest()
+    project.fit("image")
+    monkeypatch.setattr(unchanged, "sha256_of", lambda path: sha256_of(path) if path == project.paths.manifest else "")
+    project.encode("image")
+    assert len(Store(project.paths.store("image"))) == 3
 
 
 @pytest.mark.parametrize("threads", [1, 3])
