@@ -15,6 +15,8 @@ from mmcore.errors import DataError
 from mmcore.interfaces.modality import Cell
 from mmcore.interfaces.source import BrokenRow, Row
 
+CUT = "holds half of a sign, as a text does that was cut in the middle of an emoji"
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -66,6 +68,8 @@ class Intake:
         if given is None:
             return Broken(f"row {number}", f"it has no id in column {wanted.id!r}")
         name = name_of(given)
+        if _is_cut(name):
+            return Broken(_shown(name), f"its id {CUT}")
         if wanted.id is not None and self._numbers.setdefault(name, number) != number:
             return Broken(name, f"duplicate id: row {self._numbers[name]} of the source has it already")
         if isinstance(row, BrokenRow):
@@ -73,6 +77,9 @@ class Intake:
         cells = {key: cell_of(row, column) for key, column in sorted(wanted.fields.items())}
         if wanted.inputs and all(cells[key] is None for key in wanted.inputs):
             return Broken(name, f"nothing to look at: {', '.join(sorted(wanted.inputs))} missing")
+        cut = self._cut(name, row, cells)
+        if cut is not None:
+            return cut
         at: tuple[str | None, Cell | None] = (None, None)
         try:
             hashes = dict[str, str]()
@@ -87,6 +94,16 @@ class Intake:
         group, keys = self._kin(name, row, cells=cells, hashes=hashes, declared=declared)
         slices = {key: cell_of(row, key) for key in wanted.slices}
         return Sample(name, cells, hashes=hashes, group=group, keys=keys, declared=declared, slices=slices)
+
+    def _cut(self, name: str, row: Row, cells: Mapping[str, Cell | None]) -> Broken | None:
+        """Where one of the texts that are kept of a row cannot be written: the row, with that text made readable."""
+        for key, cell in cells.items():
+            if _is_cut(cell):
+                return Broken(name, f"it {CUT}", field=key, cell=_shown(str(cell)))
+        for column in (self._wanted.group, self._wanted.split, *self._wanted.slices):
+            if column is not None and _is_cut(cell := cell_of(row, column)):
+                return Broken(name, f"its column {column!r} {CUT}: {_shown(str(cell))!r}")
+        return None
 
     def _hash(self, cell: str) -> str:
         if cell not in self._hashes:
@@ -124,3 +141,18 @@ class Intake:
 
 def _digest(values: list[Cell | None]) -> str:
     return hashlib.sha256(json_text(values).encode()).hexdigest()
+
+
+def _is_cut(cell: Cell | None) -> bool:
+    """Whether a text holds half of a sign: JSON can say it, and no file can hold it."""
+    if not isinstance(cell, str) or cell.isascii():
+        return False
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _shown(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()

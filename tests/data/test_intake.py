@@ -1,4 +1,7 @@
+import pytest
+
 from mmcore.data.intake import Intake, Wanted
+from mmcore.data.quarantine import Broken, read_broken, write_broken
 
 
 def kin(row, **settings):
@@ -53,3 +56,18 @@ def test_target_files_are_hashed_but_tie_nothing_together(tmp_path):
     found = Intake(wanted, tmp_path).take(0, {"text": "a", "mask": "mask"})
     assert len(found.hashes["mask"]) == 64
     assert list(found.keys) == ["content"]
+
+
+@pytest.mark.parametrize("column", ["text", "age", "label", "who", "when", "where", "key"])
+def test_a_row_with_half_a_sign_is_put_aside_with_its_place_and_the_others_are_taken(tmp_path, column):
+    fields = {"text": "text", "both": ("age", "text"), "label": "label"}
+    wanted = Wanted(fields, inputs=frozenset({"text", "both"}), id="key", group="who", split="when", slices=("where",))
+    row = dict.fromkeys(("text", "age", "label", "who", "where"), "\U0001f600") | {"when": "train", "key": "a"}
+    intake = Intake(wanted, tmp_path)
+    broken = intake.take(0, row | {column: "cut \ud83d"})
+    assert isinstance(broken, Broken)
+    assert "half of a sign" in broken.reason
+    assert r"\ud83d" in f"{broken.id} {broken.cell} {broken.reason}"
+    write_broken(tmp_path / "refused.jsonl", [broken])
+    assert read_broken(tmp_path / "refused.jsonl") == [broken]
+    assert intake.take(1, row | {"key": "b"}).id == "b"
