@@ -12,6 +12,7 @@ from mmcore.config.document import differences
 from mmcore.config.fields import FieldSettings
 from mmcore.config.params import Params
 from mmcore.config.sections import SECTIONS
+from mmcore.config.tasks import check_weights
 from mmcore.config.update import edits, read_current
 from mmcore.errors import ConfigError, MmcoreError, listing, near_miss
 from mmcore.interfaces.settings import FieldName, PluginOf
@@ -73,6 +74,7 @@ def faults_of(values: Mapping[str, Any], plugins: Plugins) -> Iterator[str]:
     if len(sections) < len(SECTIONS):
         return
     fields: Mapping[str, FieldSettings] = sections["fields"]
+    yield from _fault(check_weights, sections["tasks"])
     yield from disagreements(fields, sections["tasks"], monitor=sections["training"].monitor)
     yield from stray_tolerances(sections["verdict"].tolerances, sections["tasks"])
     for part, kind, where in _parts(sections):

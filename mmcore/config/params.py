@@ -7,6 +7,7 @@ from typing import Any, TypeVar, overload
 import yaml
 
 from mmcore.config.fields import FieldSettings
+from mmcore.config.tasks import check_weights
 from mmcore.errors import ConfigError, listing, near_miss
 from mmcore.registry.settings import Part, coerce
 
@@ -61,8 +62,9 @@ class Params:
         return dict(sorted(found.items()))
 
     def tasks(self) -> dict[str, Part]:
-        """Every task by name, sorted; `weight` is still among its settings."""
+        """Every task by name, sorted; `weight` is still among its settings. Raises ConfigError where it is none."""
         found: Mapping[str, Part] = self.get("tasks", Mapping[str, Part])
+        check_weights(found)
         return dict(sorted(found.items()))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from mmcore.config.fields import FieldSettings
 from mmcore.config.pretrain import PretrainSettings
 from mmcore.config.repeats import RepeatsSettings
+from mmcore.config.tasks import check_weights
 from mmcore.data.settings import DataSettings
 from mmcore.errors import ConfigError, listing, near_miss
 from mmcore.evaluation.settings import EvaluationSettings, FloorSettings
@@ -57,7 +58,9 @@ def checked(values: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigError(
                 f"params.yaml has no section {name!r}.{near_miss(name, SECTIONS)} It has: {listing(SECTIONS)}."
             )
-    return {name: plain(coerce(values.get(name), kind, name)) for name, kind in SECTIONS.items()}
+    made = {name: coerce(values.get(name), kind, name) for name, kind in SECTIONS.items()}
+    check_weights(made["tasks"])
+    return {name: plain(section) for name, section in made.items()}
 
 
 def plain(value: Any) -> Any:

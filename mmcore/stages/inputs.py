@@ -7,6 +7,7 @@ from math import prod
 
 from mmcore.config.fields import FieldSettings
 from mmcore.config.params import Params
+from mmcore.config.tasks import WEIGHT, weight_of
 from mmcore.data.dataset import Collates, Dataset
 from mmcore.data.features import Features
 from mmcore.data.loader import Loader
@@ -61,7 +62,7 @@ def plan_of(params: Params) -> ModelPlan:
         },
         fusion=params.get("fusion", Part) if "fusion" in params.keys else Part("none", {}),
         tasks={name: Part(part.name, _without_weight(part)) for name, part in tasks.items()},
-        weights={name: float(part.settings["weight"]) for name, part in tasks.items() if "weight" in part.settings},
+        weights={name: weight_of(name, part) for name, part in tasks.items() if WEIGHT in part.settings},
         settings=settings,
     )
 
@@ -110,4 +111,4 @@ def _cached(name: str, field: FieldSettings, paths: Paths, model: MultimodalMode
 
 
 def _without_weight(part: Part) -> dict[str, object]:
-    return {key: value for key, value in part.settings.items() if key != "weight"}
+    return {key: value for key, value in part.settings.items() if key != WEIGHT}

@@ -90,6 +90,8 @@ def test_an_edit_by_hand_is_shown_and_is_no_fault(working):
             "tasks.label.target names 'lable', which is no field. Did you mean 'label'?",
         ),
         (("tasks", "label", "hiden"), 3, "takes no 'hiden'. Did you mean 'hidden'?"),
+        (("tasks", "label", "weight"), "lots", "tasks.label.weight must be a number but got 'lots'"),
+        (("tasks", "label", "weight"), float("nan"), "tasks.label.weight must be between 0 and 1e+09 but got nan"),
         (("training", "monitor"), "accuracy", "training.monitor must be TASK/METRIC"),
         (("verdict", "tolerances"), {"cross_entropy": 0.02}, "verdict.tolerances must name TASK/METRIC"),
         (("trainin",), {}, "'trainin' is no section. Did you mean 'training'?"),

@@ -134,6 +134,8 @@ def test_interpolations_follow_the_choices(project):
         (["training.epochs"], r"is no choice. Say KEY=VALUE"),
         (["training.epochs=1,2"], r"gives several values. Give one"),
         (["training.epochs=many"], r"training.epochs must be a whole number but got 'many'"),
+        (["tasks.label.weight=lots"], r"tasks.label.weight must be a number but got 'lots'"),
+        (["tasks.label.weight=-1"], r"tasks.label.weight must be between 0 and 1e\+09 but got -1"),
         (["training.epochs=0"], r"training.epochs must be between 1 and inf but got 0"),
         (["fields.image.encoder=ccnn"], r"There is no encoder 'ccnn'. Did you mean 'cnn'\? There is: cnn, rnn"),
         (["+fields.image.encoder.widht=3"], r"fields.image.encoder: .*'cnn' takes no 'widht'. Did you mean 'widths'\?"),

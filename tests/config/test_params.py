@@ -58,6 +58,13 @@ def test_a_wrong_value_is_told_with_its_key():
         Params({"training": {"monitor": "a/b", "epochs": 0}}, ["training"]).get("training", TrainingSettings)
 
 
+@pytest.mark.parametrize("weight", ["lots", -1, True, None])
+def test_a_weight_that_is_none_is_told_to_the_stages_too(weight):
+    values = {"tasks": {"t": {"name": "classification", "weight": weight}}}
+    with pytest.raises(ConfigError, match=r"tasks\.t\.weight must be"):
+        Params(values, ["tasks"]).tasks()
+
+
 def test_a_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(ConfigError, match=r"There is no params.yaml .* Run `mm compose`"):
         load_params(tmp_path / "params.yaml", ["training"])
