@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mmcore.errors import SetupError
 
@@ -30,6 +30,28 @@ def whole_file(path: Path) -> Iterator[Path]:
 def cannot_write(path: Path, error: OSError) -> SetupError:
     """What to tell where the system refuses to write."""
     return SetupError(f"cannot write {path}: {error.strerror or error}. Free some disk space or mend the permissions.")
+
+
+class Writes(Protocol):
+    """An open text file, or a buffer."""
+
+    def write(self, text: str, /) -> Any:
+        """Take a text."""
+
+
+class CsvLines:
+    """What a writer of the module csv may write to, with its lines ending in \\n, and no lone \\r left unquoted.
+
+    Told to end lines in \\n itself, Python before 3.13 quotes no \\r, which every reader takes for the end of a line.
+    """
+
+    def __init__(self, file: Writes) -> None:
+        """file: opened with newline=""."""
+        self._file = file
+
+    def write(self, line: str) -> None:
+        """One line, as the writer gives it with its default end."""
+        self._file.write(line.removesuffix("\r\n") + "\n")
 
 
 def write_json(path: Path, value: Any) -> None:

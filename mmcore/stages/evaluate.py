@@ -12,7 +12,7 @@ import torch
 from mmcore.config.params import Params
 from mmcore.data.manifest import Manifest
 from mmcore.data.parquet import write_parquet
-from mmcore.data.writing import whole_file, write_json
+from mmcore.data.writing import CsvLines, whole_file, write_json
 from mmcore.errors import DataError
 from mmcore.evaluation.corruption import under_corruption
 from mmcore.evaluation.predict import Judged, predict
@@ -109,7 +109,7 @@ def write_predictions(paths: Paths, judged: Mapping[str, Judged]) -> None:
 def write_confusion(paths: Paths, judged: Mapping[str, Judged]) -> None:
     """A CSV file with a row for each prediction of a label: what `dvc plots` draws as a confusion matrix."""
     with whole_file(paths.confusion) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(CsvLines(file))
         writer.writerow(("task", "actual", "predicted"))
         for task, found in sorted(judged.items()):
             known = found.known()
