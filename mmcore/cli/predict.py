@@ -9,7 +9,7 @@ from typing import Any
 from rich.cells import cell_len
 
 from mmcore.errors import ConfigError, DataError
-from mmcore.predictor import Predictor, answer_table, as_csv, as_lines, write_table
+from mmcore.predictor import Predictor, answer_table, as_csv, as_lines, format_of, write_table
 
 SHOWN = 5
 """Probabilities printed for each task."""
@@ -38,6 +38,8 @@ def ask_table(folder: Path, table: Path, fields: Sequence[str], *, out: Path | N
         raise ConfigError("--field and --table do not go together: the table says what each row is.")
     if out is not None and as_json:
         raise ConfigError("--json and --out do not go together: name the file .jsonl instead.")
+    if out is not None:
+        format_of(out)  # an ending that cannot be written is told before an hour of predicting, not after it
     told = answer_table(Predictor.load(folder), table)
     if told.missing:
         print(f"mm: {table} has no column for {', '.join(told.missing)}: answered without.", file=sys.stderr)

@@ -3,7 +3,7 @@
 from mmcore.predictor.conversation import Conversation
 from mmcore.predictor.find import Finder, Found
 from mmcore.predictor.predictor import Answer, Answers, Predictor
-from mmcore.predictor.table import Told, answer_table, as_csv, as_lines, write_table
+from mmcore.predictor.table import Told, answer_table, as_csv, as_lines, format_of, write_table
 
 __all__ = [
     "Answer",
@@ -16,5 +16,6 @@ __all__ = [
     "answer_table",
     "as_csv",
     "as_lines",
+    "format_of",
     "write_table",
 ]

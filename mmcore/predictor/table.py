@@ -10,8 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from mmcore.data.collecting import Column
 from mmcore.data.parquet import write_parquet
-from mmcore.data.writing import whole_file
+from mmcore.data.writing import CsvLines, whole_file
 from mmcore.errors import DataError, listing, near_miss
 from mmcore.interfaces.source import Source
 from mmcore.predictor.predictor import Predictor
@@ -68,22 +69,27 @@ def _asked(predictor: Predictor, field: str) -> bool:
 
 def write_table(told: Told, path: Path) -> None:
     """A table in the format that the ending of `path` names: csv, jsonl or parquet. Raises DataError for another."""
-    kind = path.suffix.lower().removeprefix(".")
-    if kind not in FORMATS:
-        raise DataError(f"the ending {path.suffix!r} does not tell a format: use {listing(FORMATS)}.", path=path)
+    kind = format_of(path)
     if kind == "parquet":
-        flat = _without_mappings(told.rows)
-        write_parquet(path, pa.Table.from_pylist([{name: row.get(name) for name in _names(flat)} for row in flat]))
+        write_parquet(path, pa.table(_columns(_without_mappings(told.rows))))
         return
     with whole_file(path) as part:
         part.write_text(as_csv(told) if kind == "csv" else as_lines(told), encoding="utf-8", newline="")
+
+
+def format_of(path: Path) -> str:
+    """What the ending of a table to be written names. Raises DataError where it is none of FORMATS."""
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        raise DataError(f"the ending {path.suffix!r} does not tell a format: use {listing(FORMATS)}.", path=path)
+    return kind
 
 
 def as_csv(told: Told) -> str:
     """One line a row; probabilities of single labels and vectors are left out (JSON lines has them)."""
     rows = _without_mappings(told.rows)
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, _names(rows), restval="", lineterminator="\n")
+    writer = csv.DictWriter(CsvLines(buffer), _names(rows), restval="")
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()
@@ -124,3 +130,12 @@ def _without_mappings(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
 def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Every column of any row, in order of appearance."""
     return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Column -> its values as Parquet takes them: of one kind, texts where they are of several."""
+    columns = {name: Column() for name in _names(rows)}
+    for row in rows:
+        for name, column in columns.items():
+            column.append(row.get(name))
+    return {name: column.finish() for name, column in columns.items()}

@@ -79,6 +79,12 @@ def test_what_cannot_be_meant_is_refused(folder, fields, said):
         predict.ask_row(folder, fields, as_json=False)
 
 
+def test_an_ending_that_cannot_be_written_is_told_before_anything_is_predicted(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(predict, "answer_table", lambda *_: pytest.fail("it predicted"))
+    with pytest.raises(DataError, match="use csv, jsonl, parquet"):
+        predict.ask_table(folder, tmp_path / "t.csv", [], out=tmp_path / "out.xlsx", as_json=False)
+
+
 def test_a_table_and_a_row_do_not_go_together(folder, tmp_path):
     with pytest.raises(ConfigError, match="do not go together"):
         predict.ask_table(folder, tmp_path / "t.csv", ["vector=1"], out=None, as_json=False)

@@ -9,7 +9,7 @@ import pytest
 
 from mmcore.errors import DataError
 from mmcore.interfaces.source import Row, Source
-from mmcore.predictor import answer_table, write_table
+from mmcore.predictor import Told, answer_table, write_table
 from mmcore.testing.toys import toy_plugins
 
 HEADER = "id,vector,sequence\n"
@@ -119,6 +119,21 @@ def test_a_written_table_reads_back_with_the_same_labels(predictor, plugins, tmp
     assert [row["id"] for row in rows] == ["甲", "乙"]
     assert rows[0]["answer:label"] == found.rows[0]["answer:label"]
     assert "no vector" in rows[1]["error"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "kept"),
+    [
+        ((1, "n/a"), ["1", "n/a"]),
+        ((1, 2.5), [1.0, 2.5]),
+        ((True, None), [True, None]),
+        ((0.5, "a", 1), ["0.5", "a", "1"]),
+    ],
+)
+def test_a_column_of_several_kinds_can_be_written_in_each_format(cells, kept, tmp_path):
+    for ending in ("csv", "jsonl", "parquet"):
+        write_table(Told([{"x": cell, "answer:label": "a"} for cell in cells], [], 0), tmp_path / f"out.{ending}")
+    assert pq.read_table(tmp_path / "out.parquet")["x"].to_pylist() == kept
 
 
 def test_an_unknown_ending_is_refused(predictor, plugins, tmp_path):
