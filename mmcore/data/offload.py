@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mmcore.data.remote import REMOTE, file_system
+from mmcore.data.remote import REMOTE, RemoteStore, file_system
 from mmcore.data.store import Store
 from mmcore.data.storing import write_batch
 from mmcore.data.writing import write_json
-from mmcore.errors import SetupError
+from mmcore.errors import ArtifactError, SetupError
 
 Track = Callable[[Iterable[Any]], Iterable[Any]]
 
@@ -24,8 +24,14 @@ def offload(store: Path, address: str, target: Path, *, track: Track = tuple) ->
     address: a folder on this disk is noted with its whole path, since `target` is read from elsewhere. A shard that
     lies there already, of the same size, is not sent again. Returns how many bytes were sent. track: shows how far it
     has come.
-    Raises ArtifactError where the store is not whole, SetupError where the address cannot be written to.
+    Raises ArtifactError where the store is not whole or lies elsewhere already, SetupError where the address cannot be
+    written to.
     """
+    if (store / REMOTE).exists():
+        raise ArtifactError(
+            f"The arrays of {store} lie elsewhere already: {RemoteStore(store).address}. Offload the project that they "
+            "were prepared in."
+        )
     opened, address = Store(store), whole_address(address)
     target.mkdir(parents=True, exist_ok=True)
     (target / REMOTE).unlink(missing_ok=True)

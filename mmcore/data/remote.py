@@ -9,9 +9,12 @@ is not changed for it. `mmcore.data.offload` writes such a store.
 # arrays.arrow   for each array how many numbers it has (`size`), its `shape`, and the `crc` of its bytes
 
 import json
+import math
 import os
+import sqlite3
 import threading
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -33,6 +36,8 @@ TIMEOUT_S = 60.0
 """For what one batch asks for, each time."""
 CACHE = "MM_REMOTE_CACHE"
 CACHE_GB = "MM_REMOTE_CACHE_GB"
+CACHE_FAILS = (OSError, sqlite3.Error)
+"""What the cache raises where its folder is full, gone or read-only."""
 
 
 def open_store(folder: Path) -> Store:
@@ -55,6 +60,7 @@ class RemoteStore(Store):
             raise ArtifactError(f"{folder} is put together from two stores. Write it anew: mm offload.")
         # Where each array begins among the numbers of its shard.
         ends = np.concatenate([[0], np.cumsum(self._sizes)])
+        self._told = False
         self._begins = ends[:-1] - np.repeat(ends[self._starts[:-1]], np.diff(self._starts))
 
     @property
@@ -97,14 +103,37 @@ class RemoteStore(Store):
     def _bytes_of(self, slots: np.ndarray) -> dict[int, bytes]:
         """Each array's bytes, from the cache where they are there."""
         # What has no bytes is not asked for: a range of none is an error to some servers.
-        found: dict[int, bytes] = {
-            slot: self._cache.get(self._key(slot)) if self._sizes[slot] else b"" for slot in slots.tolist()
-        }
+        found: dict[int, bytes] = {slot: self._kept(slot) if self._sizes[slot] else b"" for slot in slots.tolist()}
         missing = [slot for slot, data in found.items() if data is None]
         for slot, data in zip(missing, self._fetched(missing), strict=True):
             found[slot] = data
-            self._cache.set(self._key(slot), data)
+            self._keep(slot, data)
         return found
+
+    def _kept(self, slot: int) -> Any:
+        """Its bytes; None where they are to be fetched."""
+        try:
+            return self._cache.get(self._key(slot))
+        except CACHE_FAILS as error:
+            self._tell(error)
+            return None
+
+    def _keep(self, slot: int, data: bytes) -> None:
+        """For the next time. What was fetched is good without it, so that a full disk ends no training."""
+        try:
+            self._cache.set(self._key(slot), data)
+        except CACHE_FAILS as error:
+            self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        if not self._told:
+            self._told = True
+            warnings.warn(
+                f"Arrays from {self.address} cannot be kept in {self._cache.directory}: {error}. They are fetched anew "
+                f"in each epoch. Free some disk space, or set {CACHE} to another folder.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def _key(self, slot: int) -> tuple[str, int]:
         number, place = self._place(slot)
@@ -176,9 +205,26 @@ class RemoteStore(Store):
         import diskcache
 
         folder = Path(os.environ.get(CACHE, Path.home() / ".cache" / "mmcore" / "arrays"))
-        size = float(os.environ.get(CACHE_GB, "10"))
-        # Two are taken out for one that is put in, once there is no room left: it stays full.
-        return diskcache.Cache(str(folder), size_limit=int(size * 1e9), cull_limit=2)
+        try:
+            # Two are taken out for one that is put in, once there is no room left: it stays full.
+            return diskcache.Cache(str(folder), size_limit=int(_cache_gb() * 1e9), cull_limit=2)
+        except CACHE_FAILS as error:
+            raise SetupError(
+                f"Arrays from elsewhere cannot be kept in {folder}: {error}. Set {CACHE} to a folder that can be "
+                "written to."
+            ) from error
+
+
+def _cache_gb() -> float:
+    """Raises SetupError where the environment names no size."""
+    given = os.environ.get(CACHE_GB, "10")
+    try:
+        size = float(given)
+    except ValueError:
+        size = math.nan
+    if not 0 <= size < math.inf:
+        raise SetupError(f"{CACHE_GB} is {given!r}, but must be a number of gigabytes from 0 on, such as 10 or 0.5.")
+    return size
 
 
 def _within(limit_s: float, ask: Callable[[], list[Any]]) -> list[Any]:

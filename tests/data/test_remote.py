@@ -1,5 +1,6 @@
 """Arrays that lie elsewhere: the same as those on this disk, and told where they are not to be had."""
 
+import sqlite3
 import threading
 import time
 from functools import partial
@@ -138,6 +139,41 @@ def test_the_cache_keeps_within_its_bounds(web, tmp_path, monkeypatch):
         assert np.array_equal(there[row], here[row])
     size = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.val"))
     assert 0 < size <= 600_000
+
+
+@pytest.mark.parametrize("size", ["a lot", "nan", "-1", "inf", ""])
+def test_a_size_that_is_none_is_told(web, tmp_path, monkeypatch, size):
+    monkeypatch.setenv(CACHE_GB, size)
+    _, there = afar(web, tmp_path, PICTURES)
+    with pytest.raises(SetupError, match=f"{CACHE_GB} is '{size}'"):
+        there.take(np.arange(1))
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(web, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(CACHE, str(tmp_path / "file" / "cache"))
+    _, there = afar(web, tmp_path, PICTURES)
+    with pytest.raises(SetupError, match=f"Set {CACHE} to a folder"):
+        there.take(np.arange(1))
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk is full")])
+def test_where_there_is_no_room_to_keep_them_they_are_fetched_and_that_is_told_once(web, tmp_path, monkeypatch, error):
+    def full(*_, **__):
+        raise error
+
+    here, there = afar(web, tmp_path, PICTURES)
+    monkeypatch.setattr(there._cache, "set", full)
+    with pytest.warns(RuntimeWarning, match="cannot be kept in") as told:
+        found = [there.take(np.arange(ROWS)) for _ in range(2)]
+    assert all(np.array_equal(one, here.take(np.arange(ROWS))) for one in found)
+    assert len(told) == 1
+
+
+def test_what_lies_elsewhere_already_is_not_sent_from_there(web, tmp_path):
+    _, there = afar(web, tmp_path, PICTURES)
+    with pytest.raises(ArtifactError, match="lie elsewhere already: http"):
+        offload(there.folder, str(tmp_path / "farther"), tmp_path / "lighter")
 
 
 def test_a_fault_that_passes_is_tried_again(web, tmp_path):
