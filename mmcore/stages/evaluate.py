@@ -1,7 +1,6 @@
 """evaluate: the trained model on rows it has never seen, beside its floors."""
 
 import csv
-import json
 import math
 from collections.abc import Iterator, Mapping
 
@@ -24,6 +23,7 @@ from mmcore.model.folder import Saved, load_model
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.registry.plugins import Plugins, installed
 from mmcore.stages.inputs import Inputs, open_inputs
+from mmcore.stages.outputs import read_output
 from mmcore.stages.paths import Paths
 
 READS = ("fields", "evaluation")
@@ -124,7 +124,7 @@ def _column(values: np.ndarray) -> pa.Array:
 
 def _counts(paths: Paths, inputs: Inputs) -> dict[str, int]:
     """Rows of each split, and how many are left out."""
-    joined = json.loads(paths.inputs.read_text(encoding="utf-8"))
+    joined = read_output(paths.inputs, "join")
     rows = {f"rows/{split}": len(inputs.dataset.rows(split)) for split in ("train", "validation", "test")}
     return {**rows, "quarantined": joined["quarantined"]}
 
@@ -133,5 +133,5 @@ def _floors(paths: Paths) -> Scores:
     """`task/metric/floor/NAME` from floors.json."""
     if not paths.floors.exists():
         return {}
-    floors: dict[str, Scores | None] = json.loads(paths.floors.read_text(encoding="utf-8"))
+    floors: dict[str, Scores | None] = read_output(paths.floors, "floors")
     return {f"{key}/floor/{name}": value for name, scores in floors.items() for key, value in (scores or {}).items()}

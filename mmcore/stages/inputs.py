@@ -1,6 +1,5 @@
 """What train, floors and evaluate start from: the plan in params.yaml and the prepared data."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -21,6 +20,7 @@ from mmcore.model.plan import EncoderPlan, ModelPlan
 from mmcore.model.settings import ModelSettings
 from mmcore.registry.plugins import Plugins
 from mmcore.registry.settings import Part
+from mmcore.stages.outputs import read_output
 from mmcore.stages.paths import Paths
 
 
@@ -99,7 +99,7 @@ def open_inputs(
 
 
 def _cached(name: str, field: FieldSettings, paths: Paths, model: MultimodalModel) -> Cached | None:
-    about = json.loads((paths.features(name) / "features.json").read_text(encoding="utf-8"))
+    about = read_output(paths.features(name) / "features.json", f"features --field {name}")
     why = about["why"] or why_not_used(model.fusion, name)
     if name in model.generated:
         why = "a task writes it, token by token"

@@ -19,6 +19,7 @@ from mmcore.releases.settings import VerdictSettings
 from mmcore.releases.verdict import Decision, Difference, Judgement, first, judge
 from mmcore.stages import compare, verdict
 from mmcore.stages.drift import drift_of
+from mmcore.stages.outputs import read_output
 from mmcore.stages.paths import Paths
 
 SHOWN = 30
@@ -62,7 +63,7 @@ def _first(record: Record, params: Params, paths: Paths, *, plugins: Plugins) ->
     metric = params.get("training.monitor", str)
     saved = compare.open_model(paths.model, plugins)
     _check_tolerances(params.get("verdict", VerdictSettings), compare.scores_of(saved))
-    scores = json.loads(paths.metrics.read_text(encoding="utf-8"))
+    scores = read_output(paths.metrics, "evaluate")
     _settle(record, first(scores, metric, better=better_of(saved.model, metric)))
 
 

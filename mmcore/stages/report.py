@@ -1,7 +1,6 @@
 """report: one page that tells whether the model is good."""
 
 import csv
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -30,6 +29,7 @@ from mmcore.report.numbers import number
 from mmcore.report.page import Findings, LeftOut, TaskFindings, render
 from mmcore.report.scores import scores_of
 from mmcore.report.settings import ReportSettings
+from mmcore.stages.outputs import read_output
 from mmcore.stages.paths import Paths
 
 READS = ("report",)
@@ -42,7 +42,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     """Write report.html from what the stages before it wrote."""
     settings = params.get("report", ReportSettings)
     saved = load_model(paths.model, plugins=plugins or installed())
-    metrics = json.loads(paths.metrics.read_text(encoding="utf-8"))
+    metrics = read_output(paths.metrics, "evaluate")
     predictions = read_parquet(paths.predictions)
     tasks = saved.model.each_task()
     broken = read_broken(paths.quarantine) if paths.quarantine.exists() else []
@@ -68,7 +68,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
             notes=_notes(saved),
             params=paths.params.read_text(encoding="utf-8"),
             versions=_versions(saved),
-            timings=json.loads(paths.timings.read_text(encoding="utf-8")) if paths.timings.exists() else {},
+            timings=read_output(paths.timings, "train") if paths.timings.exists() else {},
         ),
         title=settings.title,
     )

@@ -1,12 +1,12 @@
 """spread@KIND: how far the scores of the repeats lie apart, as numbers and as a page."""
 
-import json
 from collections.abc import Mapping
 
 from mmcore.config.params import Params
 from mmcore.data.writing import whole_file, write_json
 from mmcore.evaluation.spread import over_folds, over_seeds
 from mmcore.report.spread import render_spread
+from mmcore.stages.outputs import read_output
 from mmcore.stages.paths import Paths
 
 READS = ("repeats.summary.{kind}", "evaluation.confidence", "report.title")
@@ -19,7 +19,8 @@ def run(params: Params, paths: Paths, *, kind: str) -> None:
     files = {name: paths.repeat(name) / "metrics.json" for name in names}
     if kind == "seeds":
         files = {"kept": paths.metrics, **files}
-    metrics = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items()}
+    stages = {name: "evaluate" if name == "kept" else f"repeat --run {name}" for name in files}
+    metrics = {name: read_output(path, stages[name]) for name, path in files.items()}
     scores = {name: _scores(found) for name, found in metrics.items()}
     if kind == "seeds":
         found = over_seeds(scores, confidence=confidence)

@@ -13,7 +13,7 @@ from mmcore.config.pretrain import CHAMPION
 from mmcore.data.features import Features
 from mmcore.data.manifest import Manifest
 from mmcore.data.store import Store
-from mmcore.errors import BuildError, ConfigError
+from mmcore.errors import ArtifactError, BuildError, ConfigError
 from mmcore.evaluation.predict import predict
 from mmcore.model.assemble import assemble
 from mmcore.model.folder import save_model
@@ -102,6 +102,13 @@ def test_features_that_were_asked_for_and_cannot_be_had_are_refused(project: tup
     params.values["fields"]["words"] |= {"frozen": False, "features": "on"}
     features.run(params, paths, field="words")
     with pytest.raises(BuildError, match=r"fields.words.features is on, but its encoder is trained"):
+        logits(params, paths)
+
+
+def test_features_that_are_not_there_say_what_to_run(project: tuple[Params, Paths]) -> None:
+    params, paths = project
+    (paths.features("words") / "features.json").unlink()
+    with pytest.raises(ArtifactError, match=r"features\.json is not there.*mm stage features --field words"):
         logits(params, paths)
 
 

@@ -11,6 +11,7 @@ from mmcore.config.params import Params
 from mmcore.data.manifest import Manifest
 from mmcore.data.quarantine import Broken, write_broken
 from mmcore.data.storing import StoreWriter
+from mmcore.errors import ArtifactError
 from mmcore.evaluation.predict import predict
 from mmcore.evaluation.score import score
 from mmcore.interfaces.field import Batch
@@ -90,6 +91,12 @@ def test_the_page_is_made_from_what_the_stages_before_left(paths):
         "epoch",
     ):
         assert expected in text
+
+
+def test_before_the_model_is_judged_it_says_what_to_run(paths):
+    paths.metrics.unlink()
+    with pytest.raises(ArtifactError, match=r"metrics\.json is not there.*mm stage evaluate"):
+        page(paths)
 
 
 def test_an_example_shows_what_the_model_saw_of_its_row(paths):
