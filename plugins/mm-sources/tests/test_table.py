@@ -1,5 +1,8 @@
 """What a table may look like, and what is said of one that is wrong."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -139,3 +142,44 @@ def test_paths_start_in_the_tables_folder_and_that_folder_is_watched():
     assert TableSource(path="data/rows.csv").base == Path("data")
     assert list(TableSource(path="data/rows.csv").watch) == ["data"]
     assert list(TableSource(path="rows.csv").watch) == ["rows.csv"]
+
+
+WITHOUT_PANDAS = """
+import json, sys
+class Gone:
+    def find_spec(self, name, *_):
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Gone())
+from mm_sources.table import TableSource
+print(json.dumps([dict(row) for row in TableSource(path=sys.argv[1]).rows()]))
+"""
+
+
+def test_times_to_the_nanosecond_become_iso_texts_without_pandas(tmp_path):
+    counts, zones = [1_700_000_000_000_000_001, 1_700_000_000_000_000_000, -1, None], [None, "UTC", "+02:00"]
+    columns = {str(zone): pa.array(counts, pa.timestamp("ns", zone)) for zone in zones}
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    command = [sys.executable, "-c", WITHOUT_PANDAS, str(tmp_path / "rows.parquet")]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    for zone, end in zip(zones, ("", "+00:00", "+02:00"), strict=True):
+        texts = [row[str(zone)] for row in found]
+        assert texts[0].endswith(f":13:20.000000001{end}")
+        assert texts[1].endswith(f":13:20{end}")
+        assert texts[2].endswith(f":59:59.999999999{end}")
+        assert texts[3] is None
+
+
+def test_two_columns_of_one_name_in_parquet_are_told(tmp_path):
+    both = pa.table([pa.array([1]), pa.array([2])], names=["a", "a"])
+    pq.write_table(both, tmp_path / "rows.parquet")
+    source = TableSource(path=str(tmp_path / "rows.parquet"))
+    with pytest.raises(DataError, match="two columns are called 'a'"):
+        source.columns()
+    with pytest.raises(DataError, match="two columns are called 'a'"):
+        list(source.rows())
+
+
+def test_a_number_of_more_digits_than_python_reads_makes_its_column_texts(tmp_path):
+    long = "9" * 5000
+    assert [row["n"] for row in table(tmp_path, f"n,x\n1,a\n{long},b\n").rows()] == ["1", long]

@@ -42,7 +42,10 @@ def typed(cells: Sequence[str]) -> list[Any]:
         kind = int
     elif given and all(map(NUMBER.fullmatch, given.values())):
         kind = float
-    made = {cell: kind(cell) for cell in given}
+    try:
+        made = {cell: kind(cell) for cell in given}
+    except ValueError:  # a whole number of more digits than Python reads (4,300)
+        made = {cell: cell for cell in given}
     return [made.get(cell) for cell in cells]
 
 
