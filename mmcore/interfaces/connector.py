@@ -9,7 +9,7 @@ from mmcore.interfaces.tokens import Tokens
 
 
 class Connector(nn.Module, ABC):
-    """From tokens of `width` to tokens of `width_out`; absent samples stay absent."""
+    """From tokens of `width` to tokens of `width_out`; absent samples stay absent, and all is finite, gradients too."""
 
     width_out: int
 

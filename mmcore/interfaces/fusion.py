@@ -43,7 +43,7 @@ class Fusion(nn.Module, ABC):
 
     Layer-wise, late and early fusion differ only in when the fusion lets the runs advance. Settings are keyword
     arguments after `ports`; walk `sorted(ports)` so that the order of keys in YAML cannot change the model.
-    An absent sample must be treated as if the field did not exist: finite everywhere, its filler without effect.
+    An absent sample must be treated as if the field did not exist: finite everywhere, gradients too, its filler without effect.
     """
 
     writes: Mapping[str, int]

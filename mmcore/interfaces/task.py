@@ -50,7 +50,7 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, streams: Streams) -> Outputs:
-        """Streams to outputs, for each sample on its own."""
+        """Streams to outputs, for each sample on its own; finite where a sample lacks a stream, gradients too."""
 
     @abstractmethod
     def loss(self, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:

@@ -80,6 +80,20 @@ class ConnectorContract(ModuleContract):
             "with every sample absent something is not finite: a softmax over nothing?"
         )
 
+    def test_gradients_are_finite_where_samples_are_absent(self) -> None:
+        for absent in (torch.arange(self.samples), torch.tensor([1])):
+            connector, tokens = self.build().train(), self.without(absent)
+            tokens.values.requires_grad_()
+            total = connector(tokens).values.sum()
+            torch.autograd.backward(total + 0 * sum(parameter.sum() for parameter in connector.parameters()))
+            pulled = {**dict(connector.named_parameters()), "the tokens that came in": tokens.values}
+            broken = [name for name, pull in pulled.items() if pull.grad is not None and not pull.grad.isfinite().all()]
+            assert not broken, (
+                f"with {len(absent)} of {self.samples} samples absent, {broken[:3]} get a gradient that is not finite. "
+                "A softmax or a root of nothing leaves NaN in the gradient even where the value is put away "
+                "afterwards: keep it from coming up."
+            )
+
     def test_junk_in_masked_places_changes_nothing(self) -> None:
         tokens, connector = self.without(torch.tensor([1])), self.build().eval()
         noise = torch.where(tokens.mask.unsqueeze(-1), tokens.values, junk(tokens.values, generator(1)))

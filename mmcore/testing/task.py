@@ -87,6 +87,13 @@ class TaskContract(ScoringContract, TeachingContract, CouplingContract):
             tokens.values.requires_grad_(torch.is_grad_enabled())
         return streams
 
+    def nothing(self) -> Streams:
+        """Streams that every sample lacks, which want gradients."""
+        return Streams(
+            (name, Tokens.of(torch.zeros_like(tokens.values, requires_grad=True), torch.zeros_like(tokens.mask)))
+            for name, tokens in self.streams().items()
+        )
+
     def _layout(self, stream: str) -> Tensor:
         """[B,N] bool: what is real of a stream."""
         field = next((field for name, field in self.make().fields.items() if stream == logits_of(name)), None)
@@ -157,15 +164,21 @@ class TaskContract(ScoringContract, TeachingContract, CouplingContract):
             self.assert_close(loss, task.loss(two, self.make())[name], f"junk behind a mask changes the loss {name!r}")
 
     def test_finite_with_everything_absent(self) -> None:
-        streams = {
-            name: Tokens.of(torch.zeros_like(tokens.values), torch.zeros_like(tokens.mask))
-            for name, tokens in self.streams().items()
-        }
         task = self.build().train()
-        outputs = task(streams)
+        outputs = task(self.nothing())
         losses = task.loss(outputs, self.make())
         assert all(value.isfinite().all() for value in [*outputs.values(), *losses.values()]), (
             "with every stream absent an output or a loss is not finite: a mean or a softmax over nothing?"
+        )
+
+    def test_gradients_are_finite_with_everything_absent(self) -> None:
+        task, streams = self.build().train(), self.nothing()
+        torch.autograd.backward(list(task.loss(task(streams), self.make()).values()))
+        pulled = {**dict(task.named_parameters()), **{name: tokens.values for name, tokens in streams.items()}}
+        broken = [name for name, pull in pulled.items() if pull.grad is not None and not pull.grad.isfinite().all()]
+        assert not broken, (
+            f"with every stream absent, {broken[:3]} get a gradient that is not finite. A softmax or a root of nothing "
+            "leaves NaN in the gradient even where the value is put away afterwards: keep it from coming up."
         )
 
     def test_losses_are_scalars(self) -> None:

@@ -23,6 +23,18 @@ class QueriesForTheAbsent(ToyConnector):
         return Tokens.of(self.linear(tokens.pool()).unsqueeze(1))
 
 
+@mutant(
+    ToyConnectorContract, "test_gradients_are_finite_where_samples_are_absent", saying="leaves NaN in the gradient"
+)
+class ConnectorSoftmaxOverNothing(ToyConnector):
+    """The NaN of absent samples is put away in the values, not in the gradient."""
+
+    def forward(self, tokens):
+        mixed = super().forward(tokens)
+        share = mixed.values.sum(-1).masked_fill(~mixed.mask, float("-inf")).softmax(1)
+        return Tokens.single((share.unsqueeze(-1) * mixed.values).sum(1), mixed.present)
+
+
 @mutant(ToyConnectorContract, "test_the_declared_width_is_true", saying="tokens of width")
 class WidthMisstated(ToyConnector):
     def forward(self, tokens):

@@ -73,6 +73,19 @@ class TaskPoolsWithoutMask(ToyClassification):
         return {"logits": self.head(streams[self.reads[0]].values.mean(1))}
 
 
+@mutant(
+    ClassificationContract, "test_gradients_are_finite_with_everything_absent", saying="leaves NaN in the gradient"
+)
+class TaskSoftmaxOverNothing(ToyClassification):
+    """The NaN of absent samples is put away in the values, not in the gradient."""
+
+    def forward(self, streams):
+        tokens = streams[self.reads[0]]
+        share = tokens.values.sum(-1).masked_fill(~tokens.mask, float("-inf")).softmax(1)
+        pooled = (share.unsqueeze(-1) * tokens.values).sum(1)
+        return {"logits": self.head(torch.where(tokens.present.unsqueeze(1), pooled, 0))}
+
+
 @mutant(ClassificationContract, "test_outputs_have_a_row_for_each_sample", saying="rows for")
 class OutputsWithoutRows(ToyClassification):
     def forward(self, streams):
