@@ -61,7 +61,10 @@ class Encoder(nn.Module, ABC):
         """
 
     def readout(self, tokens: Tokens) -> Tensor | None:
-        """Logits [B,N,vocabulary] for language models (tied embeddings, a pretrained head); None where it has none."""
+        """Logits [B,N,vocabulary] for language models (tied embeddings, a pretrained head); None where it has none.
+
+        Each token's from that token alone: while text is written, only the newest is handed in.
+        """
         return None
 
     def warm_start(self) -> None:

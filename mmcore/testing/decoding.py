@@ -128,6 +128,26 @@ class DecodingContract(ModuleContract):
         expected = (*tokens.mask.shape, facts["vocabulary"])
         assert tuple(logits.shape) == expected, f"readout gives {tuple(logits.shape)}; logits must be {expected}."
 
+    def test_readout_looks_at_each_token_by_itself(self) -> None:
+        encoder = self.ready()
+        tokens = finish(encoder, self.make())
+        whole = encoder.readout(tokens)
+        if whole is None:
+            return
+        for place in range(tokens.length):
+            told, real = encoder.readout(tokens.cut(place, place + 1)), tokens.mask[:, place]
+            assert told is not None, "readout gives logits of all tokens, but none of one."
+            self.assert_close(
+                whole[:, place][real],
+                told[:, 0][real],
+                f"the logits of token {place} depend on other tokens: in use there are no later ones, and earlier ones "
+                "are not handed in again",
+            )
+        row = torch.tensor([2])
+        told, real = encoder.readout(tokens.pick(row)), tokens.mask[row]
+        assert told is not None, "readout gives logits of a batch, but none of one sample."
+        self.assert_close(whole[row][real], told[real], "the logits of a sample depend on its neighbours in the batch")
+
 
 class Writer:
     """One decode: each part of a field is walked alone, and the run's memory holds what came before."""

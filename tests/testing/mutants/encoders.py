@@ -174,6 +174,22 @@ class FutureLeaks(CausalGRU):
         return tokens.with_values(tokens.values + tokens.pool().unsqueeze(1))
 
 
+READOUT = "test_readout_looks_at_each_token_by_itself"
+
+
+@mutant(CausalGRUContract, READOUT, saying="depend on other tokens")
+class ReadoutLooksAhead(CausalGRU):
+    def readout(self, tokens):
+        following = tokens.values.roll(-1, 1)
+        return super().readout(tokens.with_values(tokens.values + following))
+
+
+@mutant(CausalGRUContract, READOUT, saying="depend on its neighbours")
+class ReadoutOfTheBatch(CausalGRU):
+    def readout(self, tokens):
+        return super().readout(tokens.with_values(tokens.values - tokens.values.mean(0)))
+
+
 class CacheOfFirstRows(GRUStage):
     """Keeps the state on itself, by row number: beams go on from another's past."""
 
