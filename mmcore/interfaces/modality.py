@@ -68,7 +68,7 @@ class Modality(ABC):
 
     @abstractmethod
     def read(self, cell: Cell, base: Path) -> np.ndarray:
-        """One raw cell as an array; deterministic.
+        """One raw cell as an array; deterministic, whatever was read before.
 
         base: where relative paths start. Raises DataError that names the file where the cell cannot be read.
         """

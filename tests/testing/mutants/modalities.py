@@ -62,6 +62,21 @@ class ReadsByWhatItHides(LabelModality):
         return {}
 
 
+@mutant(VectorContract, "test_settings_that_reads_by_leaves_out_do_not_change_what_is_read", saying="with scale=0.5, ")
+class ReadsByForgetsSetting(VectorModality):
+    """The scale is no part of what it says that it reads by."""
+
+    def __init__(self, *, noise: float = 0.0, scale: float = 1.0):
+        super().__init__(noise=noise)
+        self.scale = scale
+
+    def read(self, cell, base):
+        return super().read(cell, base) * np.float32(self.scale)
+
+    def reads_by(self):
+        return {}
+
+
 @mutant(LabelContract, "test_fit_takes_cells_that_come_once", saying="may be a stream")
 class FitWalksTwice(LabelModality):
     def fit(self, cells, base):
@@ -90,6 +105,19 @@ class PathSaved(LabelModality):
 class ReadAtRandom(VectorModality):
     def read(self, cell, base):
         return super().read(cell, base) + torch.rand(1).numpy()
+
+
+@mutant(SequenceContract, "test_a_loaded_modality_reads_the_same", saying="does read learn")
+class LearnsWhileReading(SequenceModality):
+    """Words get their numbers as `read` meets them."""
+
+    def __init__(self):
+        super().__init__()
+        self.met = {}
+
+    def read(self, cell, base):
+        words = [self.met.setdefault(word, 4 + len(self.met)) for word in str(cell).split()]
+        return np.array([1, *words, 2])
 
 
 @mutant(VectorContract, "test_a_broken_cell_is_told_by_name", saying="DID NOT RAISE")

@@ -23,9 +23,7 @@ class QueriesForTheAbsent(ToyConnector):
         return Tokens.of(self.linear(tokens.pool()).unsqueeze(1))
 
 
-@mutant(
-    ToyConnectorContract, "test_gradients_are_finite_where_samples_are_absent", saying="leaves NaN in the gradient"
-)
+@mutant(ToyConnectorContract, "test_gradients_are_finite_where_samples_are_absent", saying="leaves NaN in the gradient")
 class ConnectorSoftmaxOverNothing(ToyConnector):
     """The NaN of absent samples is put away in the values, not in the gradient."""
 

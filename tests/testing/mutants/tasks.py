@@ -73,9 +73,7 @@ class TaskPoolsWithoutMask(ToyClassification):
         return {"logits": self.head(streams[self.reads[0]].values.mean(1))}
 
 
-@mutant(
-    ClassificationContract, "test_gradients_are_finite_with_everything_absent", saying="leaves NaN in the gradient"
-)
+@mutant(ClassificationContract, "test_gradients_are_finite_with_everything_absent", saying="leaves NaN in the gradient")
 class TaskSoftmaxOverNothing(ToyClassification):
     """The NaN of absent samples is put away in the values, not in the gradient."""
 

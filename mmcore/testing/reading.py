@@ -1,0 +1,143 @@
+"""What a modality promises of `read`: the same array for the same cell, and an error that names what is broken."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mmcore.errors import DataError, MmcoreError
+from mmcore.interfaces.modality import Cell, Modality
+from mmcore.registry.settings import Part, settings_of
+from mmcore.testing.plugin import PluginContract
+from mmcore.testing.variants import other_values
+
+
+class ReadingContract(PluginContract):
+    """The part of the modalities' contract that lies between a cell and its array."""
+
+    kind = "modality"
+
+    def cells(self, folder: Path) -> list[Cell]:
+        """Good cells; files are written under `folder`."""
+        raise NotImplementedError
+
+    def broken(self, folder: Path) -> list[Cell]:
+        """Cells that cannot be read."""
+        raise NotImplementedError
+
+    def make(self, *, seed: int = 0) -> Modality:
+        """Not yet fitted."""
+        raise NotImplementedError
+
+    def fitted(self, folder: Path) -> Modality:
+        """Fitted on the cells."""
+        raise NotImplementedError
+
+    def test_reading_is_deterministic(self, tmp_path: Path) -> None:
+        modality = self.fitted(tmp_path)
+        for cell in self.cells(tmp_path):
+            torch.manual_seed(0)
+            one = modality.read(cell, tmp_path)
+            torch.manual_seed(1)
+            assert identical(one, modality.read(cell, tmp_path)), (
+                f"{cell!r} is read otherwise the second time. What is random belongs into augment."
+            )
+
+    def test_reading_depends_on_the_content_not_the_place(self, tmp_path: Path) -> None:
+        here, there = tmp_path / "here", tmp_path / "there"
+        here.mkdir()
+        modality, cells = self.make(), self.cells(here)
+        modality.fit(cells, here)
+        shutil.copytree(here, there)
+        for cell in cells:
+            assert identical(modality.read(cell, here), modality.read(cell, there)), (
+                f"{cell!r} is read otherwise from another folder: relative paths start at `base`, whatever it is."
+            )
+
+    def test_arrays_are_plain_and_finite(self, tmp_path: Path) -> None:
+        modality = self.fitted(tmp_path)
+        for cell in self.cells(tmp_path):
+            array = modality.read(cell, tmp_path)
+            assert isinstance(array, np.ndarray), f"read must give a numpy array but gives {type(array).__name__}."
+            assert array.dtype.kind in "biuf", f"the store keeps numbers, but read gives dtype {array.dtype}."
+            assert np.isfinite(array).all(), (
+                f"what is read from {cell!r} is not finite; raise DataError for such a cell."
+            )
+
+    def test_modalities_that_read_by_the_same_read_the_same(self, tmp_path: Path) -> None:
+        cells, other = self.cells(tmp_path), self.make()
+        modality = self.fitted(tmp_path)
+        other.fit([*cells, *cells[:1] * len(cells)], tmp_path)
+        if modality.reads_by() is None or other.reads_by() != modality.reads_by():
+            return
+        json.dumps(modality.reads_by())
+        for cell in cells:
+            assert identical(modality.read(cell, tmp_path), other.read(cell, tmp_path)), (
+                f"{cell!r} is read otherwise after another fit, but reads_by is the same: name there what was learned."
+            )
+
+    def test_settings_that_reads_by_leaves_out_do_not_change_what_is_read(self, tmp_path: Path) -> None:
+        modality, cells = self.fitted(tmp_path), self.cells(tmp_path)
+        by = modality.reads_by()
+        if by is None:
+            return
+        arrays = [modality.read(cell, tmp_path) for cell in cells]
+        for key, setting in settings_of(self.plugin()).items():
+            for value in other_values(setting.annotation, self.settings.get(key, setting.default)):
+                found = self._read_with({key: value}, tmp_path, by=by)
+                odd = [
+                    cell
+                    for cell, one, two in zip(cells, arrays, found or arrays, strict=True)
+                    if not identical(one, two)
+                ]
+                assert not odd, (
+                    f"with {key}={value!r}, {odd[0]!r} is read otherwise, but reads_by is the same: arrays that "
+                    f"were read with another {key} would be kept. Name it there."
+                )
+
+    def _read_with(
+        self, settings: Mapping[str, Any], folder: Path, *, by: Mapping[str, Any]
+    ) -> list[np.ndarray] | None:
+        """The cells' arrays with other settings; None where these cannot be, or where it reads by something else."""
+        part, cells = Part(self.name, {**self.settings, **settings}), self.cells(folder)
+        try:
+            modality: Modality = self.plugins().modality.build(part, where="modality")
+            modality.fit(cells, folder)
+            return [modality.read(cell, folder) for cell in cells] if modality.reads_by() == by else None
+        except MmcoreError:
+            return None
+
+    def test_a_broken_cell_is_told_by_name(self, tmp_path: Path) -> None:
+        modality = self.fitted(tmp_path)
+        for cell in self.broken(tmp_path):
+            with pytest.raises(DataError) as caught:
+                modality.read(cell, tmp_path)
+            named = Path(str(cell)).name if modality.files else str(cell)[:20]
+            assert named in str(caught.value), f"the error does not name what is broken, {cell!r}: {caught.value}"
+            if modality.files:
+                assert caught.value.path is not None, f"DataError(.., path=..) must carry the file: {caught.value}"
+
+    def test_a_missing_file_is_told_by_name(self, tmp_path: Path) -> None:
+        modality = self.fitted(tmp_path)
+        if modality.files:
+            with pytest.raises(DataError, match="no-such-file"):
+                modality.read("no-such-file.bin", tmp_path)
+
+    def test_cells_that_are_paths_of_files_are_said_to_be(self, tmp_path: Path) -> None:
+        modality, cells = self.fitted(tmp_path), self.cells(tmp_path)
+        paths = [cell for cell in cells if isinstance(cell, str) and os.path.isfile(tmp_path / cell)]
+        assert modality.files or not paths, (
+            f"{paths[0]!r} is a file. Set files = True: else copies of it under other names are not known as copies, "
+            "and stand in training and test split both."
+        )
+
+
+def identical(one: np.ndarray, other: np.ndarray) -> bool:
+    """Same type, shape and bytes."""
+    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
