@@ -43,7 +43,9 @@ class Fusion(nn.Module, ABC):
 
     Layer-wise, late and early fusion differ only in when the fusion lets the runs advance. Settings are keyword
     arguments after `ports`; walk `sorted(ports)` so that the order of keys in YAML cannot change the model.
-    An absent sample must be treated as if the field did not exist: finite everywhere, gradients too, its filler without effect.
+    An absent sample must be treated as if the field did not exist: finite everywhere, gradients too, its filler without
+    effect, and no constant in its place, such as the bias of a layer that sees only zeros. A stream `joint` is absent
+    where every field is.
     """
 
     writes: Mapping[str, int]

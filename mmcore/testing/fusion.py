@@ -15,7 +15,7 @@ from mmcore.interfaces.field import Field
 from mmcore.interfaces.fusion import Fusion, Port, Streams
 from mmcore.interfaces.run import Run
 from mmcore.model.multimodal import MultimodalModel
-from mmcore.testing.module import generator
+from mmcore.testing.module import generator, weighted_sum
 from mmcore.testing.perturb import (
     JUNK,
     real,
@@ -168,6 +168,26 @@ class FusionContract(StreamingContract):
                 f"something is not finite where {name!r} is absent."
             )
 
+    def test_an_absent_field_adds_no_constant(self) -> None:
+        for name, field in self.fields().items():
+            fusion, fields = self.ready(), {**self.fields(), name: field.hide(torch.arange(self.samples))}
+            torch.autograd.backward(weighted_sum([real(tokens) for tokens in self.streams(fusion, fields).values()]))
+            for path, layer in fusion.named_modules():
+                moves = {key: _moves(parameter) for key, parameter in layer.named_parameters(recurse=False)}
+                assert not moves.get("bias") or moves.get("weight", True), (
+                    f"with {name!r} absent everywhere, {path}.weight sees nothing but zeros, and still {path}.bias "
+                    "counts: a constant is added for a field that does not exist. Mask what the layer gives."
+                )
+
+    def test_joint_is_absent_where_every_field_is(self) -> None:
+        fusion, gone = self.ready(), torch.tensor([1])
+        if "joint" in fusion.writes:
+            streams = self.streams(fusion, {name: field.hide(gone) for name, field in self.fields().items()})
+            expected = [n != 1 for n in range(self.samples)]
+            assert streams["joint"].present.tolist() == expected, (
+                "`joint` must be there where any field is, and absent where none is: a task would answer from nothing."
+            )
+
     def test_filler_of_absent_samples_changes_nothing(self) -> None:
         rows = torch.tensor([1, 4])
         for name, field in self.fields().items():
@@ -250,6 +270,10 @@ class FusionContract(StreamingContract):
     def hidden(self, fields: Fields) -> dict[str, Field]:
         """Each field absent in a sample of its own."""
         return {name: field.hide(torch.tensor([n])) for n, (name, field) in enumerate(sorted(fields.items()))}
+
+
+def _moves(parameter: nn.Parameter) -> bool:
+    return parameter.grad is not None and bool(parameter.grad.abs().sum() > 0)
 
 
 def _picked(streams: Streams, rows: Tensor) -> Streams:

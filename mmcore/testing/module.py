@@ -64,7 +64,7 @@ class ModuleContract(PluginContract):
     def test_every_parameter_gets_a_gradient(self) -> None:
         module = self.build().train()
         shake(module)
-        backward(_weighted_sum(self.exercise(module)))
+        backward(weighted_sum(self.exercise(module)))
         dead = [
             name
             for name, parameter in module.named_parameters()
@@ -76,7 +76,7 @@ class ModuleContract(PluginContract):
 
     def test_gradients_are_finite(self) -> None:
         module = self.build().train()
-        backward(_weighted_sum(self.exercise(module)))
+        backward(weighted_sum(self.exercise(module)))
         broken = [n for n, p in module.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
         assert not broken, (
             f"{_few(broken)} get a gradient that is not finite: a division by 0, or a softmax of nothing?"
@@ -132,7 +132,7 @@ class ModuleContract(PluginContract):
         self.build()
 
 
-def _weighted_sum(tensors: Sequence[Tensor]) -> Tensor:
+def weighted_sum(tensors: Sequence[Tensor]) -> Tensor:
     """A scalar that depends on every number in its own way: a plain sum is blind behind a normalisation."""
     draw = generator(11)
     parts = [(tensor.float() * torch.randn(tensor.shape, generator=draw)).sum() for tensor in tensors]
@@ -141,7 +141,7 @@ def _weighted_sum(tensors: Sequence[Tensor]) -> Tensor:
 
 def _train_a_little(module: nn.Module, outputs: Sequence[Tensor]) -> None:
     """One step of plain descent on every leaf that wants a gradient, registered or not."""
-    backward(_weighted_sum(outputs))
+    backward(weighted_sum(outputs))
     with torch.no_grad():
         for tensor in reachable(module).values():
             if tensor.is_leaf and tensor.requires_grad and tensor.grad is not None:

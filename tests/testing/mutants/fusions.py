@@ -60,6 +60,26 @@ class SoftmaxOverNothing(ToyConcat):
         return {"joint": joint.with_values(joint.values * share.amax(1)[:, None, None])}
 
 
+@mutant(ConcatContract, "test_an_absent_field_adds_no_constant", saying="bias counts: a constant is added")
+class AbsentAddsConstant(ToyConcat):
+    """A layer for each field, whose bias is there without the field."""
+
+    def __init__(self, ports, *, width: int = 8):
+        super().__init__(ports, width=width)
+        self.mix = nn.ModuleList(nn.Linear(ports[name].width, width) for name in self.names)
+
+    def combine(self, streams):
+        present = torch.stack([streams[name].present for name in self.names], 1).any(1)
+        parts = [layer(streams[name].pool()) for name, layer in zip(self.names, self.mix, strict=True)]
+        return {"joint": Tokens.single(sum(parts), present)}
+
+
+@mutant(ConcatContract, "test_joint_is_absent_where_every_field_is", saying="a task would answer from nothing")
+class JointOfNothing(ToyConcat):
+    def combine(self, streams):
+        return {"joint": Tokens.of(super().combine(streams)["joint"].values)}
+
+
 @mutant(ConcatContract, "test_neighbours_in_the_batch_change_nothing", saying="neighbours", training=False)
 class RowsLeakInFusion(ToyConcat):
     def combine(self, streams):
