@@ -27,8 +27,9 @@ class Stage(nn.Module, ABC):
 class Encoder(nn.Module, ABC):
     """Embed a field, then walk it through `stages`; a fusion may look in between.
 
-    A black box is one stage. `stages` is set in `__init__`, never as a class default: nn.Module finds submodules in
-    `__getattr__`, which a class attribute would hide, and the encoder would silently have no layers.
+    A black box is one stage. Neither the encoder nor a stage keeps anything between calls: fields may share an encoder,
+    and a fusion may walk them in turn. `stages` is set in `__init__`, never as a class default: nn.Module finds
+    submodules in `__getattr__`, which a class attribute would hide, and the encoder would silently have no layers.
     """
 
     consumes: ClassVar[str]

@@ -195,6 +195,21 @@ class EncoderContract(DecodingContract):
         one, two = walk(self.ready(), self.make()).pick(order), walk(self.ready(), self.make().pick(order))
         self.assert_same(one, two, "the place of a sample in the batch changes its result")
 
+    def test_fields_that_share_it_do_not_mix(self) -> None:
+        encoder, fields = self.ready(), {"one": self.make(), "other": self.make(seed=1)}
+        model = model_of({"one": encoder}, owners=dict.fromkeys(fields, "one")).eval()
+        runs = model.start(batch_of(fields))
+        for _ in range(encoder.depth):
+            for run in runs.values():
+                run.advance()
+        for name, field in fields.items():
+            self.assert_same(
+                runs[name].own,
+                walk(encoder, field),
+                "two fields that share the encoder, walked stage by stage in turn, mix: between two calls it keeps "
+                "something of its own. Hand everything on in the tokens",
+            )
+
     def test_declared_batch_statistics_are_true(self) -> None:
         field, row = self.make(), torch.tensor([2])
         others = with_other_neighbours(field, 2, generator(1))

@@ -22,10 +22,19 @@ class NoFusion(Fusion):
         return {name: runs[name].finish() for name in sorted(runs)}
 
 
-def model_of(encoders: Mapping[str, Encoder], fusion: Fusion | None = None, *, blank: bool = False) -> MultimodalModel:
-    """A model without tasks; with `blank`, a token of random numbers stands for what is absent."""
-    chosen = fusion or NoFusion({name: Port(encoder.widths) for name, encoder in encoders.items()})
-    owners, settings = {name: name for name in encoders}, ModelSettings(blank=blank)
+def model_of(
+    encoders: Mapping[str, Encoder],
+    fusion: Fusion | None = None,
+    *,
+    owners: Mapping[str, str] | None = None,
+    blank: bool = False,
+) -> MultimodalModel:
+    """A model without tasks; with `blank`, a token of random numbers stands for what is absent.
+
+    owners: each field's encoder, where several share one; else each has its own.
+    """
+    owners, settings = owners or {name: name for name in encoders}, ModelSettings(blank=blank)
+    chosen = fusion or NoFusion({name: Port(encoders[owner].widths) for name, owner in owners.items()})
     model = MultimodalModel(encoders, chosen, tasks={}, owners=owners, settings=settings)
     draw = torch.Generator().manual_seed(5)
     for parameter in model.blanks.parameters():

@@ -234,6 +234,32 @@ class StartIgnored(CausalGRU):
         return tokens.with_values(tokens.values + 0.1 * place)
 
 
+class Skip(DenseStage):
+    """Adds what the encoder embedded last."""
+
+    def __init__(self, width, encoder):
+        super().__init__(width, width)
+        vars(self)["encoder"] = encoder
+
+    def forward(self, tokens, cache=None):
+        found = super().forward(tokens, cache)
+        return found.with_values(found.values + vars(self)["encoder"].kept)
+
+
+@mutant(MLPContract, "test_fields_that_share_it_do_not_mix", saying="keeps something of its own")
+class EmbedKeepsForStages(MLP):
+    """A skip connection that lies on the encoder between embed and the stages."""
+
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        self.stages = nn.ModuleList([DenseStage(width, width), Skip(width, self)])
+
+    def embed(self, field, start=0):
+        tokens = super().embed(field, start)
+        vars(self)["kept"] = tokens.values
+        return tokens
+
+
 class WholeBatch(Stage):
     """Keeps its cache with the samples on the second axis."""
 
