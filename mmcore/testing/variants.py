@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from mmcore.interfaces.settings import Range
 
-MOST = 4
+MOST = 2
 """Values of one setting: each costs a fit, and one that reads otherwise is enough."""
 
 
@@ -33,8 +33,8 @@ def _values(annotation: Any, given: Any, bounds: Range) -> Sequence[Any]:
 
 
 def _numbers(kind: type[int] | type[float], given: Any, bounds: Range) -> list[int | float]:
-    """The least, half and twice the given one, and 1: large ones would only be slow."""
+    """Half the given one, the least, twice the given one, and 1: large ones would only be slow."""
     given = given if isinstance(given, int | float) else 0
-    wanted = [bounds.low, given / 2, 2 * given, 1]
+    wanted = [given / 2, bounds.low, 2 * given, 1]
     found = [kind(value) for value in wanted if isfinite(value)]
     return [value for n, value in enumerate(found) if value not in found[:n] and bounds.fault(value) is None]
