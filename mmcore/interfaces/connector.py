@@ -20,7 +20,10 @@ class Connector(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, tokens: Tokens) -> Tokens:
-        """Tokens [B,N,width] -> tokens [B,any N,width_out]; a sample is present in both or in neither."""
+        """Tokens [B,N,width] -> tokens [B,any N,width_out]; a sample is present in both or in neither.
+
+        Each sample's depend on its own real tokens alone.
+        """
 
 
 ConnectorMaker = Callable[[int, int], Connector]

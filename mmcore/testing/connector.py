@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mmcore.interfaces.connector import Connector
 from mmcore.interfaces.tokens import Tokens
 from mmcore.testing.module import ModuleContract, generator
-from mmcore.testing.perturb import junk, real, tokens_far
+from mmcore.testing.perturb import junk, real, tokens_far, tokens_with_more_padding
 from mmcore.testing.walk import dishonest
 
 
@@ -99,6 +99,20 @@ class ConnectorContract(ModuleContract):
         noise = torch.where(tokens.mask.unsqueeze(-1), tokens.values, junk(tokens.values, generator(1)))
         one, two = connector(tokens), connector(tokens.with_values(noise))
         self.assert_same(one, two, "values where the mask is False change the result")
+
+    def test_more_padding_changes_nothing(self) -> None:
+        tokens, connector = self.make(), self.build().eval()
+        if tokens.grid is None:  # a grid has no padding behind
+            self.assert_same(
+                connector(tokens),
+                connector(tokens_with_more_padding(tokens, generator(1))),
+                "the result depends on how far a batch is padded: count real tokens, not positions",
+            )
+
+    def test_a_sample_alone_gives_the_same(self) -> None:
+        tokens, row, connector = self.make(), torch.tensor([2]), self.build().eval()
+        one, two = connector(tokens).pick(row), connector(tokens.pick(row))
+        self.assert_same(one, two, "a sample alone gives something else than the same sample in a batch")
 
     def test_neighbours_in_the_batch_change_nothing(self) -> None:
         tokens, row = self.make(), torch.tensor([2])

@@ -39,6 +39,15 @@ def with_more_padding(field: Field, generator: torch.Generator, *, places: int =
     return replace(field, values=torch.cat([field.values, more], 1), mask=mask)
 
 
+def tokens_with_more_padding(tokens: Tokens, generator: torch.Generator, *, places: int = 3) -> Tokens:
+    """The same tokens with more masked ones behind; they are no grid any more."""
+    more = junk(tokens.values, generator)[:, :1].expand(-1, places, -1)
+    mask, order = tokens.mask.new_zeros(len(more), places), tokens.order[:, -1:].expand(-1, places)
+    return Tokens(
+        torch.cat([tokens.values, more], 1), torch.cat([tokens.mask, mask], 1), torch.cat([tokens.order, order], 1)
+    )
+
+
 def with_filler(field: Field, rows: Tensor, generator: torch.Generator) -> Field:
     """The same field with other values in `rows`, masks as they were."""
     values = field.values.clone()

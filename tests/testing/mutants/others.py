@@ -39,6 +39,22 @@ class WidthMisstated(ToyConnector):
         return tokens.with_values(torch.cat([self.linear(tokens.values)] * 2, -1))
 
 
+@mutant(ToyConnectorContract, "test_more_padding_changes_nothing", saying="how far a batch is padded")
+class ConnectorByPaddedLength(ToyConnector):
+    """Padding counts, although it adds nothing."""
+
+    def forward(self, tokens):
+        mixed = super().forward(tokens)
+        return mixed.with_values(mixed.values + mixed.zeroed().values.mean(1, keepdim=True))
+
+
+@mutant(ToyConnectorContract, "test_a_sample_alone_gives_the_same", saying="a sample alone gives something else")
+class ConnectorByBatchSize(ToyConnector):
+    def forward(self, tokens):
+        mixed = super().forward(tokens)
+        return mixed.with_values(mixed.values * len(mixed.values))
+
+
 @mutant(ToyConnectorContract, "test_the_same_input_gives_the_same_output", saying="outside nn.Dropout")
 class NoiseInUse(ToyConnector):
     def forward(self, tokens):
