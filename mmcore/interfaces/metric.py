@@ -11,7 +11,10 @@ Table = Mapping[str, np.ndarray]
 
 
 class Metric(ABC):
-    """A function of two tables; intervals, slices, floors and folds are made from it without knowing what it is."""
+    """A function of two tables; intervals, slices, floors and folds are made from it without knowing what it is.
+
+    The tables are everyone's: no metric writes into them.
+    """
 
     better: Literal["up", "down"]
     needs: tuple[str, ...] = ()

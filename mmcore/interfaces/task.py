@@ -79,7 +79,10 @@ class Task(nn.Module, ABC):
         """What a user wants to know, a row a sample: labels, probabilities, numbers, texts."""
 
     def measure(self, outputs: Outputs, batch: Batch) -> Table:
-        """Columns beside the predictions that take outputs and targets together: a given text's log-likelihood."""
+        """Columns beside the predictions that take outputs and targets together: a given text's log-likelihood.
+
+        As in `predict` and `truth`, a row's do not depend on which other rows are in the batch.
+        """
         return {}
 
     @abstractmethod

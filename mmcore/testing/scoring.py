@@ -3,6 +3,7 @@
 # B = samples of a batch
 
 from collections.abc import Mapping
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -87,6 +88,33 @@ class ScoringContract(ModuleContract):
         everyone = torch.arange(len(batch))
         gone = batch.with_fields({name: batch.fields[name].hide(everyone) for name in task.targets})
         assert all(len(column) == len(batch) for column in task.truth(gone).values()), "truth loses rows."
+
+    def test_measure_and_truth_of_parts_are_the_same(self) -> None:
+        task, batch = self.ready(), self.make()
+        with torch.no_grad():
+            outputs = self.told(task)
+            tables = [(task.measure(outputs, batch), task.truth(batch))]
+            for rows in _halves():
+                part = batch.pick(torch.arange(len(batch))[rows])
+                told = {name: output[rows] for name, output in outputs.items()}
+                tables.append((task.measure(told, part), task.truth(part)))
+        for title, (whole, *parts) in zip(("measure", "truth"), zip(*tables, strict=True), strict=True):
+            for name, column in whole.items():
+                found = np.concatenate([part[name] for part in parts])
+                assert _alike(column, found), (
+                    f"the column {name!r} of {title} depends on which other rows are in the batch."
+                )
+
+    def test_metrics_do_not_write_into_the_tables(self) -> None:
+        task, predictions, truth = self.tables()
+        for name, metric in task.metrics().items():
+            before = deepcopy((dict(predictions), dict(truth)))
+            metric(predictions, truth)
+            metric.rows(predictions, truth)
+            metric.digest(predictions, truth)
+            for old, new in zip(before, (predictions, truth), strict=True):
+                changed = [column for column in old if not _alike(old[column], new[column])]
+                assert not changed, f"{name} writes into {changed}, which every other metric reads: work on a copy."
 
     def test_metrics_say_which_way_is_better(self) -> None:
         metrics = self.ready().metrics()

@@ -11,7 +11,7 @@ from mmcore.interfaces.field import Batch, Field
 from mmcore.interfaces.fusion import Streams
 from mmcore.interfaces.task import Outputs, Task, logits_of
 from mmcore.testing.module import ModuleContract, generator
-from mmcore.testing.perturb import junk
+from mmcore.testing.perturb import junk, tokens_with_more_padding, with_more_padding
 
 
 class TeachingContract(ModuleContract):
@@ -92,6 +92,21 @@ class TeachingContract(ModuleContract):
             )
             assert not prompt[name].any(), f"all of the text is prompt, but the column {name!r} of measure is not 0."
 
+    def test_more_padding_changes_neither_loss_nor_measure(self) -> None:
+        task, batch, streams = self.ready(), self.make(), self.streams()
+        if task.generates is None:
+            return
+        name = logits_of(task.generates)
+        longer = batch.with_fields({task.generates: with_more_padding(_text(task, batch), generator(1))})
+        with torch.no_grad():
+            one: Outputs = task(streams)
+            two: Outputs = task({**streams, name: tokens_with_more_padding(streams[name], generator(1))})
+        for loss, value in task.loss(one, batch).items():
+            self.assert_close(value, task.loss(two, longer)[loss], f"the loss {loss!r} {_PADDED}")
+        for column, values in task.measure(one, batch).items():
+            padded = task.measure(two, longer)[column]
+            self.assert_close(torch.as_tensor(values), torch.as_tensor(padded), f"the column {column!r} {_PADDED}")
+
     def test_without_a_text_nothing_is_said_of_it(self) -> None:
         task = self.ready()
         if task.generates is None:
@@ -118,6 +133,9 @@ class TeachingContract(ModuleContract):
         """The batch with parts of the text replaced."""
         assert task.generates is not None, "asked of tasks that write alone"
         return batch.with_fields({task.generates: replace(_text(task, batch), **changed)})  # type: ignore[arg-type]
+
+
+_PADDED = "depends on how far a batch is padded: count real tokens, not positions"
 
 
 def _text(task: Task, batch: Batch) -> Field:

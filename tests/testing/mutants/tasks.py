@@ -104,6 +104,28 @@ class RowsBesideTheScore(ToyClassification):
         return {"accuracy": HalfTheRows()}
 
 
+class SortingAccuracy(ToyAccuracy):
+    """Sorts what the next metric reads."""
+
+    def rows(self, predictions, targets):
+        predictions["label"].sort()
+        return super().rows(predictions, targets)
+
+
+@mutant(ClassificationContract, "test_metrics_do_not_write_into_the_tables", saying="work on a copy")
+class MetricSortsInPlace(ToyClassification):
+    def metrics(self):
+        return {"sorted": SortingAccuracy()}
+
+
+@mutant(ClassificationContract, "test_measure_and_truth_of_parts_are_the_same", saying="'row' of truth depends on")
+class TruthOfTheBatch(ToyClassification):
+    """Rows are numbered anew in each batch."""
+
+    def truth(self, batch):
+        return {**super().truth(batch), "row": np.arange(len(batch))}
+
+
 @mutant(ClassificationContract, "test_predicting_in_parts_gives_the_same", saying="which other rows are in the batch")
 class RankedInBatch(ToyClassification):
     def predict(self, outputs):

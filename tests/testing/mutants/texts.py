@@ -37,6 +37,22 @@ class MeasuresThePrompt(ToyGeneration):
         return {**super().measure(outputs, batch), "tokens": batch.fields[self.generates].mask.sum(1).numpy()}
 
 
+@mutant(
+    GenerationContract, "test_more_padding_changes_neither_loss_nor_measure", saying="column 'nll' depends on how far"
+)
+class MeasureByPaddedLength(ToyGeneration):
+    def measure(self, outputs, batch):
+        found = super().measure(outputs, batch)
+        return {**found, "nll": found["nll"] / outputs["logits"].shape[1]}
+
+
+@mutant(GenerationContract, "test_measure_and_truth_of_parts_are_the_same", saying="'nll' of measure depends on")
+class MeasureByBatchSize(ToyGeneration):
+    def measure(self, outputs, batch):
+        found = super().measure(outputs, batch)
+        return {**found, "nll": found["nll"] / len(batch)}
+
+
 @mutant(GenerationContract, "test_what_is_written_is_a_target_with_logits", saying="does not say how")
 class SaysNotHow(ToyGeneration):
     def __init__(self, writes, fields, *, target: str):
