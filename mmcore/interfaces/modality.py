@@ -94,7 +94,10 @@ class Modality(ABC):
         """
 
     def augment(self, field: Field, generator: torch.Generator) -> Field:
-        """Random changes to a batch while training, on the batch's device; every random number is the generator's."""
+        """Random changes to a batch while training, on the batch's device; every random number is the generator's.
+
+        A mask may change too, but each sample that is present keeps a real position, and an absent one gets none.
+        """
         return field
 
     def prepare(self, field: Field) -> Field:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmcore.interfaces.field import Field
 from mmcore.interfaces.modality import Modality
+from mmcore.testing.damage import same_mask
 from mmcore.testing.module import SAME, generator
 from mmcore.testing.perturb import far, junk, with_junk_in_masked_places
 from mmcore.testing.plugin import PluginContract
@@ -85,7 +86,7 @@ class BatchingContract(PluginContract):
         for seed in (0, 1):
             _seed_everything(seed)
             found.append(modality.augment(modality.collate(arrays), generator(3)))
-        assert torch.equal(found[0].values, found[1].values), (
+        assert _same(*found), (
             "with the same generator augment gives something else: it draws from a global generator. Hand `generator` "
             "to every random call, or a training that is killed and started again ends with other weights."
         )
@@ -102,9 +103,7 @@ class BatchingContract(PluginContract):
     def test_augment_says_whether_it_changes_anything(self, tmp_path: Path) -> None:
         modality, arrays = self.raw(tmp_path)
         field = modality.collate(arrays)
-        changed = any(
-            not torch.equal(modality.augment(field, generator(seed)).values, field.values) for seed in range(5)
-        )
+        changed = any(not _same(modality.augment(field, generator(seed)), field) for seed in range(5))
         assert changed == modality.augments, (
             f"`augments` is {modality.augments}, but augment {'changes' if changed else 'never changes'} a batch with "
             "these settings: features would be cached where they must not, or not where they could."
@@ -119,14 +118,20 @@ class BatchingContract(PluginContract):
         }.items():
             assert torch.equal(after.present, field.present), f"{step} changes which samples are present."
             assert (after.mask is None) == (field.mask is None), f"{step} makes or loses the mask."
+            if after.mask is None:
+                continue
+            assert after.mask.shape == after.values.shape[:2], f"{step} changes the length of values or mask alone."
+            assert torch.equal(after.mask.any(1), after.present), (
+                f"{step} leaves a sample that is present no real position, or gives an absent one some."
+            )
 
     def test_augment_and_prepare_leave_their_input_alone(self, tmp_path: Path) -> None:
         modality, arrays = self.raw(tmp_path)
         field = modality.collate(arrays)
-        before = field.values.clone()
+        before = replace(field, values=field.values.clone(), mask=None if field.mask is None else field.mask.clone())
         modality.augment(field, generator())
         modality.prepare(field)
-        assert torch.equal(before, field.values), "augment or prepare writes into the batch that it is given."
+        assert _same(before, field), "augment or prepare writes into the batch that it is given."
 
     def test_prepare_gives_the_same_each_time(self, tmp_path: Path) -> None:
         modality, arrays = self.raw(tmp_path)
@@ -169,6 +174,11 @@ def _real(field: Field) -> Tensor:
     """Every real number of a field, sample after sample, as one vector."""
     values = field.values[field.present] if field.mask is None else field.values[field.mask]
     return values.double().flatten()
+
+
+def _same(one: Field, other: Field) -> bool:
+    """The same values, and the same of them real."""
+    return torch.equal(one.values, other.values) and same_mask(one, other)
 
 
 def _seed_everything(seed: int) -> None:

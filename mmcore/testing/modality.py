@@ -89,13 +89,6 @@ class ModalityContract(ReadingContract, BatchingContract, DamageContract):
             "change from process to process: sort."
         )
 
-    def test_fit_takes_cells_that_come_once(self, tmp_path: Path) -> None:
-        cells = self.cells(tmp_path)
-        listed, streamed = self.make(), self.make()
-        listed.fit(cells, tmp_path)
-        streamed.fit(iter(cells), tmp_path)
-        assert same(listed.facts(), streamed.facts()), "fit walks over its cells more than once: they may be a stream."
-
     def test_fit_on_nothing_works_or_raises_a_data_error(self, tmp_path: Path) -> None:
         modality = self.make()
         with suppress(DataError):  # any other error would reach the user as a traceback

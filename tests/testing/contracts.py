@@ -1,6 +1,7 @@
 """The contracts held by the toys: the unbroken siblings of every mutant."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -160,6 +161,28 @@ class SequenceContract(Held, ModalityContract):
         return [" "]
 
 
+class WordsDropped(SequenceModality):
+    """Hides words at random, through the mask alone; quotes the cell that it cannot read."""
+
+    def augment(self, field: Field, generator: torch.Generator) -> Field:
+        assert field.mask is not None, "sequences are ragged"
+        kept = torch.rand(field.mask.shape, generator=generator) > 0.3
+        kept[:, 0] = True
+        return replace(field, mask=field.mask & kept)
+
+    def read(self, cell: Cell, base: Path) -> np.ndarray:
+        if not str(cell).strip():
+            raise DataError(f"{cell!r} has no words.")
+        return super().read(cell, base)
+
+
+class WordsDroppedContract(SequenceContract):
+    held = WordsDropped
+
+    def broken(self, folder: Path) -> list[Cell]:
+        return ["\n \n"]
+
+
 class LabelContract(Held, ModalityContract):
     held = LabelModality
 
@@ -168,6 +191,18 @@ class LabelContract(Held, ModalityContract):
 
     def broken(self, folder: Path) -> list[Cell]:
         return ["sideways"]
+
+
+class LabelInTwoWalks(LabelModality):
+    """Looks at its cells twice, as it may."""
+
+    def fit(self, cells: Iterable[Cell], base: Path) -> None:
+        known = {str(cell) for cell in cells}
+        super().fit((cell for cell in cells if str(cell) in known), base)
+
+
+class LabelInTwoWalksContract(LabelContract):
+    held = LabelInTwoWalks
 
 
 class LabelInFile(LabelModality):

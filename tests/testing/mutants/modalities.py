@@ -9,7 +9,14 @@ import torch
 
 from mmcore.errors import DataError
 from mmcore.testing.toys.modalities import LabelModality, SequenceModality, VectorModality
-from tests.testing.contracts import LabelContract, LabelInFile, LabelInFileContract, SequenceContract, VectorContract
+from tests.testing.contracts import (
+    LabelContract,
+    LabelInFile,
+    LabelInFileContract,
+    SequenceContract,
+    VectorContract,
+    WordsDropped,
+)
 from tests.testing.mutation import mutant
 
 FITS = count()
@@ -33,6 +40,19 @@ class AugmentDrawsTwice(VectorModality):
 @mutant(VectorContract, "test_augment_says_whether_it_changes_anything", saying="`augments` is False")
 class AugmentUndeclared(VectorModality):
     augments = False
+
+
+@mutant(SequenceContract, "test_augment_says_whether_it_changes_anything", saying="`augments` is False")
+class MasksUndeclared(WordsDropped):
+    """What it changes is the mask."""
+
+    augments = False
+
+
+@mutant(SequenceContract, "test_augment_and_prepare_keep_rows_and_presence", saying="or gives an absent one some")
+class AugmentUnmasks(SequenceModality):
+    def augment(self, field, generator):
+        return replace(field, mask=~field.mask)
 
 
 @mutant(LabelContract, "test_fitting_twice_saves_the_same_bytes", saying="facts.json differ")
@@ -75,14 +95,6 @@ class ReadsByForgetsSetting(VectorModality):
 
     def reads_by(self):
         return {}
-
-
-@mutant(LabelContract, "test_fit_takes_cells_that_come_once", saying="may be a stream")
-class FitWalksTwice(LabelModality):
-    def fit(self, cells, base):
-        count_of_cells = sum(1 for _ in cells)
-        super().fit([*cells, "down", "up"], base)
-        self._facts["cells"] = count_of_cells
 
 
 @mutant(LabelContract, "test_what_was_saved_loads_with_the_same_facts", saying="facts change through save and load")
