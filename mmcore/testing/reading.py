@@ -111,6 +111,16 @@ class ReadingContract(PluginContract):
         except MmcoreError:
             return None
 
+    def test_a_prompt_does_not_end(self, tmp_path: Path) -> None:
+        modality = self.fitted(tmp_path)
+        end = modality.facts().get("eos")
+        for cell in self.cells(tmp_path) if end is not None else []:
+            prompt = modality.prompt(cell, tmp_path)
+            assert prompt.size, f"the prompt of {cell!r} is empty: a text is written on from its last token."
+            assert prompt.flat[-1] != end, (
+                f"the prompt of {cell!r} ends with eos: what is written on it would begin after its end. Leave it out."
+            )
+
     def test_a_broken_cell_is_told_by_name(self, tmp_path: Path) -> None:
         modality = self.fitted(tmp_path)
         for cell in self.broken(tmp_path):

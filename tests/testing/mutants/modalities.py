@@ -132,6 +132,12 @@ class LearnsWhileReading(SequenceModality):
         return np.array([1, *words, 2])
 
 
+@mutant(SequenceContract, "test_a_prompt_does_not_end", saying="would begin after its end")
+class PromptWithEnd(SequenceModality):
+    def prompt(self, cell, base):
+        return self.read(cell, base)
+
+
 @mutant(VectorContract, "test_a_broken_cell_is_told_by_name", saying="DID NOT RAISE")
 class BrokenBecomesZeros(VectorModality):
     """Black images, silent skipping."""
