@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint
-from importlib.util import find_spec
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
 
@@ -36,9 +36,9 @@ def _whole(module: str) -> bool:
             continue  # a library's own modules are its own affair
         try:
             tree = _read(name)
-        except (SyntaxError, ValueError):
+            waiting += [*_parents(name), *(_imported(tree.body, name) if tree is not None else ())]
+        except (SyntaxError, ValueError, ImportError):  # of the last kind: from .... import, past the package
             return False
-        waiting += [*_parents(name), *(_imported(tree.body, name) if tree is not None else ())]
     return True
 
 
@@ -53,8 +53,19 @@ def _imported(body: Sequence[ast.stmt], module: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from (alias.name, *_parents(alias.name))
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module is not None:
-            yield from (node.module, *_parents(node.module))
+        elif isinstance(node, ast.ImportFrom):
+            source = resolve_name("." * node.level + (node.module or ""), _package_of(module))
+            yield from (source, *_parents(source))
+            if node.level:  # what is not there as a module may be a name that the package gives
+                inside = (f"{source}.{alias.name}" for alias in node.names)
+                yield from (name for name in inside if _spec(name) is not None)
+
+
+def _package_of(module: str) -> str:
+    """What `.` stands for in a module."""
+    spec = _spec(module)
+    whole = spec is not None and spec.submodule_search_locations is not None
+    return module if whole else module.rpartition(".")[0]
 
 
 def _bound(body: Sequence[ast.stmt]) -> set[str]:

@@ -31,6 +31,10 @@ def test_a_plugin_that_looks_whole_is_not_imported(rows):
     [
         ("look-library", {"it": "import no_such_library\nclass It: ...\n"}, "No module named 'no_such_library'"),
         ("look-below", {"it": "from look_below.a import A\nclass It: ...\n", "a": "import nowhere.at"}, "nowhere"),
+        ("look-near", {"it": "from .b import B\nclass It: ...\n", "b": "import nowhere.at"}, "nowhere"),
+        ("look-beside", {"it": "from . import b\nclass It: ...\n", "b": "import nowhere.at"}, "nowhere"),
+        ("look-lost", {"it": "from .gone import B\nclass It: ...\n"}, "look_lost.gone"),
+        ("look-past", {"it": "from ...other import B\nclass It: ...\n"}, "relative import"),
         ("look-class", {"it": "class Other: ...\n"}, "has no attribute 'It'"),
         ("look-syntax", {"it": "class It(:\n"}, "SyntaxError"),
     ],
@@ -47,6 +51,7 @@ def test_what_is_missing_is_told_in_the_words_of_the_import(rows, name, modules,
         ("look-assigned", "def make(): ...\nIt = type('It', (), {})\n"),
         ("look-if", "if True:\n    class It: ...\nelse:\n    import no_such_library\n"),
         ("look-late", "class It:\n    def f(self):\n        import no_such_library\n"),
+        ("look-own", "from . import __name__ as name\nfrom .it import __doc__\nclass It: ...\n"),
         ("look-made", "globals()['It'] = type('It', (), {})\n"),  # cannot be told: it is imported, and works
     ],
 )  # fmt: skip
