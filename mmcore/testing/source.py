@@ -100,6 +100,15 @@ class SourceContract(PluginContract):
                 list(source.rows())
             assert caught.value.path is not None, f"DataError(.., path=..) must carry the file: {caught.value}"
 
+    def test_columns_of_what_cannot_be_read_work_or_raise_a_data_error(self, tmp_path: Path) -> None:
+        for settings in self.broken_in(tmp_path):
+            try:
+                self.built(settings).columns()
+            except DataError:
+                continue
+            except Exception as error:
+                pytest.fail(f"columns() raises {error!r}; only a DataError reaches the user as words. Raise one.")
+
 
 def _no_file(*args: object, **settings: object) -> None:
     raise AssertionError("the constructor opens a file. It is called to check settings: open in columns() and rows().")

@@ -1,6 +1,7 @@
 """The contracts held by the toys: the unbroken siblings of every mutant."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -211,7 +212,11 @@ class LabelInFile(LabelModality):
     files = True
 
     def fit(self, cells: Iterable[Cell], base: Path) -> None:
-        super().fit([_label_in(cell, base) for cell in cells], base)
+        labels = list[Cell]()
+        for cell in cells:
+            with suppress(DataError):  # the encode stage puts its row into quarantine
+                labels.append(_label_in(cell, base))
+        super().fit(labels, base)
 
     def read(self, cell: Cell, base: Path) -> np.ndarray:
         return super().read(_label_in(cell, base), base)
@@ -301,3 +306,42 @@ class ToySource(Source):
 
 class ToySourceContract(Held, SourceContract):
     held = ToySource
+
+
+class ToyFile(Source):
+    """The lines of a file."""
+
+    def __init__(self, *, path: str) -> None:
+        self.path = Path(path)
+
+    @property
+    def base(self) -> Path:
+        return Path()
+
+    @property
+    def watch(self) -> Sequence[str]:
+        return [str(self.path)]
+
+    def columns(self) -> Sequence[str]:
+        return ["text"]
+
+    def rows(self) -> Iterator[Row]:
+        try:
+            lines = self.path.read_text().split("\n")
+        except OSError as error:
+            raise DataError("cannot be read.", path=self.path) from error
+        yield from ({"text": line} for line in lines)
+
+
+class ToyFileContract(Held, SourceContract):
+    held = ToyFile
+
+    def shipped(self) -> Mapping[str, Any]:
+        return {"name": self.name, "path": "???"}
+
+    def source_settings(self, folder: Path) -> Mapping[str, Any]:
+        (folder / "lines.txt").write_text("one\ntwo")
+        return {"path": "lines.txt"}
+
+    def broken_in(self, folder: Path) -> Sequence[Mapping[str, Any]]:
+        return [{"path": "gone.txt"}]

@@ -8,7 +8,7 @@ import torch
 from mmcore.interfaces.source import BrokenRow
 from mmcore.interfaces.tokens import Tokens
 from mmcore.testing.toys.connector import ToyConnector
-from tests.testing.contracts import ToyConnectorContract, ToySource, ToySourceContract
+from tests.testing.contracts import ToyConnectorContract, ToyFile, ToyFileContract, ToySource, ToySourceContract
 from tests.testing.mutants.noisy import Noisy
 from tests.testing.mutation import mutant
 
@@ -100,3 +100,15 @@ class OpensAtOnce(ToySource):
         super().__init__(count=count)
         with open(__file__):
             pass
+
+
+@mutant(
+    ToyFileContract,
+    "test_columns_of_what_cannot_be_read_work_or_raise_a_data_error",
+    saying=r"columns\(\) raises FileNotFoundError",
+)
+class ColumnsInTheFirstLine(ToyFile):
+    """Read without a thought of files that are not there."""
+
+    def columns(self):
+        return [self.path.read_text().split("\n")[0]]
