@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
+import yaml
+
 from mmcore.errors import ConfigError, listing, near_miss
 from mmcore.registry.plugins import GROUPS, Plugins, package_of
 
@@ -105,6 +107,9 @@ def _check_name(new: NewPlugin, plugins: Plugins) -> None:
             f"{new.name!r} cannot be a name. Take lower-case letters and digits, with single _ or - between, "
             f"at most {LONGEST}: radar, radar_cnn."
         )
+    read = yaml.safe_load(new.name)
+    if read != new.name:
+        raise ConfigError(f"{new.name!r} cannot be a name: YAML reads it as {read!r}. Choose a longer one.")
     for piece in new.pieces:
         registry = plugins.kind(piece.kind)
         taken = [point for point in registry.points() if point.name == piece.name]
@@ -125,7 +130,8 @@ def _files(new: NewPlugin) -> Iterator[tuple[str, str]]:
     for piece in new.pieces:
         yield f"{new.package}/{piece.module}.py", _filled(f"{new.kind}/{piece.module}.py", new)
         yield f"{new.package}/conf/{piece.kind}/{piece.name}.yaml", _filled(f"{new.kind}/{piece.module}.yaml", new)
-    yield "tests/test_contract.py", _filled(f"{new.kind}/test_contract.py", new)
+    # Named after the package: where pytest looks at two plugins together, it takes files of one name for one module.
+    yield f"tests/test_{new.package}.py", _filled(f"{new.kind}/test_contract.py", new)
 
 
 def _filled(template: str, new: NewPlugin) -> str:

@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,28 @@ def test_a_folder_is_whole(kind, tmp_path, empty):
     assert (package / "__init__.py").read_text() == ""
     assert (package / "conf" / kind / "radar_dish.yaml").is_file()
     assert (folder / "README.md").read_text().startswith("# mm-radar-dish\n")
-    assert (folder / "tests" / "test_contract.py").is_file()
+    assert (folder / "tests" / "test_mm_radar_dish.py").is_file()
     assert not [path for path in folder.rglob("*") if path.is_file() and "$" in path.read_text()]
+
+
+def test_tests_of_two_plugins_have_names_of_their_own(tmp_path, empty):
+    one, other = (write_plugin("fusion", name, into=tmp_path, plugins=empty) for name in ("radar", "lidar"))
+    names = [{path.name for path in (folder / "tests").iterdir()} for folder in (one, other)]
+    assert not names[0] & names[1], "pytest ends in `import file mismatch` where it looks at both."
+
+
+@pytest.mark.parametrize("name", ["off", "yes", "null"])
+def test_a_name_that_yaml_takes_for_something_else_is_refused(name, tmp_path, empty):
+    with pytest.raises(ConfigError, match=f"'{name}' cannot be a name: YAML reads it as (False|True|None)"):
+        write_plugin("fusion", name, into=tmp_path, plugins=empty)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_new_source_cuts_at_line_ends_alone(tmp_path, empty, monkeypatch):
+    monkeypatch.syspath_prepend(write_plugin("source", "sliced", into=tmp_path, plugins=empty))
+    (tmp_path / "lines.txt").write_text("up\tone\u2028two\r\ndown\tthree\n", encoding="utf-8", newline="")
+    source = import_module("mm_sliced.source").SlicedSource(path=str(tmp_path / "lines.txt"))
+    assert [row["text"] for row in source.rows()] == ["one\u2028two", "three"]
 
 
 @pytest.fixture(scope="module")
