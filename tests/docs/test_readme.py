@@ -45,6 +45,13 @@ def test_both_languages_have_the_same_commands_links_and_code():
     assert set(CODE.findall(text(english))) == set(CODE.findall(text(chinese)))
 
 
+def test_both_languages_of_the_page_on_search_name_the_same_keys_and_commands():
+    english, chinese = "docs/search.md", "docs/search.zh.md"
+
+    assert commands(english) == commands(chinese)
+    assert set(CODE.findall(text(english))) == set(CODE.findall(text(chinese)))
+
+
 def test_both_languages_have_the_same_numbers_and_sections():
     english, chinese = text("README.md"), text("README.zh.md")
 
