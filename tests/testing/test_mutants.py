@@ -5,10 +5,19 @@ from inspect import signature
 import pytest
 
 from tests.testing.contracts import ToySourceContract
-from tests.testing.mutants import encoders, fusions, modalities, others, streaming, tasks, texts
+from tests.testing.mutants import decoding, encoders, fusions, modalities, others, streaming, tasks, texts
 from tests.testing.mutation import MUTANTS
 
-PARTS = (encoders, fusions, modalities, others, streaming, tasks, texts)  # importing them enters their mutants
+PARTS = (
+    decoding,
+    encoders,
+    fusions,
+    modalities,
+    others,
+    streaming,
+    tasks,
+    texts,
+)  # imports enter their mutants
 
 
 def call(contract, mutant, request):

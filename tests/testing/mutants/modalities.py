@@ -9,15 +9,9 @@ import torch
 
 from mmcore.errors import DataError
 from mmcore.testing.toys.modalities import LabelModality, SequenceModality, VectorModality
-from tests.testing.contracts import (
-    LabelContract,
-    LabelInFile,
-    LabelInFileContract,
-    SequenceContract,
-    VectorContract,
-    WordsDropped,
-)
+from tests.testing.contracts import LabelContract, LabelInFileContract, SequenceContract, VectorContract
 from tests.testing.mutation import mutant
+from tests.testing.parts import LabelInFile, WordsDropped
 
 FITS = count()
 

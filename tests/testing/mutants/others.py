@@ -8,9 +8,10 @@ import torch
 from mmcore.interfaces.source import BrokenRow
 from mmcore.interfaces.tokens import Tokens
 from mmcore.testing.toys.connector import ToyConnector
-from tests.testing.contracts import ToyConnectorContract, ToyFile, ToyFileContract, ToySource, ToySourceContract
+from tests.testing.contracts import ToyConnectorContract, ToyFileContract, ToySourceContract
 from tests.testing.mutants.noisy import Noisy
 from tests.testing.mutation import mutant
+from tests.testing.parts import ToyFile, ToySource
 
 mutant(ToyConnectorContract, "test_importing_does_no_work", saying="draws random numbers")(Noisy)
 

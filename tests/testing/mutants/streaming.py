@@ -11,15 +11,9 @@ from mmcore.interfaces.run import Run
 from mmcore.interfaces.settings import PluginOf
 from mmcore.interfaces.tokens import Tokens, join
 from mmcore.testing.toys.fusion import ToyConcat, ToyPrefix
-from tests.testing.contracts import (
-    ConcatContract,
-    ConnectedContract,
-    PrefixContract,
-    RidersContract,
-    ToyConnected,
-    ToyRiders,
-)
+from tests.testing.contracts import ConcatContract, ConnectedContract, PrefixContract, RidersContract
 from tests.testing.mutation import mutant
+from tests.testing.parts import ToyConnected, ToyRiders
 
 TOKEN_BY_TOKEN = "test_writing_token_by_token_gives_the_same"
 AHEAD = "test_a_causal_stream_stays_causal"
