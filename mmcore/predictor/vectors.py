@@ -1,17 +1,18 @@
 """Vectors of many things, kept on disk by content: what was embedded once is not embedded again."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
-from mmcore.data.writing import whole_file, write_json
+from mmcore.data.writing import whole_file
 from mmcore.interfaces.modality import Cell
 
-VECTORS, CONTENTS = "vectors.npy", "contents.json"
+VECTORS, LOCK = "vectors.npy", "vectors.lock"
+NONE = np.empty((0, 0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,15 @@ class Thing:
     name: str
     cell: Cell
     digest: str
-    """Of its content."""
+    """Of its content: 64 letters."""
 
 
 class Vectors:
-    """A folder with `vectors.npy` [N,D] and `contents.json`: digest of a content -> its row, -1 where it is broken."""
+    """A folder with `vectors.npy`: digests of contents, each with its vector or the word that it is broken.
+
+    One file, so that digests and vectors belong together whoever else writes it. Searches at once embed beside each
+    other and add what they have one by one.
+    """
 
     def __init__(self, folder: Path) -> None:
         """folder: made where it is not there."""
@@ -42,28 +47,50 @@ class Vectors:
         new = list({thing.digest: thing for thing in things if thing.digest not in rows}.values())
         if new:
             made = embed(new)
-            rows |= {thing.digest: -1 for thing in new} | {name: len(vectors) + n for n, name in enumerate(made)}
-            parts = [np.asarray(vectors), np.stack(list(made.values()))] if made else [np.asarray(vectors)]
-            self._save(rows, np.concatenate([part for part in parts if len(part)]) if any(map(len, parts)) else vectors)
-            _, vectors = self._load()
+            broken = [thing.digest for thing in new if thing.digest not in made]
+            self._add(made, broken)
+            rows, vectors = _together(rows, vectors, made, broken)
         good = [thing for thing in things if rows[thing.digest] >= 0]
         return good, vectors[[rows[thing.digest] for thing in good]]
 
+    def _add(self, made: Mapping[str, np.ndarray], broken: Iterable[str]) -> None:
+        """To what is kept by now: another search may have added to it meanwhile."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._folder / LOCK):
+            self._save(*_together(*self._load(), made, broken))
+
     def _load(self) -> tuple[dict[str, int], np.ndarray]:
-        """Nothing where nothing was kept, or where the two files do not belong together."""
+        """Each digest's row of the vectors [N,D], -1 where it is broken; nothing where nothing was kept."""
         try:
-            kept = json.loads((self._folder / CONTENTS).read_text(encoding="utf-8"))
-            vectors: np.ndarray = np.load(self._folder / VECTORS, mmap_mode="r")
+            kept = np.load(self._folder / VECTORS, mmap_mode="r")
         except (OSError, ValueError, EOFError):
-            return {}, np.empty((0, 0), np.float32)
-        rows: dict[str, int] = kept["rows"]
-        return (rows, vectors) if kept["vectors"] == len(vectors) else ({}, vectors[:0])
+            return {}, NONE
+        if kept.dtype.names != ("digest", "broken", "vector"):
+            return {}, NONE
+        places = np.where(kept["broken"], -1, np.arange(len(kept))).tolist()
+        rows = {digest.decode(): place for digest, place in zip(kept["digest"].tolist(), places, strict=True)}
+        return rows, kept["vector"] if kept["vector"].size else NONE
 
     def _save(self, rows: Mapping[str, int], vectors: np.ndarray) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        width = vectors.shape[1]
+        kept = np.zeros(len(rows), [("digest", "S64"), ("broken", bool), ("vector", np.float32, (width,))])
+        places = np.array(list(rows.values()), dtype=np.int64)
+        kept["digest"], kept["broken"] = list(rows), places < 0
+        kept["vector"][places >= 0] = vectors[places[places >= 0]]
         with whole_file(self._folder / VECTORS) as part, part.open("wb") as file:
-            np.save(file, vectors.astype(np.float32))
-        write_json(self._folder / CONTENTS, {"rows": dict(rows), "vectors": len(vectors)})
+            np.save(file, kept)
+
+
+def _together(
+    rows: Mapping[str, int], vectors: np.ndarray, made: Mapping[str, np.ndarray], broken: Iterable[str]
+) -> tuple[dict[str, int], np.ndarray]:
+    """Rows and vectors with those of other contents behind them."""
+    new = [digest for digest in made if rows.get(digest, -1) < 0]
+    added = {digest: len(vectors) + place for place, digest in enumerate(new)}
+    if new:
+        behind = np.stack([made[digest] for digest in new]).astype(np.float32)
+        vectors = np.concatenate([vectors, behind]) if len(vectors) else behind
+    return {**dict.fromkeys(broken, -1), **rows, **added}, vectors
 
 
 def nearest(vectors: np.ndarray, asked: np.ndarray, *, top: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,5 @@
 """Search is exact, embeds each content once, and goes both ways."""
 
-import json
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -119,10 +118,18 @@ def test_a_changed_file_is_embedded_anew(finder, things):
     assert {name: near for name, near in after.items() if name != "2.txt"}.items() <= before.items()
 
 
-def test_a_damaged_cache_is_made_anew(finder, things, tmp_path):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda kept: kept.write_bytes(kept.read_bytes()[:-3]),
+        lambda kept: np.save(kept, np.zeros((13, 4))),
+        lambda kept: kept.write_bytes(b""),
+    ],
+)
+def test_a_damaged_cache_is_made_anew(finder, things, tmp_path, damage):
     _, before = read_in(finder, things)
-    (contents,) = (tmp_path / "cache").rglob("contents.json")
-    contents.write_text(json.dumps({"rows": {}, "vectors": 3}))
+    (kept,) = (tmp_path / "cache").rglob("vectors.npy")
+    damage(kept)
 
     count, after = read_in(finder, things)
 
