@@ -63,14 +63,15 @@ def compare(
     sides = (Side.of(metrics[0], first, both), Side.of(metrics[1], second, both))
     sign = 1.0 if metrics[1].better == "up" else -1.0
     rows = [found for side in sides if (found := side.metric.rows(side.predictions, side.truth)) is not None]
-    if len(rows) < 2 or any(np.isnan(found).any() for found in rows):
+    if len(rows) < 2:
         return _of_tables(sides, sign=sign, group=first.group[both], bootstrap=bootstrap)
-    if sign > 0 and all(np.isin(found, (0.0, 1.0)).all() for found in rows) and (known & ~both).any():
+    if sign > 0 and all(np.isin(found[~np.isnan(found)], (0, 1)).all() for found in rows) and (known & ~both).any():
         rows = [
             _wrong_where_unknown(judged, metric, known) for judged, metric in zip((first, second), metrics, strict=True)
         ]
         both = known
-    return _of_rows(rows[0], rows[1], sign=sign, group=first.group[both], bootstrap=bootstrap)
+    counts = ~np.isnan(rows).any(axis=0)  # the other rows say nothing, so that they are no observations
+    return _of_rows(rows[0][counts], rows[1][counts], sign=sign, group=first.group[both][counts], bootstrap=bootstrap)
 
 
 def _wrong_where_unknown(judged: Judged, metric: Metric, keep: np.ndarray) -> np.ndarray:
@@ -127,8 +128,11 @@ def _of_tables(sides: tuple[Side, Side], *, sign: float, group: np.ndarray, boot
 
 
 def _paired(first: float, second: float, gain: float, samples: np.ndarray, groups: int, confidence: float) -> Paired:
-    """Where all groups agree the bootstrap would say "certain": n groups cannot tell more than sqrt(n) deviations."""
+    """Where all groups agree the bootstrap would say "certain": n groups cannot tell more than sqrt(n) deviations.
+
+    Resamples of what is no mean over rows may all lie to one side: what was measured is within all the same.
+    """
     tail = (1 - confidence) / 2
     low, high = np.quantile(samples, [tail, 1 - tail])
     deviation = max(float(samples.std(ddof=1)), abs(gain) / groups**0.5)
-    return Paired(first, second, gain, float(low), float(high), deviation, groups)
+    return Paired(first, second, gain, min(float(low), gain), max(float(high), gain), deviation, groups)

@@ -113,3 +113,45 @@ def test_fewer_than_two_groups_tell_nothing(pair, metric):
 def test_the_same_models_tie_exactly(pair):
     found = run(pair[0], pair[0])
     assert (found.gain, found.low, found.high, found.deviation) == (0, 0, 0, 0)
+
+
+class Once(Right):
+    """Asks each group once, and finds the more easily the fewer rows there are to choose from."""
+
+    def __call__(self, predictions, targets):
+        return float(np.nanmean(self.rows(predictions, targets)))
+
+    def rows(self, predictions, targets):
+        _, places = np.unique(targets["asked"], return_index=True)
+        found = np.full(len(targets["asked"]), np.nan)
+        found[places] = predictions["rank"][places] <= 400 / len(set(targets["asked"]))
+        return found
+
+
+def test_rows_that_ask_what_another_asked_do_not_count():
+    asked, draw = np.repeat(np.arange(400), 5), np.random.default_rng(0)
+    sides = [
+        Judged({"rank": np.repeat(draw.integers(1, most, 400), 5)}, {"asked": asked}, asked >= 0, asked, asked)
+        for most in (4, 3)
+    ]
+    each = [one.predictions["rank"][::5] == 1 for one in sides]
+
+    found = run(*sides, Once())
+
+    gains = each[1].astype(float) - each[0]
+    assert (found.first, found.second) == (each[0].mean(), each[1].mean())
+    assert found.groups == 400
+    assert found.deviation == pytest.approx(gains.std() / 20, rel=0.1)
+    assert found.gain == pytest.approx(gains.mean())
+    assert found.low < found.gain < found.high
+
+
+def test_the_gain_lies_in_its_interval_where_resamples_lie_beside_it():
+    class Different(Middle):
+        """How many different rows there are: fewer in every resample."""
+
+        def __call__(self, predictions, targets):
+            return float(len(set(predictions["said"])))
+
+    found = run(judged(np.zeros(50), np.zeros(50)), judged(np.arange(50), np.zeros(50)), Different())
+    assert found.low == found.gain == -49 < found.high
