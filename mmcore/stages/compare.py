@@ -1,7 +1,7 @@
 """Two model folders on the same rows of today's test split; what `mm compare` and every retraining look at."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class Compared:
     """Digest of the ids and contents that were compared."""
     left_out: Mapping[str, int]
     """Rows of the split that do not count, by why."""
-    known: Collection[str]
+    known: Sequence[str]
     """Every score of the second model, by `task/metric`, also those that could not be compared."""
     notes: list[str] = field(default_factory=list)
 
@@ -91,7 +91,7 @@ def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugi
     marks = marks_of(manifest, _inputs(saved[1], manifest))[rows]
     digest = hashlib.sha256(np.ascontiguousarray(marks).tobytes()).hexdigest()[:24]
     return Compared(
-        metric, scores, slices, settings.split, len(rows), digest, left_out, scores_of(saved[1]).keys(), notes
+        metric, scores, slices, settings.split, len(rows), digest, left_out, sorted(scores_of(saved[1])), notes
     )
 
 

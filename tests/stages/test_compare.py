@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from mmcore.cli.main import app
 from mmcore.config.params import Params
 from mmcore.config.pretrain import CHAMPION
 from mmcore.data.manifest import Manifest
@@ -69,6 +70,19 @@ def test_slices_are_compared_too(project, weak):
     found = run(project, champion=weak)
     assert set(found.slices) == {"region=north", "region=south"}
     assert sum(one.groups for one in found.slices.values()) == found.n
+
+
+def test_the_command_gives_all_of_it_as_json(project, weak, monkeypatch, capsys):
+    settings, paths = project
+    monkeypatch.chdir(paths.root)
+    (paths.root / "params.yaml").write_text(yaml.safe_dump(dict(settings.values)))
+
+    app(["compare", str(weak), str(paths.model), "--json"], standalone_mode=False)
+
+    told, found = json.loads(capsys.readouterr().out), run(project, champion=weak)
+    assert told["n"] == found.n
+    assert told["scores"]["label/accuracy"]["gain"] == found.scores["label/accuracy"].gain
+    assert told["known"] == list(found.known)
 
 
 def test_rows_that_one_of_them_was_trained_on_never_count(project, tmp_path):
