@@ -93,7 +93,7 @@ def _of_rows(
     groups = int(member.max()) + 1
     gains = sign * (second - first)
     gain = float(gains.mean())
-    if groups < 2:
+    if groups < 2 or not np.isfinite(gain):
         return None
     sums, sizes = np.bincount(member, gains, groups), np.bincount(member, minlength=groups).astype(float)
     draws = np.random.default_rng(bootstrap.seed).multinomial(
@@ -106,7 +106,7 @@ def _of_rows(
 def _of_tables(sides: tuple[Side, Side], *, sign: float, group: np.ndarray, bootstrap: Bootstrap) -> Paired | None:
     """Any other metric: of both models the same groups are drawn, for the seed is the same."""
     scores = [side.metric(side.predictions, side.truth) for side in sides] if len(group) else [float("nan")] * 2
-    if np.isnan(scores).any():
+    if not np.isfinite(scores).all():
         return None
     _, member = np.unique(group, return_inverse=True)
     groups = int(member.max()) + 1

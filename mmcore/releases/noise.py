@@ -94,12 +94,12 @@ def chance_of(gain: float, *, rows: float, groups: int, noise: Noise, allowed: f
 
 
 def _tail(gain: float, deviation: float, freedom: float) -> float:
-    if freedom <= 0 or gain <= 0:
+    if freedom <= 0 or not gain > 0 or not math.isfinite(gain + deviation):  # what is no number proves nothing
         return 1.0
     return float(stats.t.sf(gain / deviation, freedom)) if deviation else 0.0
 
 
 def _needed(allowed: float, deviation: float, freedom: float) -> float:
-    if freedom <= 0 or allowed <= 0:
+    if freedom <= 0 or allowed <= 0 or not math.isfinite(deviation):
         return math.inf
     return float(stats.t.isf(allowed, freedom)) * deviation

@@ -1,5 +1,6 @@
 """PROMOTE, HOLD or REJECT, with reasons: from the differences of two models on the same rows. Knows no model."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -61,7 +62,11 @@ def judge(
     worse = [*_worse(watched, metric), *_regressions(others, slices, metric=metric, settings=settings)]
     if worse:
         return Judgement(Decision.REJECT, worse)
-    unknown = sorted(settings.tolerances.keys() - others.keys() - {metric})
+    if not math.isfinite(watched.gain):
+        why = "that is no number to judge by"
+        return Judgement(Decision.HOLD, [f"{metric} is {watched.challenger} against {watched.champion}: {why}."])
+    known = {name for name, found in others.items() if math.isfinite(found.gain)}
+    unknown = sorted(settings.tolerances.keys() - known - {metric})
     if unknown:
         why = "could not be compared: the model in use lacks it, or it is not defined on these rows"
         return Judgement(Decision.HOLD, [f"{name}, which verdict.tolerances names, {why}." for name in unknown])
@@ -77,8 +82,15 @@ def first(scores: Mapping[str, float], metric: str, *, better: str) -> Judgement
     if metric not in scores:
         return Judgement(Decision.HOLD, [f"metrics.json has no {metric}, which training.monitor names."])
     value, start = scores[metric], f"{metric}/floor/"
+    if not math.isfinite(value):
+        why = "that is no number to judge by"
+        return Judgement(Decision.HOLD, [f"No model is in use, and {metric} is {value}: {why}."])
     sign = 1 if better == "up" else -1
-    floors = {key.removeprefix(start): floor for key, floor in scores.items() if key.startswith(start)}
+    floors = {
+        key.removeprefix(start): floor
+        for key, floor in scores.items()
+        if key.startswith(start) and not math.isnan(floor)
+    }
     unbeaten = [f"{name} ({floor:.4f})" for name, floor in sorted(floors.items()) if sign * (value - floor) <= 0]
     if unbeaten:
         return Judgement(

@@ -155,3 +155,23 @@ def test_the_gain_lies_in_its_interval_where_resamples_lie_beside_it():
 
     found = run(judged(np.zeros(50), np.zeros(50)), judged(np.arange(50), np.zeros(50)), Different())
     assert found.low == found.gain == -49 < found.high
+
+
+class Off(Middle):
+    """How far off the rows are, told row by row or only as a whole."""
+
+    def __init__(self, *, by_row):
+        self.by_row = by_row
+
+    def __call__(self, predictions, targets):
+        return float(np.abs(predictions["said"] - targets["true"]).mean())
+
+    def rows(self, predictions, targets):
+        return np.abs(predictions["said"] - targets["true"]) if self.by_row else None
+
+
+@pytest.mark.parametrize("by_row", [True, False])
+@pytest.mark.parametrize("lost", [np.inf, np.nan])
+def test_a_score_that_is_no_number_cannot_be_compared(by_row, lost):
+    true = np.zeros(50)
+    assert run(judged(true, true), judged(true + lost, true), Off(by_row=by_row)) is None

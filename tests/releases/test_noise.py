@@ -90,3 +90,10 @@ def test_noise_that_is_not_known_lets_nothing_pass():
 @pytest.mark.parametrize("gain", [0.0, -0.1])
 def test_no_gain_is_never_sure(gain):
     assert chance(gain).p == 1.0
+
+
+@pytest.mark.parametrize(("rows", "between"), [(math.nan, 0.01), (0.01, math.nan), (math.inf, 0.01)])
+def test_a_deviation_that_is_no_number_makes_no_gain_sure(rows, between):
+    found = chance_of(1.0, rows=rows, groups=500, noise=Noise(between, 30.0), allowed=ALLOWED)
+    assert found.p == 1
+    assert found.needed == math.inf

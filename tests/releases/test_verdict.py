@@ -101,3 +101,28 @@ def test_of_what_should_be_low_the_floor_is_above():
 
 def test_the_first_model_needs_the_score_that_is_watched():
     assert first(SCORES, "t/other", better="up").decision is Decision.HOLD
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize("value", [NAN, math.inf, -math.inf])
+@pytest.mark.parametrize("better", ["up", "down"])
+def test_what_is_no_number_is_no_first_model(value, better):
+    found = first({**SCORES, "t/m": value}, "t/m", better=better)
+    assert found.decision is Decision.HOLD
+    assert "no number to judge by" in found.reasons[0]
+
+
+def test_a_floor_that_is_no_number_is_no_floor():
+    found = first({**SCORES, "t/m/floor/text": NAN}, "t/m", better="up")
+    assert found.decision is Decision.PROMOTE
+    assert "the best of which is 0.5000" in found.reasons[0]
+    assert first({"t/m": 0.8, "t/m/floor/text": NAN}, "t/m", better="up").decision is Decision.PROMOTE
+
+
+def test_what_is_no_number_takes_nobodys_place():
+    assert decide(replace(BETTER, gain=math.inf)).decision is Decision.HOLD
+    assert decide(replace(BETTER, challenger=NAN, gain=NAN)).decision is Decision.HOLD
+    lost = replace(WORSE, gain=NAN, low=NAN, high=NAN)
+    assert decide(BETTER, others={"t/other": lost}, tolerances={"t/other": 0.1}).decision is Decision.HOLD
