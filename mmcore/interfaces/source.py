@@ -71,3 +71,10 @@ class Source(ABC):
 
         Raises DataError that names the file and the line where the data as a whole cannot be read.
         """
+
+    def rows_as_written(self) -> Iterator[Row]:
+        """As `rows`, but each row by itself, for a model in use: no cell depends on what stands in other rows.
+
+        Override it where `rows` looks at a whole column to tell what its cells are.
+        """
+        return self.rows()

@@ -35,8 +35,9 @@ class Told:
 
 
 def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = None) -> Told:
-    """What the model says of each row of a CSV, JSON lines or Parquet table, read as in training.
+    """What the model says of each row of a CSV, JSON lines or Parquet table.
 
+    Cells of CSV are the texts that stand there, in use as in what is kept of them: a row is answered as it is alone.
     Relative paths in cells start in the table's folder. Columns that are no field of the model are kept as they are,
     and so are texts that it writes from other fields: they are what is true, where they are conversations to be
     answered, or where there is nothing else to look at, they are prompts.
@@ -48,7 +49,7 @@ def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = 
     part = Part("table", {"path": str(path), **delimiter})
     source: Source = (plugins or installed()).source.build(part, where="--table")
     missing = _missing(predictor, source.columns(), path)
-    rows = list(source.rows())
+    rows = list(source.rows_as_written())
     if not rows:
         raise DataError("the table has no rows.", path=path)
     known = {name for name, fields in predictor.columns.items() if any(_asked(predictor, field) for field in fields)}

@@ -60,6 +60,12 @@ class SourceContract(PluginContract):
         wrong = [(number, sorted(row)) for number, row in enumerate(source.rows()) if set(row) != set(columns)]
         assert not wrong, f"row {wrong[0][0]} has {wrong[0][1]}, but columns() says {sorted(columns)}."
 
+    def test_rows_as_written_are_the_same_rows(self, tmp_path: Path) -> None:
+        source = self.build(tmp_path)
+        rows, written = list(source.rows()), list(source.rows_as_written())
+        there = [[{name for name, cell in row.items() if cell is not None} for row in each] for each in (rows, written)]
+        assert there[0] == there[1], "rows_as_written() gives other rows than rows(), or lacks other cells."
+
     def test_a_broken_row_says_why(self, tmp_path: Path) -> None:
         for number, row in enumerate(self.build(tmp_path).rows()):
             silent = isinstance(row, BrokenRow) and not row.reason.strip()

@@ -37,6 +37,14 @@ def test_blanks_round_numbers_do_not_count_and_those_of_texts_are_kept(tmp_path)
     ]
 
 
+def test_as_written_a_cell_is_its_text_whatever_stands_in_other_rows(tmp_path):
+    lines = ["7.00,1.10", " 7,12345678901234567.1", ",x"]
+    given = [{"a": "7.00", "b": "1.10"}, {"a": " 7", "b": "12345678901234567.1"}, {"a": None, "b": "x"}]
+    assert list(table(tmp_path, "\n".join(["a,b", *lines])).rows_as_written()) == given
+    for line, row in zip(lines, given, strict=True):
+        assert list(table(tmp_path, f"a,b\n{line}\n").rows_as_written()) == [row]
+
+
 @pytest.mark.parametrize("cells", ["007,2", '"007",2', "1e5x,2", "+1,2", "1_0,2", "e5,3"])
 def test_a_column_with_one_cell_that_is_no_plain_number_stays_text(tmp_path, cells):
     first, second = cells.replace('"', "").split(",")

@@ -99,6 +99,15 @@ def test_a_number_may_come_as_a_text_in_use():
     assert read(fitted(), age="30") == read(fitted(), age=30)
 
 
+def test_a_text_is_what_the_same_text_was_in_a_column_of_numbers():
+    modality = fitted([{"age": 20, "class": label} for label in (1.0, 1.0, 0.5, 0.5)], categories=("class",))
+    assert read(modality, **{"class": "1.0"})[1] == read(modality, **{"class": 1.0})[1] == [2, 1]
+    assert read(modality, **{"class": "0.50"})[1] == read(modality, **{"class": 0.5})[1] == [1, 1]
+    assert read(modality, age="nan") == read(modality, age=None)
+    versions = fitted([{"age": 20, "class": label} for label in ("1.10", "1.10", "1.1", "1.1", "x", "x")])
+    assert read(versions, **{"class": "1.10"})[1] != read(versions, **{"class": "1.1"})[1]
+
+
 def test_a_misspelt_column_is_told_with_the_one_that_was_meant():
     with pytest.raises(DataError, match=r"a column 'agee'. Did you mean 'age'"):
         read(fitted(), agee=3)

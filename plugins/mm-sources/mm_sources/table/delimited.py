@@ -18,17 +18,18 @@ def read_csv_header(path: Path, delimiter: str) -> list[str]:
 
 def read_csv(path: Path, delimiter: str) -> Iterator[Row]:
     """Every row. An empty cell is missing; a column becomes numbers only where each of its cells is one."""
-    records = _records(path, delimiter)
-    header = _checked_header(path, next(records, (1, []))[1])
-    rows = list[Sequence[str]]()
-    for line, cells in records:
-        if cells and len(cells) != len(header):
-            raise DataError(f"line {line} has {len(cells)} cells, but the header has {len(header)}.", path=path)
-        if cells:
-            rows.append(cells)
+    header, *rows = _rows(path, delimiter)
     columns = [typed([row[place] for row in rows]) for place in range(len(header))]
     for cells in zip(*columns, strict=True):
         yield dict(zip(header, cells, strict=True))
+
+
+def read_csv_texts(path: Path, delimiter: str) -> Iterator[Row]:
+    """Every row with its cells as they stand there. A blank one is missing."""
+    rows = _rows(path, delimiter)
+    header = next(rows)
+    for cells in rows:
+        yield {name: cell if cell.strip() else None for name, cell in zip(header, cells, strict=True)}
 
 
 def typed(cells: Sequence[str]) -> list[Any]:
@@ -47,6 +48,18 @@ def typed(cells: Sequence[str]) -> list[Any]:
     except ValueError:  # a whole number of more digits than Python reads (4,300)
         made = {cell: cell for cell in given}
     return [made.get(cell) for cell in cells]
+
+
+def _rows(path: Path, delimiter: str) -> Iterator[Sequence[str]]:
+    """The header, then the cells of each row; blank lines are none."""
+    records = _records(path, delimiter)
+    header = _checked_header(path, next(records, (1, []))[1])
+    yield header
+    for line, cells in records:
+        if cells and len(cells) != len(header):
+            raise DataError(f"line {line} has {len(cells)} cells, but the header has {len(header)}.", path=path)
+        if cells:
+            yield cells
 
 
 def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from mm_sources.table.delimited import read_csv, read_csv_header
+from mm_sources.table.delimited import read_csv, read_csv_header, read_csv_texts
 from mm_sources.table.lines import read_lines, read_lines_header
 from mm_sources.table.parquet import read_parquet, read_parquet_header
 from mmcore.errors import ConfigError, DataError
@@ -62,6 +62,11 @@ class TableSource(Source):
         if kind == "csv":
             return read_csv(path, self.delimiter)
         return read_lines(path) if kind == "jsonl" else read_parquet(path)
+
+    def rows_as_written(self) -> Iterator[Row]:
+        """Of a CSV table every cell is the text that stands there."""
+        path, kind = self._checked()
+        return read_csv_texts(path, self.delimiter) if kind == "csv" else self.rows()
 
     def _checked(self) -> tuple[Path, str]:
         """The file that is there, and its format."""

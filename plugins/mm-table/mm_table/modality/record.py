@@ -48,6 +48,14 @@ def label_of(value: str | int | float | bool) -> str:
     return str(value).strip()
 
 
+def number_label_of(label: str) -> str:
+    """The label of a number that is written in another way: 1 for 1.0, 0.5 for 0.50. What is no number stays."""
+    try:
+        return label_of(float(label))
+    except ValueError:
+        return label
+
+
 def is_number(value: Any) -> bool:
     """Whether JSON has it as a number."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 import torch
 
-from mm_table.modality.record import Record, is_number, label_of, number_of, record_of
+from mm_table.modality.record import Record, is_number, label_of, number_label_of, number_of, record_of
 from mm_table.modality.scale import Kind, Scale, known_labels
 from mmcore.errors import ArtifactError, ConfigError, DataError, listing, near_miss
 from mmcore.interfaces.field import Field
@@ -113,8 +113,8 @@ class TableModality(Modality):
         for name, scale in self._scales.items():
             number = float(record[name]) if name in record else scale.median
             pairs.append((scale(number), name in record))
-        for name, codes in self._codes.items():
-            pairs.append((codes.get(label_of(record[name]), 0) if name in record else 0, name in record))
+        for name in self._codes:
+            pairs.append((self._code(name, label_of(record[name])) if name in record else 0, name in record))
         return np.array(pairs, dtype=np.float32)
 
     def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
@@ -142,11 +142,16 @@ class TableModality(Modality):
         for name in columns:
             if name in record and self._is_number(name, record[name]):
                 number = number_of(record[name], name, cell)
-                if not math.isfinite(number) and self.infinite == "refuse":
+                if math.isinf(number) and self.infinite == "refuse":
                     raise DataError(f"{cell!r}: column {name!r} is {number}. Mend it, or set infinite: missing.")
                 if not math.isfinite(number):
                     del record[name]
         return columns, record
+
+    def _code(self, name: str, label: str) -> int:
+        """In use a cell is the text that stands there: a column of numbers had 1 for 1.0."""
+        codes = self._codes[name]
+        return codes.get(label) or codes.get(number_label_of(label), 0)
 
     def _is_number(self, name: str, value: Any) -> bool:
         return is_number(value) or name in self._scales or self.given.get(name) == "number"
