@@ -59,7 +59,7 @@ def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = 
         failed = isinstance(answers, DataError)
         errors += failed
         said = {"error": str(answers)} if isinstance(answers, DataError) else _flat(answers)
-        told.append({**row, **said})
+        told.append({_whole(name): _whole(value) for name, value in {**row, **said}.items()})
     return Told(told, missing, errors)
 
 
@@ -122,6 +122,11 @@ def _missing(predictor: Predictor, columns: Sequence[str], path: Path) -> list[s
 
 def _flat(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {f"{task}:{name}": value for task, answer in answers.items() for name, value in answer.items()}
+
+
+def _whole(value: Any) -> Any:
+    """Half of a character, which JSON may hold and UTF-8 may not, as its number: all answers would be lost with it."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _without_mappings(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 
 from mmcore.errors import DataError
 from mmcore.interfaces.source import Row, Source
-from mmcore.predictor import Told, answer_table, write_table
+from mmcore.predictor import Told, answer_table, as_csv, as_lines, write_table
 from mmcore.testing.toys import toy_plugins
 
 HEADER = "id,vector,sequence\n"
@@ -30,10 +30,15 @@ class Lines(Source):
         return []
 
     def columns(self) -> Sequence[str]:
+        if self.path.suffix == ".jsonl":
+            return list(json.loads(self.path.read_text(encoding="utf-8").splitlines()[0]))
         return self.path.read_text(encoding="utf-8").splitlines()[0].split(",")
 
     def rows(self) -> Iterator[Row]:
         with self.path.open(encoding="utf-8", newline="") as file:
+            if self.path.suffix == ".jsonl":
+                yield from map(json.loads, file)
+                return
             yield from ({name: cell or None for name, cell in row.items()} for row in csv.DictReader(file))
 
 
@@ -141,3 +146,22 @@ def test_an_unknown_ending_is_refused(predictor, plugins, tmp_path):
 
     with pytest.raises(DataError, match="use csv, jsonl, parquet"):
         write_table(found, tmp_path / "out.xlsx")
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_half_of_a_character_in_a_cell_costs_no_answer(predictor, plugins, tmp_path, ending):
+    rows = [
+        {"vector": "1 2 3", "note": "\ud83d x"},
+        {"vector": "\ud83d", "note": "n"},
+        {"vector": "1 2 3", "\ud83d": 1},
+    ]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+
+    found = told(predictor, plugins, tmp_path / "rows.jsonl", text)
+    write_table(found, tmp_path / f"out.{ending}")
+
+    assert found.rows[0]["note"] == "\\ud83d x"
+    assert "answer:label" in found.rows[0]
+    assert found.errors == 1
+    as_lines(found).encode()
+    as_csv(found).encode()
