@@ -155,6 +155,8 @@ def predict(
     """Ask a model.
 
     For example: mm predict artifacts/model --field image=a.png --field question="what colour is it?"
+
+    Of a table all columns are kept but those that answers go to: `error` and TASK:.. are written anew.
     """
     from mmcore.cli.found import model_folder
     from mmcore.cli.predict import ask_row, ask_table

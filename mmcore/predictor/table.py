@@ -40,7 +40,8 @@ def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = 
     Cells of CSV are the texts that stand there, in use as in what is kept of them: a row is answered as it is alone.
     Relative paths in cells start in the table's folder. Columns that are no field of the model are kept as they are,
     and so are texts that it writes from other fields: they are what is true, where they are conversations to be
-    answered, or where there is nothing else to look at, they are prompts.
+    answered, or where there is nothing else to look at, they are prompts. Columns that answers are written to (`error`,
+    `TASK:..`) hold nothing but these.
     Raises DataError where the table cannot be read, has no row, or lacks a column that a misspelt one seems to be.
     """
     if not path.is_file():
@@ -59,13 +60,20 @@ def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = 
         failed = isinstance(answers, DataError)
         errors += failed
         said = {"error": str(answers)} if isinstance(answers, DataError) else _flat(answers)
-        told.append({_whole(name): _whole(value) for name, value in {**row, **said}.items()})
+        kept = {name: cell for name, cell in row.items() if not _told_before(name, predictor)}
+        told.append({_whole(name): _whole(value) for name, value in {**kept, **said}.items()})
     return Told(told, missing, errors)
 
 
 def _asked(predictor: Predictor, field: str) -> bool:
     """Whether a column of `field` is something to look at."""
     return field not in predictor.written or not predictor.inputs or predictor.modalities[field].talks
+
+
+def _told_before(name: str, predictor: Predictor) -> bool:
+    """Whether a column is one of those that answers are written to: what stands there is of another time."""
+    task, colon, _ = name.partition(":")
+    return name == "error" or bool(colon and task in predictor.model.tasks)
 
 
 def write_table(told: Told, path: Path) -> None:

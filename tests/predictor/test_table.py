@@ -165,3 +165,16 @@ def test_half_of_a_character_in_a_cell_costs_no_answer(predictor, plugins, tmp_p
     assert found.errors == 1
     as_lines(found).encode()
     as_csv(found).encode()
+
+
+def test_answers_of_another_time_are_taken_off_first(predictor, plugins, tmp_path):
+    header = "vector,sequence,error,answer:label,answer,note:old\n"
+    text = header + "1 2 3,it,broken then,old,yes,a\nnonsense,it,,old,no,b\n"
+
+    good, broken = told(predictor, plugins, tmp_path / "rows.csv", text).rows
+
+    assert "error" not in good
+    assert good["answer:label"] != "old"
+    assert "no vector" in broken["error"]
+    assert "answer:label" not in broken
+    assert [(row["answer"], row["note:old"]) for row in (good, broken)] == [("yes", "a"), ("no", "b")]
