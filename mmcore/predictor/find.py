@@ -57,9 +57,9 @@ class Finder:
         wanted = next(name for name in self.fields if name != field)
         asked = Thing("query", cell, "query")
         vector = self._embed(field, [asked], strict=True)["query"]
-        things = self._things(wanted, within)
+        things, unread = self._things(wanted, within)
         good, vectors = Vectors(self._cache / wanted).of(things, lambda new: self._embed(wanted, new))
-        self.broken = len(things) - len(good)
+        self.broken = unread + len(things) - len(good)
         if not good:
             raise DataError(f"there is nothing in it that can be read as {wanted!r}.", path=within)
         rows, products = nearest(vectors, vector[None], top=top)
@@ -72,14 +72,15 @@ class Finder:
             raise ConfigError(f"say which field the question is of: --{self.fields[0]} ... or --{self.fields[1]} ...")
         return texts[0]
 
-    def _things(self, field: str, within: Path) -> list[Thing]:
+    def _things(self, field: str, within: Path) -> tuple[list[Thing], int]:
+        """What there is, and how many files cannot be opened."""
         if self._predictor.modalities[field].files:
             if not within.is_dir():
                 raise DataError(f"to look for {field!r}, name a folder of files.", path=within)
             return files_in(within)
         if not within.is_file():
             raise DataError(f"to look for {field!r}, name a text file with one on each line.", path=within)
-        return lines_of(within)
+        return lines_of(within), 0
 
     def _embed(self, field: str, things: Sequence[Thing], *, strict: bool = False) -> dict[str, np.ndarray]:
         """A vector [D] by digest; strict: what cannot be read is an error, else it is left out."""

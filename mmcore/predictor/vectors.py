@@ -23,6 +23,12 @@ class Thing:
     cell: Cell
     digest: str
     """Of its content: 64 letters."""
+    path: Path | None = None
+    """The file that it is."""
+
+    def still(self) -> bool:
+        """Whether it is there with the content that its digest is of."""
+        return self.path is None or _digest_of(self.path) == self.digest
 
 
 class Vectors:
@@ -41,16 +47,17 @@ class Vectors:
     ) -> tuple[list[Thing], np.ndarray]:
         """The things that are not broken, and their vectors [things,D].
 
-        embed: of things with different contents, by digest; what cannot be read is left out.
+        embed: of things with different contents, by digest; what cannot be read is left out. It is broken for good
+        where it still is what it was; what has gone or changed meanwhile is left out of this search alone.
         """
         rows, vectors = self._load()
         new = list({thing.digest: thing for thing in things if thing.digest not in rows}.values())
         if new:
             made = embed(new)
-            broken = [thing.digest for thing in new if thing.digest not in made]
+            broken = [thing.digest for thing in new if thing.digest not in made and thing.still()]
             self._add(made, broken)
             rows, vectors = _together(rows, vectors, made, broken)
-        good = [thing for thing in things if rows[thing.digest] >= 0]
+        good = [thing for thing in things if rows.get(thing.digest, -1) >= 0]
         return good, vectors[[rows[thing.digest] for thing in good]]
 
     def _add(self, made: Mapping[str, np.ndarray], broken: Iterable[str]) -> None:
@@ -108,16 +115,18 @@ def nearest(vectors: np.ndarray, asked: np.ndarray, *, top: int) -> tuple[np.nda
     return rows, np.take_along_axis(near, rows, axis=1)
 
 
-def files_in(folder: Path) -> list[Thing]:
-    """Every file below a folder, in the order of paths; hidden ones are left out."""
+def files_in(folder: Path) -> tuple[list[Thing], int]:
+    """Every file below a folder, in the order of paths, hidden ones left out; and how many cannot be read."""
     found = sorted(path for path in folder.rglob("*") if path.is_file())
     names = [path.relative_to(folder).as_posix() for path in found]
-    visible = [
-        (path, name)
+    things = [
+        Thing(name, str(path), digest, path)
         for path, name in zip(found, names, strict=True)
-        if not any(p.startswith(".") for p in name.split("/"))
+        if not any(step.startswith(".") for step in name.split("/"))
+        for digest in [_digest_of(path)]
     ]
-    return [Thing(name, str(path), _digest_of(path)) for path, name in visible]
+    readable = [thing for thing in things if thing.digest]
+    return readable, len(things) - len(readable)
 
 
 def lines_of(path: Path) -> list[Thing]:
@@ -132,5 +141,9 @@ def _once(texts: Iterable[str]) -> list[str]:
 
 
 def _digest_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Empty where the file cannot be read, or has gone."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

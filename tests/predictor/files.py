@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mmcore.errors import DataError
 from mmcore.testing.toys.modalities import VectorModality
 
 
@@ -16,4 +17,8 @@ class VectorFile(VectorModality):
 
     def read(self, cell, base):
         VectorFile.reads += 1
-        return super().read((base / str(cell)).read_text(errors="replace"), Path())
+        try:
+            text = (base / str(cell)).read_text(errors="replace")
+        except OSError as error:
+            raise DataError("cannot be read.", path=base / str(cell)) from error
+        return super().read(text, Path())

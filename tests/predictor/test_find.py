@@ -1,6 +1,7 @@
 """Search is exact, embeds each content once, and goes both ways."""
 
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,6 +117,41 @@ def test_a_changed_file_is_embedded_anew(finder, things):
     assert count == 1
     assert after["2.txt"] != before["2.txt"]
     assert {name: near for name, near in after.items() if name != "2.txt"}.items() <= before.items()
+
+
+def test_a_file_that_moves_while_it_is_looked_at_is_found_the_next_time(finder, things, monkeypatch):
+    read = VectorFile.read
+
+    def moving(self, cell, base):
+        if cell.endswith("2.txt") and (things / "2.txt").exists():
+            (things / "2.txt").rename(things / "moved.txt")
+        return read(self, cell, base)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(VectorFile, "read", moving)
+        _, during = read_in(finder, things)
+    broken = finder.broken
+    count, after = read_in(finder, things)
+
+    assert len(during) == 12
+    assert broken == 2
+    assert (count, len(after)) == (1, 13)  # the broken file is known by now, and not read again
+
+
+def test_a_file_that_is_gone_before_it_is_looked_at_is_counted(finder, things, monkeypatch):
+    is_file = Path.is_file
+
+    def and_gone(path):
+        there = is_file(path)
+        if path.name == "2.txt":
+            path.unlink(missing_ok=True)
+        return there
+
+    monkeypatch.setattr(Path, "is_file", and_gone)
+    _, found = read_in(finder, things)
+
+    assert len(found) == 12
+    assert finder.broken == 2
 
 
 @pytest.mark.parametrize(
