@@ -1,7 +1,7 @@
 """How text is written in use."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, get_args, get_type_hints
 
 from mmcore.errors import ConfigError
 from mmcore.interfaces.settings import Range
@@ -29,6 +29,10 @@ class Writing:
     """What is drawn depends on this and on the row's number, not on the batch that the row is in."""
 
     def __post_init__(self) -> None:
+        for name, hint in get_type_hints(Writing, include_extras=True).items():
+            bounds = [mark for part in (hint, *get_args(hint)) for mark in getattr(part, "__metadata__", ())]
+            for fault in filter(None, (mark.fault(getattr(self, name)) for mark in bounds)):
+                raise ConfigError(f"{name} {fault}.")
         if self.beams > 1 and self.temperature > 0:
             raise ConfigError(
                 f"beams: {self.beams} searches for the likeliest text, temperature: {self.temperature:g} draws one. "

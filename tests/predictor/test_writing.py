@@ -82,3 +82,13 @@ def test_vectors_stand_in_json_lines_and_not_in_csv(writer, table):
 
     assert len(json.loads(as_lines(told))["near:vector"]) == 4
     assert as_csv(told).splitlines()[0] == "numbers,words,note,say:text,say:score"
+
+
+@pytest.mark.parametrize(
+    "asked", [{"max_tokens": 0}, {"temperature": -1.0}, {"temperature": float("nan")}, {"top_p": 1.5}, {"top_k": 0}]
+)
+def test_a_setting_outside_of_its_bounds_is_told_and_changes_nothing(writer, asked):
+    (name,) = asked
+    with pytest.raises(ConfigError, match=f"{name} must be between .* but got"):
+        writer.write_with(**asked)
+    assert writer.predict([VECTOR])[0]["say"]["score"] < 0
