@@ -37,6 +37,8 @@ def search(folder: Path, words: Sequence[str], *, within: Path, top: int) -> Non
         print(f"{found.near:.3f}  {found.name}")
     if finder.broken:
         print(f"mm: {finder.broken} in {within} could not be read and were left out.", file=sys.stderr)
+    if finder.unkept:
+        print(f"mm: what was embedded is not kept for the next search: {finder.unkept}", file=sys.stderr)
 
 
 def sort_out(words: Sequence[str]) -> tuple[dict[str, str], str]:

@@ -196,7 +196,7 @@ def find(
     context: typer.Context,
     model: Annotated[Path, typer.Argument(help="A model's folder or release, with a task that aligns two fields.")],
     within: Annotated[Path, typer.Option("--in", help="A folder of files, or a text file with a line each.")],
-    top: Annotated[int, typer.Option(help="How many to show.")] = 10,
+    top: Annotated[int, typer.Option(min=1, help="How many to show.")] = 10,
 ) -> None:
     """Search files by a text, or texts by a file.
 

@@ -43,13 +43,17 @@ class Finder:
         self._cache = (cache or _user_cache()) / predictor.digest
         self.broken = 0
         """Files of the last search that could not be read."""
+        self.unkept = ""
+        """Why what the last search embedded could not be kept."""
 
     def find(self, query: Mapping[str, Cell], within: Path, *, top: int = 10) -> list[Found]:
         """The `top` nearest things, nearest first.
 
         query: the cell of one of the two fields. within: a folder of files for a field of files, a text file with a
-        line each for a field of texts. Raises DataError where the query or the place cannot be read.
+        line each for a field of texts. top: from 1 on. Raises DataError where the query or the place cannot be read.
         """
+        if top < 1:
+            raise ConfigError(f"top must be at least 1 but got {top}: it is how many to find.")
         ((field, cell),) = query.items()
         field = next((name for name in self._predictor.columns.get(field, ()) if name in self.fields), field)
         if field not in self.fields:
@@ -58,8 +62,9 @@ class Finder:
         asked = Thing("query", cell, "query")
         vector = self._embed(field, [asked], strict=True)["query"]
         things, unread = self._things(wanted, within)
-        good, vectors = Vectors(self._cache / wanted).of(things, lambda new: self._embed(wanted, new))
-        self.broken = unread + len(things) - len(good)
+        kept = Vectors(self._cache / wanted)
+        good, vectors = kept.of(things, lambda new: self._embed(wanted, new))
+        self.unkept, self.broken = kept.unkept, unread + len(things) - len(good)
         if not good:
             raise DataError(f"there is nothing in it that can be read as {wanted!r}.", path=within)
         rows, products = nearest(vectors, vector[None], top=top)

@@ -9,6 +9,7 @@ import numpy as np
 from filelock import FileLock
 
 from mmcore.data.writing import whole_file
+from mmcore.errors import DataError, SetupError
 from mmcore.interfaces.modality import Cell
 
 VECTORS, LOCK = "vectors.npy", "vectors.lock"
@@ -41,6 +42,8 @@ class Vectors:
     def __init__(self, folder: Path) -> None:
         """folder: made where it is not there."""
         self._folder = folder
+        self.unkept = ""
+        """Why what was embedded could not be kept; it only has to be embedded anew."""
 
     def of(
         self, things: Sequence[Thing], embed: Callable[[Sequence[Thing]], Mapping[str, np.ndarray]]
@@ -60,11 +63,14 @@ class Vectors:
         good = [thing for thing in things if rows.get(thing.digest, -1) >= 0]
         return good, vectors[[rows[thing.digest] for thing in good]]
 
-    def _add(self, made: Mapping[str, np.ndarray], broken: Iterable[str]) -> None:
+    def _add(self, made: Mapping[str, np.ndarray], broken: Sequence[str]) -> None:
         """To what is kept by now: another search may have added to it meanwhile."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._folder / LOCK):
-            self._save(*_together(*self._load(), made, broken))
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._folder / LOCK):
+                self._save(*_together(*self._load(), made, broken))
+        except (OSError, SetupError) as error:
+            self.unkept = str(error)
 
     def _load(self) -> tuple[dict[str, int], np.ndarray]:
         """Each digest's row of the vectors [N,D], -1 where it is broken; nothing where nothing was kept."""
@@ -89,7 +95,7 @@ class Vectors:
 
 
 def _together(
-    rows: Mapping[str, int], vectors: np.ndarray, made: Mapping[str, np.ndarray], broken: Iterable[str]
+    rows: Mapping[str, int], vectors: np.ndarray, made: Mapping[str, np.ndarray], broken: Sequence[str]
 ) -> tuple[dict[str, int], np.ndarray]:
     """Rows and vectors with those of other contents behind them."""
     new = [digest for digest in made if rows.get(digest, -1) < 0]
@@ -130,9 +136,12 @@ def files_in(folder: Path) -> tuple[list[Thing], int]:
 
 
 def lines_of(path: Path) -> list[Thing]:
-    """Every line of a text file that is not blank."""
-    with path.open(encoding="utf-8") as lines:  # `splitlines` would cut a text at U+2028 too
-        texts = [line.strip() for line in lines]
+    """Every line of a text file that is not blank. Raises DataError where it is not UTF-8."""
+    try:
+        with path.open(encoding="utf-8") as lines:  # `splitlines` would cut a text at U+2028 too
+            texts = [line.strip() for line in lines]
+    except UnicodeDecodeError as error:
+        raise DataError("it is not UTF-8. Save it as UTF-8.", path=path) from error
     return [Thing(text, text, hashlib.sha256(text.encode()).hexdigest()) for text in _once(texts) if text]
 
 

@@ -173,6 +173,33 @@ def test_a_damaged_cache_is_made_anew(finder, things, tmp_path, damage):
     assert after == before
 
 
+def test_a_cache_that_cannot_be_made_costs_no_answer(finder, things, tmp_path, monkeypatch, capsys):
+    _, before = read_in(finder, things)
+    assert finder.unkept == ""
+    (tmp_path / "file").write_text("no folder")
+    unkept = Finder(finder._predictor, cache=tmp_path / "file")
+
+    assert read_in(unkept, things) == (13, before)
+    assert "file" in unkept.unkept
+    monkeypatch.setattr(ask.Predictor, "load", lambda folder: finder._predictor)
+    monkeypatch.setattr(ask, "Finder", lambda predictor: unkept)
+    ask.search(things, ["it", "is", "not"], within=things, top=2)
+    assert "not kept for the next search" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("top", [0, -1])
+def test_fewer_than_one_cannot_be_asked_for(finder, things, top):
+    with pytest.raises(ConfigError, match=f"top must be at least 1 but got {top}"):
+        finder.find(QUERY, things, top=top)
+
+
+def test_texts_that_are_not_utf_8_are_told_by_name(finder, things, tmp_path):
+    (tmp_path / "texts.txt").write_bytes("it is\ncaf\xe9\n".encode("latin-1"))
+    with pytest.raises(DataError, match="byte 10 is not UTF-8") as caught:
+        finder.find({"vector": str(things / "1.txt")}, tmp_path / "texts.txt")
+    assert Path(caught.value.path).name == "texts.txt"
+
+
 def test_a_folder_of_nothing_is_told(finder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="nothing in it that can be read as 'vector'"):
