@@ -1,6 +1,7 @@
 """`mm`: arguments in, exit codes out. What a command needs is imported when it is called."""
 
 import gc
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,7 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 def main() -> None:
     """What the script `mm` calls: 0 done, 2 for the user to mend, 130 and 143 when asked to stop, 1 otherwise."""
+    _never_lose_for_a_letter()
     try:
         app(prog_name="mm")
     except Interrupted as error:
@@ -33,6 +35,17 @@ def main() -> None:
     except MmcoreError as error:
         print(f"mm: {error}", file=sys.stderr)
         sys.exit(MENDABLE)
+
+
+def _never_lose_for_a_letter() -> None:
+    """A terminal that has no such letter gets its number, and a typed one that is none is told by who reads it."""
+    for stream, errors in (
+        (sys.stdout, "backslashreplace"),
+        (sys.stderr, "backslashreplace"),
+        (sys.stdin, "surrogateescape"),
+    ):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
 
 
 @app.command()

@@ -106,3 +106,25 @@ def test_a_signal_ends_a_stage_with_its_own_exit_code(name, code, tmp_path):
     assert done.returncode == code
     assert done.stdout == ""
     assert done.stderr == f"mm: stopped by {name}.\n"
+
+
+def run_with(app: str, *, encoding: str, typed: bytes = b"") -> bytes:
+    """What main() prints where the whole of `mm` is this."""
+    code = f"import mmcore.cli.main as of\nof.app = lambda prog_name: {app}\nof.main()"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, input=typed, capture_output=True, check=True
+    ).stdout
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [("utf-8", "caf\xe9 \u7ea2".encode()), ("latin-1", b"caf\xe9 \\u7ea2"), ("ascii", b"caf\\xe9 \\u7ea2")],
+)
+def test_a_terminal_without_a_letter_shows_its_number(encoding, shown):
+    assert run_with("print('caf\\xe9 \\u7ea2')", encoding=encoding).strip() == shown
+
+
+def test_a_line_that_is_not_utf_8_does_not_end_what_reads_lines():
+    shown = run_with("[print(ascii(input())) for _ in range(2)]", encoding="utf-8", typed=b"caf\xe9\nnext\n")
+    assert shown.split() == [b"'caf\\udce9'", b"'next'"]
