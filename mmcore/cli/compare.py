@@ -7,6 +7,7 @@ from pathlib import Path
 from mmcore.cli.found import model_folder
 from mmcore.cli.table import aligned
 from mmcore.config.params import load_params
+from mmcore.data.writing import without_nan
 from mmcore.evaluation.compare import Paired
 from mmcore.stages import compare
 from mmcore.stages.paths import Paths
@@ -18,7 +19,7 @@ def compare_models(first: str, second: str, *, as_json: bool) -> None:
     params = load_params(paths.params, compare.READS)
     found = compare.run(params, paths, champion=model_folder(first), challenger=model_folder(second))
     if as_json:
-        print(json.dumps(asdict(found), indent=2))
+        print(json.dumps(without_nan(asdict(found)), indent=2))
         return
     ordered = sorted(found.scores.items(), key=lambda item: item[0] != found.metric)
     print(aligned([("", first, second, "gain", "interval"), *(_row(name, one) for name, one in ordered)]))

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
+from mmcore.data.writing import without_nan
 from mmcore.errors import ConfigError, DataError
 from mmcore.predictor import Predictor, answer_table, as_csv, as_lines, format_of, write_table
 
@@ -26,7 +27,7 @@ def ask_row(folder: Path, fields: Sequence[str], *, as_json: bool) -> None:
     if isinstance(answers, DataError):
         raise answers
     if as_json:
-        print(json.dumps(answers, indent=2, ensure_ascii=False))
+        print(json.dumps(without_nan(answers), indent=2, ensure_ascii=False))
         return
     for task, answer in answers.items():
         print("\n".join(in_words(task, answer)))

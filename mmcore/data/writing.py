@@ -1,8 +1,9 @@
 """Files that are whole or not there: written beside their place, then moved onto it."""
 
 import json
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,3 +64,12 @@ def write_json(path: Path, value: Any) -> None:
 def json_text(value: Any, *, indent: int | None = None) -> str:
     """`value` as JSON with sorted keys and every alphabet readable."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=indent)
+
+
+def without_nan(value: Any) -> Any:
+    """`value` with None for each number that JSON does not know: nan and the infinite ones."""
+    if isinstance(value, Mapping):
+        return {name: without_nan(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from mmcore.data.collecting import Column
 from mmcore.data.parquet import write_parquet
-from mmcore.data.writing import CsvLines, whole_file
+from mmcore.data.writing import CsvLines, whole_file, without_nan
 from mmcore.errors import DataError, listing, near_miss
 from mmcore.interfaces.source import Source
 from mmcore.predictor.predictor import Predictor
@@ -105,8 +105,8 @@ def as_csv(told: Told) -> str:
 
 
 def as_lines(told: Told) -> str:
-    """One JSON object a line."""
-    return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in told.rows)
+    """One JSON object a line; null for what is no number."""
+    return "".join(json.dumps(without_nan(row), ensure_ascii=False, default=str) + "\n" for row in told.rows)
 
 
 def _missing(predictor: Predictor, columns: Sequence[str], path: Path) -> list[str]:

@@ -30,7 +30,10 @@ READS = ("fields", "evaluation")
 
 
 def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None:
-    """Write metrics.json, predictions.parquet and plots/confusion.csv."""
+    """Write metrics.json, predictions.parquet and plots/confusion.csv.
+
+    A score that is no number, as where a slice has one class alone, is left out: JSON does not know it.
+    """
     plugins = plugins or installed()
     settings = params.get("evaluation", EvaluationSettings)
     torch.set_num_threads(settings.threads)
@@ -45,9 +48,8 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
         scores |= _taken_away(saved.model, inputs, settings)
     if settings.corrupt:
         scores |= _corrupted(saved, params, paths)
-    write_json(
-        paths.metrics, {**_counts(paths, inputs), **_floors(paths), **scores, "split": settings.split, "n": rows}
-    )
+    told = {key: value for key, value in {**_floors(paths), **scores}.items() if math.isfinite(value)}
+    write_json(paths.metrics, {**_counts(paths, inputs), **told, "split": settings.split, "n": rows})
     write_predictions(paths, judged)
     write_confusion(paths, judged)
 

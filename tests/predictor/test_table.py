@@ -178,3 +178,9 @@ def test_answers_of_another_time_are_taken_off_first(predictor, plugins, tmp_pat
     assert "no vector" in broken["error"]
     assert "answer:label" not in broken
     assert [(row["answer"], row["note:old"]) for row in (good, broken)] == [("yes", "a"), ("no", "b")]
+
+
+def test_json_lines_have_null_for_what_is_no_number(predictor, plugins, tmp_path):
+    found = told(predictor, plugins, tmp_path / "rows.jsonl", '{"vector": "1 2 3", "note": NaN, "most": Infinity}\n')
+    (row,) = map(json.loads, as_lines(found).splitlines())
+    assert (row["note"], row["most"]) == (None, None)

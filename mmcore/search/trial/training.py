@@ -86,7 +86,8 @@ class Job:
             if report(number, float(one["values"][0])) and number + 1 < self.folds:
                 raise Pruned
         weights = [one["rows"] for one in found]
-        scores = {key: _mean([one["scores"][key] for one in found], weights) for key in found[0]["scores"]}
+        known = [key for key in found[0]["scores"] if all(key in one["scores"] for one in found)]
+        scores = {key: _mean([one["scores"][key] for one in found], weights) for key in known}
         values_ = [_mean([one["values"][n] for one in found], weights) for n in range(len(self.objectives))]
         return {"values": values_, "scores": scores, "folds": [one["values"][0] for one in found]}
 
@@ -112,7 +113,8 @@ class Job:
                 row = self._evaluated(params, work, shared, write=write)
         assert row is not None, "evaluated where no epoch tells"
         timings = json.loads(work.timings.read_text(encoding="utf-8"))
-        scores = {key: float(value) for key, value in row.items() if key.count("/") == 1 and key[:5] != "rows/"}
+        scores = dict.fromkeys(self.objectives, math.nan)  # metrics.json leaves out what is no number
+        scores |= {key: float(value) for key, value in row.items() if key.count("/") == 1 and key[:5] != "rows/"}
         scores |= {name: float(timings[name]) for name in ("parameters", "train_s")}
         if "latency_ms" in self.objectives:
             scores["latency_ms"] = latency_ms(params, work, shared.plugins)
