@@ -131,8 +131,8 @@ class Predictor:
         remaining, start = iter(rows), 0
         while some := list(itertools.islice(remaining, batch_size)):
             read = [self._read(row, base) for row in some]
-            good = [arrays for arrays in read if not isinstance(arrays, DataError)]
-            answers = iter(self._answer(self.batch(good, start=start)) if good else [])
+            good = {start + n: arrays for n, arrays in enumerate(read) if not isinstance(arrays, DataError)}
+            answers = iter(self._answer(self.batch([*good.values()], numbers=[*good])) if good else [])
             yield from (arrays if isinstance(arrays, DataError) else next(answers) for arrays in read)
             start += len(some)
 
@@ -143,10 +143,10 @@ class Predictor:
             raise arrays
         return self._answer(self.batch([arrays]), told)[0]
 
-    def batch(self, rows: Sequence[Mapping[str, np.ndarray]], *, start: int = 0) -> Batch:
-        """A prepared batch of what modalities read, on the model's device. start: the number of the first row."""
+    def batch(self, rows: Sequence[Mapping[str, np.ndarray]], *, numbers: Sequence[int] | None = None) -> Batch:
+        """A prepared batch of what modalities read, on the model's device. numbers: of the rows; None: from 0 on."""
         fields = {name: self._field(name, rows) for name in self._model.owners}
-        number = torch.arange(start, start + len(rows))
+        number = torch.arange(len(rows)) if numbers is None else torch.tensor(numbers)
         return prepare(Batch(fields, row=number, group=number).to(self._device), self.modalities)
 
     def _read(self, row: Mapping[str, Cell | None], base: Path) -> dict[str, np.ndarray] | DataError:

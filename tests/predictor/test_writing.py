@@ -52,6 +52,19 @@ def test_how_it_is_written_can_be_changed(writer):
     assert len(short["say"]["text"].split()) <= 1
 
 
+def test_what_is_drawn_hangs_on_the_number_of_the_row_and_not_on_broken_rows_of_its_batch(writer):
+    rows = [{"vector": "nonsense"}, *({"vector": f"0.{n} -0.5 1.0"} for n in range(6))]
+    try:
+        writer.write_with(temperature=5.0)
+        together, one_by_one = (list(writer.predict_each(rows, batch_size=size)) for size in (64, 1))
+    finally:
+        writer.write_with(temperature=0.0)
+
+    said = [[answers["say"]["text"] for answers in each[1:]] for each in (together, one_by_one)]
+    assert said[0] == said[1]
+    assert len(set(said[0])) > 1
+
+
 def test_tokens_are_told_as_they_are_written(writer):
     told = []
 
