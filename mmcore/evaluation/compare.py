@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmcore.evaluation.intervals import resampled, scorer
+from mmcore.evaluation.intervals import means_of, resampled, scorer
 from mmcore.evaluation.predict import Judged, pick
 from mmcore.interfaces.metric import Metric, Table
 
@@ -95,11 +95,9 @@ def _of_rows(
     gain = float(gains.mean())
     if groups < 2 or not np.isfinite(gain):
         return None
-    sums, sizes = np.bincount(member, gains, groups), np.bincount(member, minlength=groups).astype(float)
-    draws = np.random.default_rng(bootstrap.seed).multinomial(
-        groups, np.full(groups, 1 / groups), size=bootstrap.enough
+    samples = means_of(
+        gains, member, groups=groups, resamples=bootstrap.enough, generator=np.random.default_rng(bootstrap.seed)
     )
-    samples = (draws @ sums) / (draws @ sizes)
     return _paired(float(first.mean()), float(second.mean()), gain, samples, groups, bootstrap.confidence)
 
 

@@ -14,6 +14,9 @@ import numpy as np
 from mmcore.evaluation.predict import pick
 from mmcore.interfaces.metric import Metric, Table
 
+DRAWN = 2**20
+"""Groups that are drawn at a time, over all samples: 16 MiB."""
+
 
 def interval(
     metric: Metric,
@@ -42,7 +45,7 @@ def interval(
     generator = np.random.default_rng(seed)
     if by_row is not None:
         score = float(by_row.mean())
-        scores = _fast(by_row, member, groups=groups, resamples=resamples, generator=generator)
+        scores = means_of(by_row, member, groups=groups, resamples=resamples, generator=generator)
         alike = bool(np.isin(by_row, (0, 1)).all() and by_row.min() == by_row.max())
     else:
         score_of = scorer(metric, predictions, truth)
@@ -66,13 +69,20 @@ def _all_alike(right: bool, *, groups: int, confidence: float) -> tuple[float, f
     return (1 - reach, 1.0) if right else (0.0, reach)
 
 
-def _fast(
+def means_of(
     by_row: np.ndarray, member: np.ndarray, *, groups: int, resamples: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """A mean over rows needs only each group's sum and size."""
+    """The mean over rows of so many samples of groups: it needs only each group's sum and size.
+
+    member: [rows] the number of each row's group, from 0 without a gap. Some samples at a time: all of them, of a
+    hundred thousand groups, would fill more than a gigabyte.
+    """
     sums, sizes = np.bincount(member, by_row, groups), np.bincount(member, minlength=groups).astype(float)
-    draws = generator.multinomial(groups, np.full(groups, 1 / groups), size=resamples).astype(float)
-    means: np.ndarray = (draws @ sums) / (draws @ sizes)
+    share, means = np.full(groups, 1 / groups), np.empty(resamples)
+    step = max(16, DRAWN // groups // 16 * 16)  # of whole blocks: BLAS then rounds as it does over all of them
+    for start in range(0, resamples, step):
+        draws = generator.multinomial(groups, share, size=min(step, resamples - start)).astype(float)
+        means[start : start + step] = (draws @ sums) / (draws @ sizes)
     return means
 
 

@@ -1,9 +1,12 @@
 """Intervals cover what they claim, and groups count, not rows."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from mmcore.evaluation.intervals import interval
+from mmcore.evaluation import intervals
+from mmcore.evaluation.intervals import interval, means_of
 from mmcore.testing.toys.task import ToyAccuracy
 
 
@@ -136,3 +139,25 @@ def test_what_was_measured_lies_in_its_interval_where_resamples_lie_above_it() -
     )
     assert low == pytest.approx(0, abs=1e-12)
     assert 0.05 < high < 0.2
+
+
+@pytest.mark.parametrize("drawn", [1, 999, 20_000, 2**20])
+def test_samples_drawn_in_pieces_are_those_drawn_at_once(monkeypatch, drawn) -> None:
+    values, member = np.random.default_rng(4).normal(size=300), np.repeat(np.arange(100), 3)
+    options = {"groups": 100, "resamples": 501}
+    draws = np.random.default_rng(0).multinomial(100, np.full(100, 1 / 100), size=501)
+    sums, sizes = np.bincount(member, values), np.bincount(member)
+
+    monkeypatch.setattr(intervals, "DRAWN", drawn)
+    found = means_of(values, member, **options, generator=np.random.default_rng(0))
+
+    np.testing.assert_allclose(found, (draws @ sums) / (draws @ sizes), rtol=1e-12)
+
+
+def test_many_groups_take_little_memory() -> None:
+    tracemalloc.start()
+    try:
+        means_of(np.ones(50_000), np.arange(50_000), groups=50_000, resamples=200, generator=np.random.default_rng(0))
+        assert tracemalloc.get_traced_memory()[1] < 40 * 2**20
+    finally:
+        tracemalloc.stop()
