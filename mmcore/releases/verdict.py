@@ -142,5 +142,10 @@ def _short_of(watched: Difference, chance: Chance, noise: Noise) -> str:
             f"a gain of {watched.gain:.4f}, but how far two trainings of one kind lie apart is not known yet. It is "
             "from the third comparison on, or at once with repeats.seeds: 3 or more."
         )
+    if math.isinf(chance.needed):
+        return (
+            f"a gain of {watched.gain:.4f}, but earlier looks of this year have spent what verdict.false_promotions "
+            "allows, and no gain is enough. Wait until they are a year old, raise it, or promote by hand."
+        )
     what = {"rows": "the rows drawn", "trainings": "which training it happened to be"}[chance.by]
     return f"a gain of {watched.gain:.4f} can be chance in {what}; from {chance.needed:.4f} on it would not."

@@ -13,9 +13,9 @@ WORSE = Difference(0.8, 0.7, -0.1, low=-0.15, high=-0.05, deviation=0.02, groups
 KNOWN = Noise(0.01, 30.0)
 
 
-def decide(watched, *, p=1e-9, needed=0.04, others=None, slices=None, noise=KNOWN, **settings):
+def decide(watched, *, p=1e-9, needed=0.04, others=None, slices=None, noise=KNOWN, allowed=1e-4, **settings):
     return judge(
-        watched, metric="t/m", others=others or {}, slices=slices or {}, noise=noise, allowed=1e-4,
+        watched, metric="t/m", others=others or {}, slices=slices or {}, noise=noise, allowed=allowed,
         chance=Chance(p, needed, "rows"), settings=VerdictSettings(**settings),
     )  # fmt: skip
 
@@ -42,6 +42,13 @@ def test_where_chance_between_trainings_is_not_known_it_holds_and_says_how_it_wo
     found = decide(BETTER, p=1.0, needed=math.inf, noise=Noise(0.0, 0.0))
     assert found.decision is Decision.HOLD
     assert "repeats.seeds: 3" in found.reasons[0]
+
+
+def test_where_nothing_is_left_to_spend_it_says_so_and_names_no_gain():
+    found = decide(BETTER, p=1e-9, needed=math.inf, allowed=0.0)
+    assert found.decision is Decision.HOLD
+    assert "have spent what verdict.false_promotions allows" in found.reasons[0]
+    assert "inf" not in found.reasons[0]
 
 
 def test_a_sure_loss_rejects():
