@@ -195,7 +195,7 @@ def test_fewer_than_one_cannot_be_asked_for(finder, things, top):
 
 def test_texts_that_are_not_utf_8_are_told_by_name(finder, things, tmp_path):
     (tmp_path / "texts.txt").write_bytes("it is\ncaf\xe9\n".encode("latin-1"))
-    with pytest.raises(DataError, match="it is not UTF-8. Save it as UTF-8") as caught:
+    with pytest.raises(DataError, match="it is not UTF-8") as caught:
         finder.find({"vector": str(things / "1.txt")}, tmp_path / "texts.txt")
     assert Path(caught.value.path).name == "texts.txt"
 
