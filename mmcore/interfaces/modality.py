@@ -82,7 +82,10 @@ class Modality(ABC):
         return None
 
     def prompt(self, cell: Cell, base: Path) -> np.ndarray:
-        """As `read`, of a cell that is to be written on: whole, and without an end; for modalities that are written."""
+        """As `read`, of a cell that is to be written on: whole, and without an end; for modalities that are written.
+
+        Raises DataError where nothing is left to write, too: a conversation that ends with an answer.
+        """
         return self.read(cell, base)
 
     @abstractmethod

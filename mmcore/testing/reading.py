@@ -115,7 +115,10 @@ class ReadingContract(PluginContract):
         modality = self.fitted(tmp_path)
         end = modality.facts().get("eos")
         for cell in self.cells(tmp_path) if end is not None else []:
-            prompt = modality.prompt(cell, tmp_path)
+            try:
+                prompt = modality.prompt(cell, tmp_path)
+            except DataError:  # a conversation that ends with an answer
+                continue
             assert prompt.size, f"the prompt of {cell!r} is empty: a text is written on from its last token."
             assert prompt.flat[-1] != end, (
                 f"the prompt of {cell!r} ends with eos: what is written on it would begin after its end. Leave it out."
