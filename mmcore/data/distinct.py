@@ -7,7 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from mmcore.data.manifest import Manifest, values_of
+from mmcore.data.manifest import Manifest, numbered, values_of
 from mmcore.interfaces.modality import Cell
 
 
@@ -55,11 +55,8 @@ class Distinct:
         """Those of a field."""
         cells, digests = manifest.column(field), manifest.column(f"hash:{field}")
         files = digests.null_count < len(digests)
-        encoded = (digests if files else cells).dictionary_encode()
-        rows = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)
-        there = np.flatnonzero(rows >= 0)
-        first = there[np.unique(rows[there], return_index=True)[1]]
-        return cls(Cells(cells.take(first)), rows, Cells(encoded.dictionary) if files else None)
+        rows, first = numbered(values_of(digests if files else cells), len(cells))
+        return cls(Cells(cells.take(first)), rows, Cells(digests.take(first)) if files else None)
 
     def name(self, number: int) -> str:
         """What a file is found again by: its content, and its ending, since it may tell how to read it."""

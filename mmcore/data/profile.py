@@ -3,14 +3,14 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mmcore.data.cells import Columns
-from mmcore.data.manifest import Manifest
+from mmcore.data.manifest import AT_ONCE, Manifest
 from mmcore.interfaces.modality import Cell
 
 FILE = "profile.json"
@@ -50,48 +50,84 @@ def profile_of(
     """
     found, before = dict[str, Any](), like or {}
     for name, columns in sorted(fields.items()):
-        cells = manifest.cells(name)
-        chosen = [cells[row] for row in rows]
-        if any(manifest.hashes(name)):  # of files the names say nothing
-            found[name] = _missing(chosen)
+        cells = Chosen(manifest.column(name), rows)
+        if manifest.column(f"hash:{name}").null_count < len(manifest):  # of files the names say nothing
+            found[name] = _missing(cells)
         elif isinstance(columns, str):
-            found[name] = _profile(chosen, before.get(name, {}))
+            found[name] = _profile(cells, before.get(name, {}))
         else:
-            objects = [{} if cell is None else json.loads(str(cell)) for cell in chosen]
             for column in columns:
                 key = f"{name}.{column}"
-                found[key] = _profile([one.get(column) for one in objects], before.get(key, {}))
+                found[key] = _profile(Chosen(cells.column, rows, within=column), before.get(key, {}))
     return found
 
 
-def _missing(cells: Sequence[Cell | None]) -> dict[str, Any]:
-    return {"rows": len(cells), "missing": sum(cell is None for cell in cells) / len(cells) if cells else 0.0}
+@dataclass(frozen=True)
+class Chosen:
+    """The cells of some rows: walked through as often as need be, a thousand of them at a time in memory."""
+
+    column: Any
+    """pyarrow.Array"""
+    rows: np.ndarray
+    within: str | None = None
+    """Of cells that hold several columns: which one."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Cell | None]:
+        for start in range(0, len(self.rows), AT_ONCE):
+            for cell in self.column.take(self.rows[start : start + AT_ONCE]).to_pylist():
+                yield cell if self.within is None or cell is None else json.loads(str(cell)).get(self.within)
+
+    def there(self) -> Iterator[Cell]:
+        """Those that are not missing."""
+        return (cell for cell in self if cell is not None)
 
 
-def _profile(cells: Sequence[Cell | None], like: Mapping[str, Any]) -> dict[str, Any]:
-    there, found = [cell for cell in cells if cell is not None], _missing(cells)
-    if not there:
+def _missing(cells: Chosen) -> dict[str, Any]:
+    there = sum(1 for _ in cells.there())
+    return {"rows": len(cells), "missing": (len(cells) - there) / len(cells) if len(cells) else 0.0}
+
+
+def _profile(cells: Chosen, like: Mapping[str, Any]) -> dict[str, Any]:
+    found = _missing(cells)
+    if found["missing"] == 1.0 or not len(cells):
         return found
-    counts = Counter(map(str, there))
-    if "labels" in like or (len(counts) <= LABELS and not {"numbers", "lengths"} & set(like)):
-        return found | {"labels": {label: count / len(there) for label, count in sorted(counts.items())}}
-    numbers = None if "lengths" in like else _numbers(there)
+    if not {"numbers", "lengths"} & set(like):
+        counts = _counts(cells.there(), most=None if "labels" in like else LABELS)
+        if counts is not None:
+            count = sum(counts.values())
+            return found | {"labels": {label: counts[label] / count for label in sorted(counts)}}
+    numbers = None if "lengths" in like else _numbers(cells.there())
     if numbers is None:
-        return found | {"lengths": _quantiles([float(len(str(cell))) for cell in there])}
+        lengths = np.fromiter((len(str(cell)) for cell in cells.there()), np.float64)
+        return found | {"lengths": _quantiles(lengths)}
     return found | {"numbers": _quantiles(numbers)}
 
 
-def _numbers(cells: Sequence[Cell]) -> list[float] | None:
+def _counts(cells: Iterable[Cell], *, most: int | None) -> Counter[str] | None:
+    """How often each stands there; None where more than `most` different ones do."""
+    counts = Counter[str]()
+    for cell in cells:
+        counts[str(cell)] += 1
+        if most is not None and len(counts) > most:
+            return None
+    return counts
+
+
+def _numbers(cells: Iterable[Cell]) -> np.ndarray | None:
     """None where one of them is a text."""
     try:
-        return [float(cell) for cell in cells]
+        return np.fromiter(map(float, cells), np.float64)
     except ValueError:
         return None
 
 
-def _quantiles(values: Sequence[float]) -> list[float]:
-    finite = [value for value in values if math.isfinite(value)] or [0.0]
-    return [float(value) for value in np.quantile(finite, np.linspace(0, 1, STEPS + 1))]
+def _quantiles(values: np.ndarray) -> list[float]:
+    finite = values[np.isfinite(values)]
+    found = np.quantile(finite if len(finite) else np.zeros(1), np.linspace(0, 1, STEPS + 1))
+    return [float(value) for value in found]
 
 
 def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
