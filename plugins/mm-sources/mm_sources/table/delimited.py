@@ -8,7 +8,7 @@ from typing import Any
 
 from mm_sources.table.text import read_text_lines
 from mmcore.errors import DataError
-from mmcore.interfaces.source import NUMBER, WHOLE, Row
+from mmcore.interfaces.source import Row, number_in
 
 
 def read_csv_header(path: Path, delimiter: str) -> list[str]:
@@ -17,11 +17,18 @@ def read_csv_header(path: Path, delimiter: str) -> list[str]:
 
 
 def read_csv(path: Path, delimiter: str) -> Iterator[Row]:
-    """Every row. An empty cell is missing; a column becomes numbers only where each of its cells is one."""
-    header, *rows = _rows(path, delimiter)
-    columns = [typed([row[place] for row in rows]) for place in range(len(header))]
-    for cells in zip(*columns, strict=True):
-        yield dict(zip(header, cells, strict=True))
+    """Every row. An empty cell is missing; a column becomes numbers only where each of its cells is one.
+
+    The file is walked through twice, for a table may be larger than memory.
+    """
+    kinds, rows = _kinds(path, delimiter), _rows(path, delimiter)
+    header = next(rows)
+    for cells in rows:
+        try:
+            typed = [kind(cell) if cell.strip() else None for kind, cell in zip(kinds, cells, strict=True)]
+        except ValueError as error:  # all of them were numbers a moment ago
+            raise DataError("the table was changed while it was read. Run again.", path=path) from error
+        yield dict(zip(header, typed, strict=True))
 
 
 def read_csv_texts(path: Path, delimiter: str) -> Iterator[Row]:
@@ -32,22 +39,20 @@ def read_csv_texts(path: Path, delimiter: str) -> Iterator[Row]:
         yield {name: cell if cell.strip() else None for name, cell in zip(header, cells, strict=True)}
 
 
-def typed(cells: Sequence[str]) -> list[Any]:
-    """A column's cells: whole numbers, numbers, or else texts; None where blank.
+def _kinds(path: Path, delimiter: str) -> list[type[Any]]:
+    """What each column's cells are: whole numbers, numbers, or else texts.
 
     A number with zeros in front (007) is a name, and makes the whole column names. Blanks round a number do not count.
     """
-    given = {cell: cell.strip() for cell in cells if cell.strip()}
-    kind: type[Any] = str
-    if given and all(map(WHOLE.fullmatch, given.values())):
-        kind = int
-    elif given and all(map(NUMBER.fullmatch, given.values())):
-        kind = float
-    try:
-        made = {cell: kind(cell) for cell in given}
-    except ValueError:  # a whole number of more digits than Python reads (4,300)
-        made = {cell: cell for cell in given}
-    return [made.get(cell) for cell in cells]
+    rows = _rows(path, delimiter)
+    kinds: list[type[Any]] = [int for _ in next(rows)]
+    for cells in rows:
+        for place, cell in enumerate(cells):
+            if kinds[place] is not str and cell.strip():
+                number = number_in(cell)
+                if not isinstance(number, kinds[place]):
+                    kinds[place] = str if number is None else float
+    return kinds
 
 
 def _rows(path: Path, delimiter: str) -> Iterator[Sequence[str]]:
