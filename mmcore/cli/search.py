@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mmcore.config.experiment import write_experiment
 from mmcore.config.search import read_search
+from mmcore.data.writing import without_nan
 from mmcore.errors import Interrupted, MmcoreError, SetupError
 from mmcore.registry.plugins import installed
 from mmcore.report.search import Compared, Page, render_search
@@ -68,7 +69,7 @@ def finish(plan: Plan, result: Result, *, as_json: bool) -> None:
     save(result, plan.root / plan.folder)
     _page(plan, result)
     if as_json:
-        print(json.dumps(result.to_json(), indent=2))
+        print(json.dumps(without_nan(result.to_json()), indent=2))
     else:
         tell(plan, result)
 

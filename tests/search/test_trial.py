@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 
 import numpy as np
 import pytest
@@ -53,6 +54,18 @@ def test_a_trial_gives_exactly_what_the_pipeline_gives_with_the_same_settings(pr
     assert judged["scores"][SCORE] == score
     assert [step for step, _ in reported] == [1, 2]
     assert best in [value for _, value in reported]
+
+
+def test_a_winner_is_judged_where_the_score_is_no_number_too(project, shared, monkeypatch):
+    whole = evaluate.run
+
+    def undefined(params, paths, **options):
+        whole(params, paths, **options)
+        told = json.loads(paths.metrics.read_text())
+        paths.metrics.write_text(json.dumps({key: value for key, value in told.items() if key != SCORE}))
+
+    monkeypatch.setattr(evaluate, "run", undefined)
+    assert math.isnan(judge(project.values, 0, "t/judged", shared)["scores"][SCORE])
 
 
 def test_a_second_trial_in_the_same_process_is_not_touched_by_the_first(project, shared):

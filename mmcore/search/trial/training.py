@@ -155,9 +155,9 @@ def judge(values: Mapping[str, Any], seed: int, folder: str, shared: Shared) -> 
         fit_model(params, work, shared)
         evaluate.run(params.with_value("evaluation.without", False), work, plugins=shared.plugins)
         metrics = json.loads(work.metrics.read_text(encoding="utf-8"))
-        write_json(
-            done, {"scores": {k: v for k, v in metrics.items() if isinstance(v, float)}, "split": metrics["split"]}
-        )
+        scores = {params.get("training.monitor", str): math.nan}  # metrics.json leaves out what is no number
+        scores |= {key: value for key, value in metrics.items() if isinstance(value, float)}
+        write_json(done, {"scores": scores, "split": metrics["split"]})
     return dict(json.loads(done.read_text(encoding="utf-8")))
 
 
