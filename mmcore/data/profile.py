@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcore.data.cells import Columns
+from mmcore.data.cells import Columns, compared
 from mmcore.data.manifest import AT_ONCE, Manifest
 from mmcore.interfaces.modality import Cell
 
@@ -101,7 +101,7 @@ def _profile(cells: Chosen, like: Mapping[str, Any]) -> dict[str, Any]:
             return found | {"labels": {label: counts[label] / count for label in sorted(counts)}}
     numbers = None if "lengths" in like else _numbers(cells.there())
     if numbers is None:
-        lengths = np.fromiter((len(str(cell)) for cell in cells.there()), np.float64)
+        lengths = np.fromiter((len(_spelled(cell)) for cell in cells.there()), np.float64)
         return found | {"lengths": _quantiles(lengths)}
     return found | {"numbers": _quantiles(numbers)}
 
@@ -110,10 +110,16 @@ def _counts(cells: Iterable[Cell], *, most: int | None) -> Counter[str] | None:
     """How often each stands there; None where more than `most` different ones do."""
     counts = Counter[str]()
     for cell in cells:
-        counts[str(cell)] += 1
+        counts[_spelled(cell)] += 1
         if most is not None and len(counts) > most:
             return None
     return counts
+
+
+def _spelled(cell: Cell) -> str:
+    """A number in one spelling: a new cell that re-types its column makes 9 of 9.0, which is no drift."""
+    counted = compared(cell)
+    return str(cell if counted is None else counted)
 
 
 def _numbers(cells: Iterable[Cell]) -> np.ndarray | None:

@@ -59,6 +59,16 @@ def drifted(old, new):
     return {(one.field, one.what) for one in changes(old, profile(like=old, **new)) if one.drifted}
 
 
+@pytest.mark.parametrize("type_again", [float, str])
+def test_a_column_that_a_new_cell_re_types_has_not_drifted(type_again):
+    columns, labels = {"label": "label", "both": ("a",)}, [row % 3 for row in range(400)]
+    again = [type_again(label) for label in labels]
+    then, now = (
+        profile(columns, label=cells, both=[json.dumps({"a": cell}) for cell in cells]) for cells in (labels, again)
+    )
+    assert [one.what for one in changes(then, now) if one.drifted] == []
+
+
 def test_what_is_drawn_alike_has_not_drifted():
     draw = np.random.default_rng(0)
 
