@@ -108,6 +108,14 @@ def test_a_text_is_what_the_same_text_was_in_a_column_of_numbers():
     assert read(versions, **{"class": "1.10"})[1] != read(versions, **{"class": "1.1"})[1]
 
 
+def test_a_text_that_was_never_seen_is_not_taken_for_another_that_is_the_same_number():
+    versions = fitted([{"age": 20, "class": label} for label in ("1.1", "1.1", "beta", "beta")])
+    assert read(versions, **{"class": "1.10"})[1] == [0, 1]
+    codes = fitted([{"age": 20, "class": label} for label in (7, 7, 8, 8)], categories=("class",))
+    assert read(codes, **{"class": "007"})[1] == [0, 1]
+    assert read(codes, **{"class": "7.0"})[1] == [1, 1]
+
+
 def test_a_misspelt_column_is_told_with_the_one_that_was_meant():
     with pytest.raises(DataError, match=r"a column 'agee'. Did you mean 'age'"):
         read(fitted(), agee=3)

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmcore.errors import DataError
 from mmcore.interfaces.modality import Cell
+from mmcore.interfaces.source import number_in
 
 Record = dict[str, str | int | float | bool]
 """Column -> value; a missing one is not there."""
@@ -50,10 +51,13 @@ def label_of(value: str | int | float | bool) -> str:
 
 def number_label_of(label: str) -> str:
     """The label of a number that is written in another way: 1 for 1.0, 0.5 for 0.50. What is no number stays."""
-    try:
-        return label_of(float(label))
-    except ValueError:
-        return label
+    number = number_in(label)
+    return label if number is None else label_of(number)
+
+
+def is_number_label(label: str) -> bool:
+    """Whether it is what `label_of` makes of a number."""
+    return number_in(label) is not None and number_label_of(label) == label
 
 
 def is_number(value: Any) -> bool:

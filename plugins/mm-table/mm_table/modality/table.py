@@ -11,7 +11,15 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 import torch
 
-from mm_table.modality.record import Record, is_number, label_of, number_label_of, number_of, record_of
+from mm_table.modality.record import (
+    Record,
+    is_number,
+    is_number_label,
+    label_of,
+    number_label_of,
+    number_of,
+    record_of,
+)
 from mm_table.modality.scale import Kind, Scale, known_labels
 from mmcore.errors import ArtifactError, ConfigError, DataError, listing, near_miss
 from mmcore.interfaces.field import Field
@@ -149,9 +157,8 @@ class TableModality(Modality):
         return columns, record
 
     def _code(self, name: str, label: str) -> int:
-        """In use a cell is the text that stands there: a column of numbers had 1 for 1.0."""
-        codes = self._codes[name]
-        return codes.get(label) or codes.get(number_label_of(label), 0)
+        """In use a cell is the text that stands there: a column of numbers had 1 for 1.0. In texts 1.10 is not 1.1."""
+        return self._codes[name].get(number_label_of(label) if name in self._numbered else label, 0)
 
     def _is_number(self, name: str, value: Any) -> bool:
         return is_number(value) or name in self._scales or self.given.get(name) == "number"
@@ -166,6 +173,7 @@ class TableModality(Modality):
     def _take(self, scales: Mapping[str, Scale], labels: Mapping[str, tuple[str, ...]]) -> None:
         self._scales = {name: scales[name] for name in sorted(scales)}
         self._labels = {name: labels[name] for name in sorted(labels)}
+        self._numbered = {name for name, known in self._labels.items() if all(map(is_number_label, known))}
         self._codes = {
             name: {label: code for code, label in enumerate(known, start=1)} for name, known in self._labels.items()
         }
