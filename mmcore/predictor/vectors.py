@@ -13,6 +13,8 @@ from mmcore.errors import DataError, SetupError
 from mmcore.interfaces.modality import Cell
 
 VECTORS, LOCK = "vectors.npy", "vectors.lock"
+WAIT_S = 30.0
+"""For another search to add what it has: one that was stopped (Ctrl-Z) must not hold up an answer."""
 NONE = np.empty((0, 0), np.float32)
 
 
@@ -67,9 +69,9 @@ class Vectors:
         """To what is kept by now: another search may have added to it meanwhile."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._folder / LOCK):
+            with FileLock(self._folder / LOCK, timeout=WAIT_S):
                 self._save(*_together(*self._load(), made, broken))
-        except (OSError, SetupError) as error:
+        except (OSError, NotImplementedError, SetupError) as error:  # the second: a disk that knows no locks
             self.unkept = str(error)
 
     def _load(self) -> tuple[dict[str, int], np.ndarray]:

@@ -6,7 +6,9 @@ from threading import Barrier
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
+from mmcore.predictor import vectors as kept
 from mmcore.predictor.vectors import Thing, Vectors
 
 WIDTH = 8
@@ -77,3 +79,25 @@ def test_what_is_broken_is_left_out_for_good_and_moves_no_vector(tmp_path, broke
 
     assert {thing.name for thing in good} == {"a0", "a1", "a2", "b0", "b1"} - broken
     assert_theirs(good, vectors)
+
+
+def test_a_search_that_stands_still_holds_up_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "WAIT_S", 0.1)
+    things, search = things_of("a", 3), Vectors(tmp_path)
+
+    with FileLock(tmp_path / kept.LOCK):
+        good, vectors = search.of(things, embed)
+
+    assert good == things
+    assert_theirs(good, vectors)
+    assert kept.LOCK in search.unkept
+
+
+def test_a_disk_that_knows_no_locks_costs_no_answer(tmp_path, monkeypatch):
+    def unknown(*_, **__):
+        raise NotImplementedError("no flock here")
+
+    monkeypatch.setattr(kept, "FileLock", unknown)
+    search = Vectors(tmp_path)
+    assert_theirs(*search.of(things_of("a", 3), embed))
+    assert search.unkept == "no flock here"
