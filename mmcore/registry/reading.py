@@ -56,7 +56,8 @@ def _imported(body: Sequence[ast.stmt], module: str) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             source = resolve_name("." * node.level + (node.module or ""), _package_of(module))
             yield from (source, *_parents(source))
-            if node.level:  # what is not there as a module may be a name that the package gives
+            if source.split(".")[0] == module.split(".")[0]:
+                # What is not there as a module may be a name that the package gives.
                 inside = (f"{source}.{alias.name}" for alias in node.names)
                 yield from (name for name in inside if _spec(name) is not None)
 

@@ -33,6 +33,7 @@ def test_a_plugin_that_looks_whole_is_not_imported(rows):
         ("look-below", {"it": "from look_below.a import A\nclass It: ...\n", "a": "import nowhere.at"}, "nowhere"),
         ("look-near", {"it": "from .b import B\nclass It: ...\n", "b": "import nowhere.at"}, "nowhere"),
         ("look-beside", {"it": "from . import b\nclass It: ...\n", "b": "import nowhere.at"}, "nowhere"),
+        ("look-name", {"it": "from look_name import b\nclass It: ...\n", "b": "import nowhere.at"}, "nowhere"),
         ("look-lost", {"it": "from .gone import B\nclass It: ...\n"}, "look_lost.gone"),
         ("look-past", {"it": "from ...other import B\nclass It: ...\n"}, "relative import"),
         ("look-class", {"it": "class Other: ...\n"}, "has no attribute 'It'"),
