@@ -10,7 +10,7 @@ from mmcore.data.duplicates import Key
 from mmcore.data.files import locate, sha256_of
 from mmcore.data.quarantine import Broken
 from mmcore.data.split import Split, declared_split
-from mmcore.data.writing import json_text
+from mmcore.data.writing import json_text, whole_letters
 from mmcore.errors import DataError
 from mmcore.interfaces.modality import Cell
 from mmcore.interfaces.source import BrokenRow, Row
@@ -69,7 +69,7 @@ class Intake:
             return Broken(f"row {number}", f"it has no id in column {wanted.id!r}")
         name = name_of(given)
         if _is_cut(name):
-            return Broken(_shown(name), f"its id {CUT}")
+            return Broken(whole_letters(name), f"its id {CUT}")
         if wanted.id is not None and self._numbers.setdefault(name, number) != number:
             return Broken(name, f"duplicate id: row {self._numbers[name]} of the source has it already")
         if isinstance(row, BrokenRow):
@@ -99,10 +99,10 @@ class Intake:
         """Where one of the texts that are kept of a row cannot be written: the row, with that text made readable."""
         for key, cell in cells.items():
             if _is_cut(cell):
-                return Broken(name, f"it {CUT}", field=key, cell=_shown(str(cell)))
+                return Broken(name, f"it {CUT}", field=key, cell=whole_letters(str(cell)))
         for column in (self._wanted.group, self._wanted.split, *self._wanted.slices):
             if column is not None and _is_cut(cell := cell_of(row, column)):
-                return Broken(name, f"its column {column!r} {CUT}: {_shown(str(cell))!r}")
+                return Broken(name, f"its column {column!r} {CUT}: {whole_letters(str(cell))!r}")
         return None
 
     def _hash(self, cell: str) -> str:
@@ -152,7 +152,3 @@ def _is_cut(cell: Cell | None) -> bool:
     except UnicodeEncodeError:
         return True
     return False
-
-
-def _shown(text: str) -> str:
-    return text.encode(errors="backslashreplace").decode()

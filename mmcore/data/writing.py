@@ -66,6 +66,11 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=indent)
 
 
+def whole_letters(text: str) -> str:
+    """`text` with half of a character, which JSON may hold and UTF-8 may not, as its number."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def without_nan(value: Any) -> Any:
     """`value` with None for each number that JSON does not know: nan and the infinite ones."""
     if isinstance(value, Mapping):

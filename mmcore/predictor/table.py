@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from mmcore.data.collecting import Column
 from mmcore.data.parquet import write_parquet
-from mmcore.data.writing import CsvLines, whole_file, without_nan
+from mmcore.data.writing import CsvLines, whole_file, whole_letters, without_nan
 from mmcore.errors import DataError, listing, near_miss
 from mmcore.interfaces.source import Source
 from mmcore.predictor.predictor import Predictor
@@ -133,8 +133,8 @@ def _flat(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _whole(value: Any) -> Any:
-    """Half of a character, which JSON may hold and UTF-8 may not, as its number: all answers would be lost with it."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+    """No half of a character, which cannot be written: all answers would be lost with it."""
+    return whole_letters(value) if isinstance(value, str) else value
 
 
 def _without_mappings(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
