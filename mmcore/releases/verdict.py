@@ -80,7 +80,10 @@ def judge(
 def first(scores: Mapping[str, float], metric: str, *, better: str) -> Judgement:
     """Where no model is in use: the first one has to beat what can be had without it. scores: metrics.json."""
     if metric not in scores:
-        return Judgement(Decision.HOLD, [f"metrics.json has no {metric}, which training.monitor names."])
+        return Judgement(
+            Decision.HOLD,
+            [f"metrics.json has no {metric}, which training.monitor names: it is no number there, or of no task."],
+        )
     value, start = scores[metric], f"{metric}/floor/"
     if not math.isfinite(value):
         why = "that is no number to judge by"
