@@ -35,6 +35,7 @@ from tests.testing.parts import (
     LabelInTwoWalks,
     ToyConnected,
     ToyFile,
+    ToyGaps,
     ToyRiders,
     ToySource,
     WordsDropped,
@@ -189,6 +190,10 @@ class ToyConnectorContract(Held, ConnectorContract):
 
 class ToySourceContract(Held, SourceContract):
     held = ToySource
+
+
+class ToyGapsContract(Held, SourceContract):
+    held = ToyGaps
 
 
 class ToyFileContract(Held, SourceContract):

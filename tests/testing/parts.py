@@ -138,6 +138,18 @@ class ToySource(Source):
             yield {"number": number, "text": str(number)}
 
 
+class ToyGaps(ToySource):
+    """Right all the same: one number is nan, which is missing, and a text in use; a blank text is missing too."""
+
+    def rows(self) -> Iterator[Row]:
+        for row in super().rows():
+            yield {**row, "number": float("nan"), "text": ""} if row["number"] == 1 else row
+
+    def rows_as_written(self) -> Iterator[Row]:
+        for row in super().rows():
+            yield {"number": "nan", "text": None} if row["number"] == 1 else row
+
+
 class ToyFile(Source):
     """The lines of a file."""
 

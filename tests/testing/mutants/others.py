@@ -84,6 +84,18 @@ class RowWithoutACell(ToySource):
         yield {"number": 1}
 
 
+@mutant(ToySourceContract, "test_rows_as_written_are_the_same_rows", saying="rows_as_written.. 4")
+class RowMissingInUse(ToySource):
+    def rows_as_written(self):
+        yield from list(self.rows())[1:]
+
+
+@mutant(ToySourceContract, "test_rows_as_written_are_the_same_rows", saying="lacks other cells")
+class CellMissingInUse(ToySource):
+    def rows_as_written(self):
+        yield from ({**row, "text": " "} for row in self.rows())
+
+
 @mutant(ToySourceContract, "test_a_broken_row_says_why", saying="without a reason")
 class BrokenRowWithoutAReason(ToySource):
     def rows(self):
