@@ -54,7 +54,7 @@ TRIALS = {
         "same digit, written and said",
         data=av_digits,
         table="av_digits/same.csv",
-        choices=("experiment=av_same", "training.epochs=4"),
+        choices=("experiment=av_same", "training.epochs=2"),
         metric="same/accuracy",
         fields=("sound", "image"),
         width=128,
