@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmcore.data.cells import Columns, compared
+from mmcore.data.collecting import Column
 from mmcore.data.manifest import AT_ONCE, Manifest
 from mmcore.interfaces.modality import Cell
 
@@ -56,9 +57,9 @@ def profile_of(
         elif isinstance(columns, str):
             found[name] = _profile(cells, before.get(name, {}))
         else:
-            for column in columns:
+            for column, part in _unpacked(cells, columns).items():
                 key = f"{name}.{column}"
-                found[key] = _profile(Chosen(cells.column, rows, within=column), before.get(key, {}))
+                found[key] = _profile(part, before.get(key, {}))
     return found
 
 
@@ -69,20 +70,27 @@ class Chosen:
     column: Any
     """pyarrow.Array"""
     rows: np.ndarray
-    within: str | None = None
-    """Of cells that hold several columns: which one."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __iter__(self) -> Iterator[Cell | None]:
         for start in range(0, len(self.rows), AT_ONCE):
-            for cell in self.column.take(self.rows[start : start + AT_ONCE]).to_pylist():
-                yield cell if self.within is None or cell is None else json.loads(str(cell)).get(self.within)
+            yield from self.column.take(self.rows[start : start + AT_ONCE]).to_pylist()
 
     def there(self) -> Iterator[Cell]:
         """Those that are not missing."""
         return (cell for cell in self if cell is not None)
+
+
+def _unpacked(cells: Chosen, columns: Sequence[str]) -> dict[str, Chosen]:
+    """Of cells that hold several columns each of these; a cell is taken apart once for all of them."""
+    laid = {column: Column() for column in columns}
+    for cell in cells:
+        parts = {} if cell is None else json.loads(str(cell))
+        for column, values in laid.items():
+            values.append(parts.get(column))
+    return {column: Chosen(values.finish(), np.arange(len(cells))) for column, values in laid.items()}
 
 
 def _missing(cells: Chosen) -> dict[str, Any]:

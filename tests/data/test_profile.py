@@ -47,6 +47,15 @@ def test_of_several_columns_each_is_looked_at():
     assert "numbers" in found["row.a"]
 
 
+def test_a_cell_of_several_columns_is_taken_apart_once_for_all_of_them(monkeypatch):
+    cells = [json.dumps({"a": row / 7, "b": str(row), "c": None}) for row in range(100)]
+    taken, loads = list[str](), json.loads
+    monkeypatch.setattr("mmcore.data.profile.json.loads", lambda text: taken.append(text) or loads(text))
+    found = profile({"row": ("a", "b", "c")}, row=[*cells, None])
+    assert taken == cells
+    assert (found["row.b"]["missing"], found["row.c"]["missing"]) == (1 / 101, 1.0)
+
+
 def test_few_new_rows_are_looked_at_as_the_old_ones_were():
     old = profile(number=[row / 7 for row in range(200)])
     assert "numbers" in profile(number=[row / 7 for row in range(10)], like=old)["number"]

@@ -19,7 +19,7 @@ def read_csv_header(path: Path, delimiter: str) -> list[str]:
 def read_csv(path: Path, delimiter: str) -> Iterator[Row]:
     """Every row. An empty cell is missing; a column becomes numbers only where each of its cells is one.
 
-    The file is walked through twice, for a table may be larger than memory.
+    The file is walked through twice, so that not all of its rows are in memory at a time.
     """
     kinds, rows = _kinds(path, delimiter), _rows(path, delimiter)
     header = next(rows)
