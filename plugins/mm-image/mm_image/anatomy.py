@@ -62,8 +62,9 @@ def _transformer(network: VisionTransformer, pooled: bool) -> Anatomy:
     if pooled:
         # Registers may stand in front without a class token.
         first = network.cls_token is not None and network.global_pool == "token"
-        stages[-1] = Pooled(stages[-1], network.fc_norm, lead=network.num_prefix_tokens, first=first)
-        network.fc_norm = nn.Identity()
+        lead = 0 if network.pool_include_prefix else network.num_prefix_tokens
+        stages[-1] = Pooled(stages[-1], network.fc_norm, lead=lead, first=first, attention=network.attn_pool)
+        network.fc_norm, network.attn_pool = nn.Identity(), None
     network.blocks, network.norm = nn.Sequential(), nn.Identity()  # each lives in its stage from now on
     return Anatomy(Patches(network), stages)
 
@@ -161,21 +162,38 @@ class BlockStage(Stage):
 
 
 class Pooled(Stage):
-    """A stage, and what it gave as one token: the class token (`first`), or the mean of what stands behind `lead`."""
+    """A stage, and what it gave as one token: the class token (`first`), or the mean of what stands behind `lead`.
 
-    def __init__(self, stage: Stage, norm: nn.Module | None = None, *, lead: int = 0, first: bool = False) -> None:
-        """stage: the last one. norm: what follows the mean. lead: tokens that are no part of the picture."""
+    Some transformers have a query look at these tokens (`attention`) in place of their mean.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        norm: nn.Module | None = None,
+        *,
+        lead: int = 0,
+        first: bool = False,
+        attention: nn.Module | None = None,
+    ) -> None:
+        """stage: the last one. norm: what follows. lead: tokens that are not looked at. attention: [B,N,D] -> [B,D]."""
         super().__init__()
         self.stage = stage
         self.norm = nn.Identity() if norm is None else norm
         self.lead = lead
         self.first = first
+        self.attention = attention
 
     def forward(self, tokens: Tokens, cache: StageCache | None = None) -> Tokens:
         """[B,N,D] -> [B,1,D']."""
         found = self.stage(tokens, cache)
-        vector = found.values[:, 0] if self.first else found.cut(self.lead, found.length).pool()
-        return Tokens.single(self.norm(vector), None if found.dense else found.present)
+        return Tokens.single(self.norm(self._vector(found)), None if found.dense else found.present)
+
+    def _vector(self, found: Tokens) -> Tensor:
+        if self.first:
+            return found.values[:, 0]
+        looked_at = found.cut(self.lead, found.length)
+        return looked_at.pool() if self.attention is None else self.attention(looked_at.values)  # type: ignore[no-any-return]
 
 
 def _line(values: Tensor, before: Tokens) -> Tokens:

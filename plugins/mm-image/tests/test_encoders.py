@@ -191,9 +191,9 @@ def test_global_output_is_one_token(model, stages):
     assert walk(encoder, pictures())[-1].dense
 
 
-@pytest.mark.parametrize("model", ["test_vit", "test_vit2", "vit_wee_patch16_reg1_gap_256"])
+@pytest.mark.parametrize("model", ["test_vit", "test_vit2", "test_vit3", "test_vit4", "vit_wee_patch16_reg1_gap_256"])
 def test_one_token_of_a_transformer_is_what_timm_pools(model):
-    """Of a class token; or of patches behind registers, with what normalises their mean."""
+    """Of a class token; or of patches behind registers, with what normalises their mean; or of a query that looks."""
     network = timm.create_model(model, num_classes=0, img_size=64).eval()
     pixels = pictures().values
     expected = network(pixels)
