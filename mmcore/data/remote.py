@@ -36,8 +36,6 @@ TIMEOUT_S = 60.0
 """For what one batch asks for, each time."""
 CACHE = "MM_REMOTE_CACHE"
 CACHE_GB = "MM_REMOTE_CACHE_GB"
-CACHE_FAILS = (OSError, sqlite3.Error)
-"""What the cache raises where its folder is full, gone or read-only."""
 
 
 def open_store(folder: Path) -> Store:
@@ -114,7 +112,7 @@ class RemoteStore(Store):
         """Its bytes; None where they are to be fetched."""
         try:
             return self._cache.get(self._key(slot))
-        except CACHE_FAILS as error:
+        except _cache_fails() as error:
             self._tell(error)
             return None
 
@@ -122,15 +120,15 @@ class RemoteStore(Store):
         """For the next time. What was fetched is good without it, so that a full disk ends no training."""
         try:
             self._cache.set(self._key(slot), data)
-        except CACHE_FAILS as error:
+        except _cache_fails() as error:
             self._tell(error)
 
     def _tell(self, error: Exception) -> None:
         if not self._told:
             self._told = True
             warnings.warn(
-                f"Arrays from {self.address} cannot be kept in {self._cache.directory}: {error}. They are fetched anew "
-                f"in each epoch. Free some disk space, or set {CACHE} to another folder.",
+                f"Arrays from {self.address} cannot be kept in {self._cache.directory}: {error!r}. They are fetched "
+                f"anew in each epoch. Free some disk space, or set {CACHE} to another folder.",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -208,11 +206,18 @@ class RemoteStore(Store):
         try:
             # Two are taken out for one that is put in, once there is no room left: it stays full.
             return diskcache.Cache(str(folder), size_limit=int(_cache_gb() * 1e9), cull_limit=2)
-        except CACHE_FAILS as error:
+        except _cache_fails() as error:
             raise SetupError(
                 f"Arrays from elsewhere cannot be kept in {folder}: {error}. Set {CACHE} to a folder that can be "
                 "written to."
             ) from error
+
+
+def _cache_fails() -> tuple[type[Exception], ...]:
+    """What the cache raises where its folder is full, gone, read-only, or for a minute in the hands of others."""
+    import diskcache
+
+    return OSError, sqlite3.Error, diskcache.Timeout
 
 
 def _cache_gb() -> float:

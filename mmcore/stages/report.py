@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 
 from mmcore.config.params import Params
-from mmcore.data.parquet import read_parquet
 from mmcore.data.quarantine import read_broken
 from mmcore.data.remote import open_store
 from mmcore.data.split import SPLITS
@@ -29,7 +28,7 @@ from mmcore.report.numbers import number
 from mmcore.report.page import Findings, LeftOut, TaskFindings, render
 from mmcore.report.scores import scores_of
 from mmcore.report.settings import ReportSettings
-from mmcore.stages.outputs import read_output
+from mmcore.stages.outputs import read_output, read_rows
 from mmcore.stages.paths import Paths
 
 READS = ("report",)
@@ -43,7 +42,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     settings = params.get("report", ReportSettings)
     saved = load_model(paths.model, plugins=plugins or installed())
     metrics = read_output(paths.metrics, "evaluate")
-    predictions = read_parquet(paths.predictions)
+    predictions = read_rows(paths.predictions, "evaluate")
     tasks = saved.model.each_task()
     broken = read_broken(paths.quarantine) if paths.quarantine.exists() else []
     judged = {name: {key: metric.better for key, metric in task.metrics().items()} for name, task in tasks.items()}

@@ -10,12 +10,12 @@ import numpy as np
 from mmcore.config.params import Params
 from mmcore.data.files import digest_of_folder
 from mmcore.data.manifest import Manifest
-from mmcore.data.parquet import read_parquet
 from mmcore.errors import ArtifactError
 from mmcore.interfaces.modality import Cell
 from mmcore.interfaces.source import Source
 from mmcore.registry.plugins import Plugins, installed
 from mmcore.registry.settings import Part
+from mmcore.stages.outputs import read_rows
 from mmcore.stages.paths import Paths
 
 READS = ("data.source",)
@@ -47,7 +47,7 @@ def questions(
         and paths.predictions.exists()
         and digest_of_folder(folder) == digest_of_folder(paths.model)
     )
-    table = read_parquet(paths.predictions).slice(0, ROWS) if same else None
+    table = read_rows(paths.predictions, "evaluate").slice(0, ROWS) if same else None
     chosen = manifest.rows("test")[:ROWS] if table is None else np.asarray(table["row"])
     cells = {name: manifest.cells(name) for name in there}
     rows = [{name: cells[name][row] for name in there} for row in chosen.tolist()]

@@ -7,6 +7,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import diskcache
 import numpy as np
 import pytest
 
@@ -157,7 +158,10 @@ def test_a_folder_that_cannot_be_written_to_is_told(web, tmp_path, monkeypatch):
         there.take(np.arange(1))
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk is full")])
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), sqlite3.OperationalError("disk is full"), diskcache.Timeout("busy")],
+)
 def test_where_there_is_no_room_to_keep_them_they_are_fetched_and_that_is_told_once(web, tmp_path, monkeypatch, error):
     def full(*_, **__):
         raise error

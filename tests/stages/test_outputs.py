@@ -5,7 +5,7 @@ import pytest
 from mmcore.config.params import Params
 from mmcore.errors import ArtifactError
 from mmcore.stages import spread
-from mmcore.stages.outputs import read_output
+from mmcore.stages.outputs import read_output, read_rows
 from mmcore.stages.paths import Paths
 
 
@@ -15,8 +15,9 @@ from mmcore.stages.paths import Paths
 def test_an_output_that_is_not_there_or_damaged_names_its_stage(tmp_path, content, told):
     if content is not None:
         (tmp_path / "features.json").write_bytes(content)
-    with pytest.raises(ArtifactError, match=rf"features\.json {told}.*mm stage features --field x`"):
-        read_output(tmp_path / "features.json", "features --field x")
+    for read in (read_output, read_rows):
+        with pytest.raises(ArtifactError, match=rf"features\.json {told}.*mm stage features --field x`"):
+            read(tmp_path / "features.json", "features --field x")
 
 
 @pytest.mark.parametrize(("kind", "stage"), [("seeds", "evaluate"), ("folds", "repeat --run a")])
