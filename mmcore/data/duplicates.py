@@ -1,15 +1,22 @@
 """Rows that belong together: of one group, or with the same content. A late duplicate joins its elder's split."""
 
-import hashlib
 from array import array as integers
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from mmcore.data.split import Dealer, Split
+import numpy as np
+import pyarrow as pa
+
+from mmcore.data.column import Column
+from mmcore.data.lookup import Lookup
+from mmcore.data.split import SPLITS, Dealer, Split
 from mmcore.errors import DataError
 
 Key = tuple[str, str]
 """("group", name), ("file", digest) or ("cells", digest): rows that share one belong together."""
+NONE = len(SPLITS)
+"""Stands for no declared split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +26,6 @@ class Elder:
     name: str
     """Its id."""
     group: str
-    declared: Split | None
     split: Split
 
 
@@ -32,11 +38,13 @@ class Families:
 
     def __init__(self, dealer: Dealer) -> None:
         self._dealer = dealer
-        self._elders, self._parent = list[Elder](), integers("q")
-        self._ids, self._family = list[str](), integers("q")
+        self._ids, self._family = Column(), integers("i")
         """Of each row that has its place."""
-        self._first = dict[bytes, int]()
-        """The digest of a key -> the first row that had it; the keys themselves would take most of the memory."""
+        self._groups, self._elder, self._parent = Column(), integers("i"), integers("i")
+        self._declared, self._split = integers("b"), integers("b")
+        """Of each family: its elder's, and the family that it has become part of."""
+        self._first = Lookup()
+        """A key -> the first row that had it."""
 
     def place(self, name: str, *, group: str, keys: Mapping[str, Key], declared: Split | None = None) -> int:
         """The family of a new row, to be looked up by `elder`.
@@ -45,28 +53,40 @@ class Families:
         name that a message gives it. declared: what the split column says.
         Raises DataError where it would stand in two splits; the row then leaves no trace here.
         """
-        digests = {what: _digest(key) for what, key in keys.items()}
-        ties = {what: self._first[digest] for what, digest in digests.items() if digest in self._first}
-        found = {what: self._root(self._family[row]) for what, row in ties.items()}
-        homes = {self._elders[family].split for family in found.values()}
-        stays = {self._elders[family].declared for family in found.values()} <= {declared}
-        if len(homes) > 1 or not stays:
+        rows = {what: self._first.get(*key) for what, key in keys.items()}
+        ties: dict[str, int] = {what: row for what, row in rows.items() if row is not None}
+        found = {self._root(self._family[row]) for row in ties.values()}
+        says = NONE if declared is None else SPLITS.index(declared)
+        if len({self._split[family] for family in found}) > 1 or {self._declared[one] for one in found} - {says}:
             raise DataError(self._conflict(ties, declared))
-        family = min(found.values(), default=len(self._elders))
-        if not found:
-            self._elders.append(Elder(name, group, declared, self._dealer.deal(group, declared)))
-            self._parent.append(family)
-        for younger in found.values():
+        row = len(self._family)
+        family = min(found) if found else self._founded(row, group, declared)
+        for younger in found:
             self._parent[younger] = family
-        for digest in digests.values():
-            self._first.setdefault(digest, len(self._ids))
+        for key in {key for what, key in keys.items() if what not in ties}:
+            self._first.put(*key, said=row)
         self._ids.append(name)
         self._family.append(family)
         return family
 
     def elder(self, family: int) -> Elder:
         """The first row of a family, once every row has its place."""
-        return self._elders[self._root(family)]
+        root = self._root(family)
+        return Elder(str(self._ids[self._elder[root]]), str(self._groups[root]), SPLITS[self._split[root]])
+
+    def settled(self) -> tuple[Any, Any]:
+        """The group and the split of each row that has its place, as pyarrow.Array of texts; no row comes after it."""
+        roots = np.fromiter(map(self._root, self._family), np.int64, len(self._family))
+        groups, splits = self._groups.finish(text=True), pa.array(self._split, pa.int8())
+        return groups.take(roots), pa.array(SPLITS, pa.string()).take(splits.take(roots))
+
+    def _founded(self, row: int, group: str, declared: Split | None) -> int:
+        self._groups.append(group)
+        self._elder.append(row)
+        self._parent.append(len(self._parent))
+        self._declared.append(NONE if declared is None else SPLITS.index(declared))
+        self._split.append(SPLITS.index(self._dealer.deal(group, declared)))
+        return len(self._parent) - 1
 
     def _root(self, family: int) -> int:
         while self._parent[family] != family:
@@ -76,12 +96,8 @@ class Families:
 
     def _conflict(self, ties: Mapping[str, int], declared: Split | None) -> str:
         told = [
-            f"its {what} is that of row {self._ids[row]!r} ({self.elder(self._family[row]).split})"
+            f"its {what} is that of row {self._ids[row]!r} ({SPLITS[self._split[self._root(self._family[row])]]})"
             for what, row in ties.items()
         ]
         says = "" if declared is None else f", and its own split is {declared}"
         return f"it would stand in two splits: {', '.join(told)}{says}"
-
-
-def _digest(key: Key) -> bytes:
-    return hashlib.blake2b("\0".join(key).encode(), digest_size=16).digest()

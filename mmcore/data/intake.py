@@ -8,6 +8,7 @@ from pathlib import Path
 from mmcore.data.cells import Columns, cell_of, compared, name_of
 from mmcore.data.duplicates import Key
 from mmcore.data.files import locate, sha256_of
+from mmcore.data.lookup import Lookup
 from mmcore.data.quarantine import Broken
 from mmcore.data.split import Split, declared_split
 from mmcore.data.writing import json_text, whole_letters
@@ -58,8 +59,7 @@ class Intake:
         """base: where relative paths start."""
         self._wanted = wanted
         self._base = base.resolve()
-        self._numbers: dict[str, int] = {}
-        self._hashes: dict[str, str] = {}
+        self._numbers, self._hashes = Lookup(), Lookup()
 
     def take(self, number: int, row: Row) -> Sample | Broken:
         """The sample of a row, or why it cannot be used. number: counted from 0; the id where no column gives one."""
@@ -70,8 +70,10 @@ class Intake:
         name = name_of(given)
         if _is_cut(name):
             return Broken(whole_letters(name), f"its id {CUT}")
-        if wanted.id is not None and self._numbers.setdefault(name, number) != number:
-            return Broken(name, f"duplicate id: row {self._numbers[name]} of the source has it already")
+        if wanted.id is not None:
+            if (elder := self._numbers.get(name)) is not None:
+                return Broken(name, f"duplicate id: row {elder} of the source has it already")
+            self._numbers.put(name, said=number)
         if isinstance(row, BrokenRow):
             return Broken(name, row.reason)
         cells = {key: cell_of(row, column) for key, column in sorted(wanted.fields.items())}
@@ -106,9 +108,11 @@ class Intake:
         return None
 
     def _hash(self, cell: str) -> str:
-        if cell not in self._hashes:
-            self._hashes[cell] = sha256_of(locate(cell, self._base))
-        return self._hashes[cell]
+        digest = self._hashes.get(cell)
+        if digest is None:
+            digest = sha256_of(locate(cell, self._base))
+            self._hashes.put(cell, said=digest)
+        return str(digest)
 
     def _kin(
         self,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mmcore.data.column import AT_ONCE
 from mmcore.data.intake import Wanted
 from mmcore.data.parquet import ParquetColumns, table_of, write_parquet
 from mmcore.data.split import SPLITS
@@ -20,7 +21,6 @@ from mmcore.interfaces.modality import Cell
 
 RESERVED = ("id", "split", "group")
 FORBIDDEN = ":/\\."
-AT_ONCE = 1024
 NOTHING = 0
 """Stands for None where values are told apart by digests."""
 

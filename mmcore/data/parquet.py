@@ -11,6 +11,9 @@ import pyarrow.parquet as pq
 
 from mmcore.data.writing import whole_file
 
+ROWS = 32768
+"""Of a group of rows; as many are in memory a second time while a file is written."""
+
 
 class ParquetColumns:
     """A file whose columns are read one by one, each anew: what is not asked for takes no memory."""
@@ -41,7 +44,7 @@ def write_parquet(path: Path, table: Any, *, packed: Sequence[str] = ()) -> None
     """A whole file or none; the same rows give the same bytes. packed: columns of whole numbers in rising order."""
     options = {"use_dictionary": False, "column_encoding": dict.fromkeys(packed, "DELTA_BINARY_PACKED")}
     with whole_file(path) as part:
-        pq.write_table(table, part, compression="zstd", **(options if packed else {}))
+        pq.write_table(table, part, compression="zstd", row_group_size=ROWS, **(options if packed else {}))
 
 
 def table_of(columns: Any) -> Any:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from mmcore.data.cells import Columns, compared
-from mmcore.data.collecting import Column
-from mmcore.data.manifest import AT_ONCE, Manifest
+from mmcore.data.column import AT_ONCE, Column
+from mmcore.data.manifest import Manifest
 from mmcore.interfaces.modality import Cell
 
 FILE = "profile.json"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mmcore.data.collecting import Column
+from mmcore.data.column import Column
 from mmcore.data.parquet import write_parquet
 from mmcore.data.writing import CsvLines, whole_file, whole_letters, without_nan
 from mmcore.errors import DataError, listing, near_miss

@@ -1,7 +1,6 @@
 """ingest: the source's rows, checked, hashed and dealt to splits."""
 
 import time
-from array import array as integers
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -113,20 +112,20 @@ def validates(source: Source, column: str) -> bool:
 def take(source: Source, wanted: Wanted, dealer: Dealer) -> Taken:
     """Every row in its family, in source order. The rows themselves are not kept."""
     intake, families, collected = Intake(wanted, source.base), Families(dealer), Collected(wanted)
-    places, refused, torn = integers("q"), list[Broken](), False
+    refused, torn = list[Broken](), False
     for number, row in enumerate(track(source.rows(), what="ingest")):
         one = intake.take(number, row)
         if isinstance(one, Broken):
             refused.append(one)
             continue
         try:
-            places.append(families.place(one.id, group=one.group, keys=one.keys, declared=one.declared))
-            collected.add(one)
+            families.place(one.id, group=one.group, keys=one.keys, declared=one.declared)
         except DataError as error:
             refused.append(Broken(one.id, str(error)))
             torn = True
-    elders = [families.elder(place) for place in places]
-    groups, splits = [elder.group for elder in elders], [elder.split for elder in elders]
+        else:
+            collected.add(one)
+    groups, splits = families.settled()
     return Taken(collected.manifest(groups=groups, splits=splits), refused, torn)
 
 

@@ -2,8 +2,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mmcore.data.column import AT_ONCE
 from mmcore.data.distinct import Cells, Distinct
-from mmcore.data.manifest import AT_ONCE, Manifest
+from mmcore.data.manifest import Manifest
 
 
 def manifest(cells, digests=None):

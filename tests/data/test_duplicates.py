@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmcore.data.column import AT_ONCE
 from mmcore.data.duplicates import Families
 from mmcore.data.settings import SplitSettings
 from mmcore.data.split import Dealer
@@ -49,7 +50,7 @@ def test_a_late_duplicate_joins_its_elder():
     families = Families(HALVES)
     first = families.place("a", group=TRAIN[0], keys={"image": ("file", "x")})
     late = families.place("b", group=TEST[0], keys={"image": ("file", "x")})
-    assert families.elder(late) is families.elder(first)
+    assert families.elder(late) == families.elder(first)
     assert families.elder(late).split == "train"
 
 
@@ -78,4 +79,18 @@ def test_a_row_that_bridges_two_families_of_one_split_makes_them_one():
     first = families.place("a", group=TRAIN[0], keys={"image": ("file", "x")})
     second = families.place("b", group=TRAIN[1], keys={"image": ("file", "y")})
     families.place("c", group="c", keys={"left": ("file", "x"), "right": ("file", "y")})
-    assert families.elder(second) is families.elder(first)
+    assert families.elder(second) == families.elder(first)
+
+
+def test_of_many_rows_each_has_its_group_and_split_and_the_first_is_named():
+    families, count = Families(HALVES), 2 * AT_ONCE + 5
+    groups = [f"{n // 2}" for n in range(count)]
+    places = [families.place(f"row {n}", group=one, keys={"group": ("group", one)}) for n, one in enumerate(groups)]
+    assert [families.elder(places[n]).name for n in (1, AT_ONCE + 1, count - 1)] == [
+        "row 0",
+        f"row {AT_ONCE}",
+        f"row {count - 1}",
+    ]
+    found, splits = families.settled()
+    assert found.to_pylist() == groups
+    assert splits.to_pylist() == [HALVES.deal(group, None) for group in groups]

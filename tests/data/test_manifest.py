@@ -2,9 +2,10 @@ import pyarrow as pa
 import pytest
 
 from mmcore.data.collecting import Collected
+from mmcore.data.column import AT_ONCE
 from mmcore.data.distinct import Distinct
 from mmcore.data.intake import Sample, Wanted
-from mmcore.data.manifest import AT_ONCE, Manifest
+from mmcore.data.manifest import Manifest
 from mmcore.errors import ArtifactError
 
 
