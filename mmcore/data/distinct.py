@@ -36,8 +36,8 @@ class Cells(Sequence[Cell]):
         return values_of(self._column)
 
     def at(self, places: np.ndarray) -> "Cells":
-        """Those at some places, in that order."""
-        return Cells(self._column.take(places))
+        """Those at some places, in rising order."""
+        return self if len(places) == len(self) else Cells(self._column.take(places))
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Distinct:
         cells, digests = manifest.column(field), manifest.column(f"hash:{field}")
         files = digests.null_count < len(digests)
         rows, first = numbered(values_of(digests if files else cells), len(cells))
-        return cls(Cells(cells.take(first)), rows, Cells(digests.take(first)) if files else None)
+        return cls(Cells(cells).at(first), rows, Cells(digests).at(first) if files else None)
 
     def name(self, number: int) -> str:
         """What a file is found again by: its content, and its ending, since it may tell how to read it."""

@@ -57,7 +57,7 @@ def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = N
         kept = Kept(paths.state / "encoded" / field / way, grows=paths.prepared == Paths.prepared)
     count = len(distinct.cells)
     places = [None if kept is None else kept.find(distinct.name(number)) for number in range(count)]
-    unread = np.array([number for number in range(count) if places[number] is None], dtype=np.int64)
+    unread = np.flatnonzero(np.fromiter((place is None for place in places), bool, count))
     torch.set_num_threads(1)  # files are read side by side, each by a thread of its own
     found = read_cells(distinct, unread, modality=modality, base=source.base, began_ns=ingest_began(paths))
     writer = StoreWriter(paths.store(field), kept=kept)
