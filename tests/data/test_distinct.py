@@ -42,4 +42,4 @@ def test_cells_are_looked_at_one_by_one_in_parts_and_where_they_are_asked_for():
     assert list(cells) == list(range(2 * AT_ONCE + 3))
     assert cells[5] == 5
     assert cells[1:3] == [1, 2]
-    assert list(cells.at(np.array([7, 2], dtype=np.int64))) == [7, 2]
+    assert list(cells.at(np.array([2, 7], dtype=np.int64))) == [2, 7]
