@@ -1,5 +1,6 @@
 """What is special about the series modality."""
 
+import io
 import math
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from mm_series.modality import SeriesModality
 from mm_series.modality.statistics import Statistics
 from mm_series.modality.steps import averaged, resampled, sketched
 
-from mmcore.errors import DataError
+from mmcore.errors import ConfigError, DataError
 
 NAN = math.nan
 
@@ -22,6 +23,13 @@ def folder(tmp_path) -> Path:
     np.save(tmp_path / "b.npy", np.array([[5.0, NAN], [7.0, 20.0], [9.0, 40.0]]))
     (tmp_path / "c.csv").write_text("time,x,y\n0,2,50\n1,4,\n2,6,60\n3,8,70\n4,0,80\n")
     return tmp_path
+
+
+def npy(array) -> bytes:
+    """As np.save writes it."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
 def fitted(folder, *cells, **settings) -> SeriesModality:
@@ -67,12 +75,25 @@ def test_channels_may_come_first(tmp_path):
     assert fitted(tmp_path, "a.npy", channels_first=True).read("a.npy", tmp_path).shape == (7, 2, 2)
 
 
+def test_a_plain_row_is_one_channel_wherever_channels_stand(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(4))
+    assert fitted(tmp_path, "a.npy", channels_first=True).read("a.npy", tmp_path).shape == (4, 1, 2)
+
+
 def test_channels_of_a_csv_are_chosen_by_name(folder):
     modality = fitted(folder, "c.csv", columns=("y", "x"), standardise=False)
     assert modality.facts() == {"channels": 2, "names": ("y", "x"), "max_steps": 1024}
     assert modality.read("c.csv", folder)[0, :, 0].tolist() == [50, 2]
     with pytest.raises(DataError, match=r"c.csv: there is no channel 'z'. There is: time, x, y"):
         SeriesModality(columns=("z",))._recording("c.csv", folder)
+
+
+def test_columns_that_are_not_chosen_may_hold_anything(tmp_path):
+    (tmp_path / "a.csv").write_text("time,x,y\n2020-01-01,2,inf\n2020-01-02,4,5\n")
+    values = fitted(tmp_path, "a.csv", columns=("x",), standardise=False).read("a.csv", tmp_path)
+    assert values[..., 0].tolist() == [[2], [4]]
+    with pytest.raises(DataError, match="step 1, channel 'y' is infinite"):
+        SeriesModality(columns=("x", "y"))._recording("a.csv", tmp_path)
 
 
 def test_channels_of_a_npy_are_chosen_by_number(folder):
@@ -173,12 +194,21 @@ def test_nothing_to_learn_from_is_told(tmp_path):
         ("a.csv", b"a\n\xe9\n", "no CSV file"),
         ("a.wav", b"RIFF", "ending '.wav' is none of .npy"),
         ("a.npy", b"\x93NUMPY", "no .npy file of numbers"),
+        ("a.npy", npy(np.zeros(0)), "no step in it: 0 x 1"),
+        ("a.npy", npy(np.zeros(3)).replace(b"(3,)", b"(3, "), "no .npy file of numbers"),
+        ("a.npy", npy(np.zeros(3)).replace(b"(3,)", b"(3))"), "no .npy file of numbers"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         SeriesModality()._recording(name, tmp_path)
+
+
+@pytest.mark.parametrize("delimiter", [";;", "", '"', "\n"])
+def test_a_delimiter_that_csv_knows_not_is_refused(delimiter):
+    with pytest.raises(ConfigError, match="delimiter of the modality series must be one sign"):
+        SeriesModality(delimiter=delimiter)
 
 
 def test_pickled_arrays_are_not_opened(tmp_path):

@@ -22,53 +22,57 @@ class Recording:
     values: np.ndarray
     names: tuple[str, ...] = ()
 
-    def only(self, columns: Sequence[str], path: Path) -> "Recording":
-        """The channels of these names (numbers from 0 where the file has none), in the order given."""
-        names = self.names or tuple(map(str, range(self.values.shape[1])))
-        for column in columns:
-            if column not in names:
-                hint = near_miss(column, names)
-                raise DataError(f"there is no channel {column!r}.{hint} There is: {listing(names)}.", path=path)
-        return Recording(self.values[:, [names.index(column) for column in columns]], tuple(columns))
 
+def read_file(
+    path: Path, *, columns: Sequence[str] = (), channels_first: bool = False, delimiter: str | None = None
+) -> Recording:
+    """A recording with at least one step and one number. Raises DataError that names the file.
 
-def read_file(path: Path, *, channels_first: bool, delimiter: str | None) -> Recording:
-    """A recording with at least one step and one number. Raises DataError that names the file."""
+    columns: the channels to read, in this order, by name or, where the file has none, by number from 0; empty: all.
+    """
     ending = path.suffix.lower()
     if not path.is_file():
         raise DataError("there is no such file.", path=path)
     if ending != ".npy" and ending not in DELIMITERS:
         raise DataError(f"the ending {path.suffix!r} is none of .npy, {', '.join(DELIMITERS)}.", path=path)
-    found = _read_npy(path) if ending == ".npy" else _read_csv(path, delimiter or DELIMITERS[ending])
-    if channels_first and ending == ".npy":
-        found = Recording(found.values.T)
+    if ending == ".npy":
+        found = _read_npy(path, columns, channels_first=channels_first)
+    else:
+        found = _read_csv(path, columns, delimiter=delimiter or DELIMITERS[ending])
     if not found.values.size:
         raise DataError(f"there is no step in it: {found.values.shape[0]} x {found.values.shape[1]}.", path=path)
     infinite = np.argwhere(np.isinf(found.values))
     if len(infinite):
         step, channel = infinite[0]
-        raise DataError(
-            f"step {step + 1}, channel {channel + 1} is infinite. Write NaN where it is missing.", path=path
-        )
+        called = repr(found.names[channel]) if found.names else channel + 1
+        raise DataError(f"step {step + 1}, channel {called} is infinite. Write NaN where it is missing.", path=path)
     if np.isnan(found.values).all():
         raise DataError("there is no number in it: every value is missing.", path=path)
     return found
 
 
-def _read_npy(path: Path) -> Recording:
+def _read_npy(path: Path, columns: Sequence[str], *, channels_first: bool) -> Recording:
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError) as error:
+    except Exception as error:  # the header is read as Python: a damaged one raises whatever that may
         raise DataError(f"this is no .npy file of numbers: {error}.", path=path) from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         kind = getattr(array, "dtype", type(array).__name__)
         raise DataError(f"it holds {kind}, no real numbers.", path=path)
     if array.ndim not in (1, 2):
         raise DataError(f"a series is [steps] or [steps, channels], but this has shape {array.shape}.", path=path)
-    return Recording(array.astype(np.float64).reshape(len(array), -1) if array.ndim == 1 else array.astype(np.float64))
+    values = array.astype(np.float64)
+    if values.ndim == 1:
+        values = values[:, None]
+    elif channels_first:
+        values = values.T
+    if columns:
+        values = values[:, _places(columns, [str(number) for number in range(values.shape[1])], path)]
+    return Recording(values, tuple(columns))
 
 
-def _read_csv(path: Path, delimiter: str) -> Recording:
+def _read_csv(path: Path, columns: Sequence[str], *, delimiter: str) -> Recording:
+    """The wanted columns alone are looked at: others may hold texts, times say, or infinite numbers."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = [(number, cells) for number, cells in enumerate(csv.reader(file, delimiter=delimiter), 1) if cells]
@@ -77,14 +81,24 @@ def _read_csv(path: Path, delimiter: str) -> Recording:
     if not lines:
         raise DataError("the file is empty.", path=path)
     first = lines[0][1]
-    named = any(_number(cell) is None for cell in first)
-    width = len(first)
     for number, cells in lines:
-        if len(cells) != width:
-            raise DataError(f"line {number} has {len(cells)} cells, the first line {width}.", path=path)
-    rows = [[_value(cell, path, number) for cell in cells] for number, cells in lines[named:]]
-    values = np.array(rows, dtype=np.float64).reshape(-1, width)
-    return Recording(values, tuple(cell.strip() for cell in first) if named else ())
+        if len(cells) != len(first):
+            raise DataError(f"line {number} has {len(cells)} cells, the first line {len(first)}.", path=path)
+    named = any(_number(cell) is None for cell in first)
+    names = [cell.strip() if named else str(number) for number, cell in enumerate(first)]
+    places = _places(columns, names, path) if columns else range(len(first))
+    rows = [[_value(cells[place], path, number) for place in places] for number, cells in lines[named:]]
+    values = np.array(rows, dtype=np.float64).reshape(-1, len(places))
+    return Recording(values, tuple(columns) or (tuple(names) if named else ()))
+
+
+def _places(columns: Sequence[str], names: Sequence[str], path: Path) -> list[int]:
+    """Of each of `columns` among the names."""
+    for column in columns:
+        if column not in names:
+            hint = near_miss(column, names)
+            raise DataError(f"there is no channel {column!r}.{hint} There is: {listing(names)}.", path=path)
+    return [names.index(column) for column in columns]
 
 
 def _value(cell: str, path: Path, line: int) -> float:

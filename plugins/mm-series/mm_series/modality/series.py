@@ -13,7 +13,7 @@ import torch
 from mm_series.modality.files import Recording, read_file
 from mm_series.modality.statistics import Statistics
 from mm_series.modality.steps import averaged, resampled, sketched
-from mmcore.errors import ArtifactError, DataError, listing
+from mmcore.errors import ArtifactError, ConfigError, DataError, listing
 from mmcore.interfaces.field import Field
 from mmcore.interfaces.modality import Cell, Modality, Shown
 from mmcore.interfaces.settings import Range
@@ -41,8 +41,16 @@ class SeriesModality(Modality):
         standardise: bool = True,
         noise: Annotated[float, Range(0, soft_high=0.5)] = 0.0,
     ) -> None:
-        """Settings: see conf/modality/series.yaml."""
+        """Settings: see conf/modality/series.yaml.
+
+        Raises ConfigError where the delimiter is not one sign that can stand between cells.
+        """
         super().__init__()
+        if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+            raise ConfigError(
+                f"the delimiter of the modality series must be one sign, no quote and no line end, but is "
+                f'{delimiter!r}. Write a tab as "\\t" in YAML.'
+            )
         self.columns, self.channels_first, self.delimiter = columns, channels_first, delimiter
         self.average, self.resample, self.max_steps, self.keep = average, resample, max_steps, keep
         self.standardise, self.noise = standardise, noise
@@ -126,9 +134,9 @@ class SeriesModality(Modality):
         """What a file holds, with the wanted channels."""
         if not isinstance(cell, str):
             raise DataError(f"a series is given by the path of its file, but the cell holds {cell!r}.", path=str(cell))
-        path = base / cell
-        found = read_file(path, channels_first=self.channels_first, delimiter=self.delimiter)
-        return found.only(self.columns, path) if self.columns else found
+        return read_file(
+            base / cell, columns=self.columns, channels_first=self.channels_first, delimiter=self.delimiter
+        )
 
     def _matched(self, recording: Recording, path: Path) -> np.ndarray:
         """[T,C] in the order of the training split. Raises DataError where these are other channels."""
