@@ -120,6 +120,26 @@ def test_files_of_fewer_channels_do_not_decide_what_the_channels_are(folder):
     assert fitted(folder, "odd.npy", "a.npy", "b.npy").facts()["channels"] == 2
 
 
+def test_names_of_few_files_do_not_decide_which_channels_there_are(tmp_path):
+    for number, names in enumerate(["a,b", "x,y", "y,x", "1,2"]):  # the last has none
+        (tmp_path / f"{number}.csv").write_text(f"{names}\n1,2\n3,4\n")
+    modality = fitted(tmp_path, *(f"{number}.csv" for number in range(4)), standardise=False)
+    assert modality.facts()["names"] == ("x", "y")
+    assert modality.read("2.csv", tmp_path)[0, :, 0].tolist() == [2, 1]
+    assert modality.read("3.csv", tmp_path)[0, :, 0].tolist() == [1, 2]
+    with pytest.raises(DataError, match=r"0.csv: its channels are a, b"):
+        modality.read("0.csv", tmp_path)
+
+
+def test_files_without_names_count_to_the_commonest_names(tmp_path):
+    for name, content in (("a", "9,9\n9,9\n"), ("b", "x,y\n0,0\n"), ("c", "x,y\n0,0\n"), ("d", "u,v\n7,7\n")):
+        (tmp_path / f"{name}.csv").write_text(content)
+    found = fitted(tmp_path, "a.csv", "d.csv", "b.csv", "c.csv")._learned
+    assert (found.names, found.files) == (("x", "y"), 3)
+    np.testing.assert_allclose(found.mean, [4.5, 4.5])
+    np.testing.assert_allclose(found.deviation, [4.5, 4.5])
+
+
 @pytest.mark.parametrize(("keep", "first"), [("start", 2), ("end", 8)])
 def test_long_series_are_cut_at_the_end_that_is_wished(folder, keep, first):
     modality = fitted(folder, "c.csv", columns=("x",), max_steps=2, keep=keep, standardise=False)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mm_series.modality.files import Recording, read_file
-from mm_series.modality.statistics import Statistics
+from mm_series.modality.statistics import Statistics, commonest
 from mm_series.modality.steps import averaged, resampled, sketched
 from mmcore.errors import ArtifactError, ConfigError, DataError, listing
 from mmcore.interfaces.field import Field
@@ -66,17 +66,17 @@ class SeriesModality(Modality):
 
         Raises DataError where no file can be read.
         """
-        found = dict[int, Statistics]()
+        found = dict[tuple[int, tuple[str, ...]], Statistics]()
         for cell in cells:
             try:
                 recording = self._recording(cell, base)
             except DataError:
                 continue  # the encode stage puts it into quarantine
-            count = recording.values.shape[1]
-            found[count] = found.get(count, Statistics()).with_more(self._steps(recording.values), recording.names)
+            kind = recording.values.shape[1], tuple(sorted(recording.names))
+            found[kind] = found.get(kind, Statistics()).with_more(self._steps(recording.values), recording.names)
         if not found:
             raise DataError("there is no series to learn from: none of the training split's files can be read.")
-        self._learned = max(found.values(), key=lambda statistics: statistics.files)
+        self._learned = commonest(found.values())
 
     def save(self, folder: Path) -> None:
         """series.json."""
