@@ -47,7 +47,8 @@ def profile_of(
     """Field, or FIELD.COLUMN where it is made of several -> how many rows, the share of missing cells, and the shares
     of labels or the quantiles of numbers or of the texts' lengths.
 
-    like: an earlier profile; what was labels, numbers or lengths there is so here, however many distinct values it has.
+    like: an earlier profile; what was labels, numbers or lengths there is so here, however many distinct values it has,
+    and a text among numbers counts as missing.
     """
     found, before = dict[str, Any](), like or {}
     for name, columns in sorted(fields.items()):
@@ -93,16 +94,19 @@ def _unpacked(cells: Chosen, columns: Sequence[str]) -> dict[str, Chosen]:
     return {column: Chosen(values.finish(), np.arange(len(cells))) for column, values in laid.items()}
 
 
-def _missing(cells: Chosen) -> dict[str, Any]:
-    there = sum(1 for _ in cells.there())
+def _missing(cells: Chosen, there: int | None = None) -> dict[str, Any]:
+    """there: how many are not missing; counted where it is not given."""
+    there = sum(1 for _ in cells.there()) if there is None else there
     return {"rows": len(cells), "missing": (len(cells) - there) / len(cells) if len(cells) else 0.0}
 
 
 def _profile(cells: Chosen, like: Mapping[str, Any]) -> dict[str, Any]:
+    if "numbers" in like:
+        return _profile_of_numbers(cells)
     found = _missing(cells)
     if found["missing"] == 1.0 or not len(cells):
         return found
-    if not {"numbers", "lengths"} & set(like):
+    if "lengths" not in like:
         counts = _counts(cells.there(), most=None if "labels" in like else LABELS)
         if counts is not None:
             count = sum(counts.values())
@@ -112,6 +116,13 @@ def _profile(cells: Chosen, like: Mapping[str, Any]) -> dict[str, Any]:
         lengths = np.fromiter((len(_spelled(cell)) for cell in cells.there()), np.float64)
         return found | {"lengths": _quantiles(lengths)}
     return found | {"numbers": _quantiles(numbers)}
+
+
+def _profile_of_numbers(cells: Chosen) -> dict[str, Any]:
+    """A text among them ("n/a") is a number that is missing: it must not hide where the others have gone."""
+    numbers = np.fromiter((one for one in map(_number, cells.there()) if one is not None), np.float64)
+    found = _missing(cells, len(numbers))
+    return found | {"numbers": _quantiles(numbers)} if len(numbers) else found
 
 
 def _counts(cells: Iterable[Cell], *, most: int | None) -> Counter[str] | None:
@@ -134,6 +145,13 @@ def _numbers(cells: Iterable[Cell]) -> np.ndarray | None:
     """None where one of them is a text."""
     try:
         return np.fromiter(map(float, cells), np.float64)
+    except ValueError:
+        return None
+
+
+def _number(cell: Cell) -> float | None:
+    try:
+        return float(cell)
     except ValueError:
         return None
 

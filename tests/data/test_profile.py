@@ -78,6 +78,15 @@ def test_a_column_that_a_new_cell_re_types_has_not_drifted(type_again):
     assert [one.what for one in changes(then, now) if one.drifted] == []
 
 
+def test_a_text_among_new_numbers_is_missing_and_hides_nothing_of_the_others():
+    old = profile(number=[row / 7 for row in range(500)])
+    again, moved = ([*(str(row / 7 + step) for row in range(499)), "n/a"] for step in (0, 50))
+    assert drifted(old, {"number": again}) == set()
+    assert drifted(old, {"number": moved}) == {("number", "numbers")}
+    assert profile(number=again, like=old)["number"]["missing"] == 1 / 500
+    assert drifted(old, {"number": ["n/a"] * 500}) == {("number", "missing")}
+
+
 def test_what_is_drawn_alike_has_not_drifted():
     draw = np.random.default_rng(0)
 
