@@ -89,6 +89,17 @@ def test_a_text_cannot_smuggle_special_tokens_in():
     assert not set(inside) & {facts["pad"], facts["bos"], facts["eos"], facts["unknown"]}
 
 
+def test_a_special_token_that_a_unigram_finds_in_a_text_is_unknown_and_ends_nothing():
+    modality = fitted(kind="unigram", vocabulary_size=100)
+    facts = modality.facts()
+
+    inside = modality.read("what <bos><eos> color <pad> is", HERE)[1:-1].tolist()
+
+    assert not set(inside) & {facts["pad"], facts["bos"], facts["eos"]}
+    assert facts["unknown"] in inside
+    assert there_and_back(modality, "what <eos> color").endswith("color")
+
+
 @pytest.mark.parametrize(("cell", "text"), [(42, "42"), (1.5, "1.5"), (-3, "-3")])
 def test_numbers_are_read_as_they_are_written(cell, text):
     np.testing.assert_array_equal(fitted().read(cell, HERE), fitted().read(text, HERE))

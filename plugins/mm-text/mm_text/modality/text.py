@@ -247,11 +247,14 @@ class TextModality(Modality):
     def _encode(self, pieces: Tagged) -> list[int]:
         words = [piece for piece, _ in pieces]
         found = self.tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False)
+        # Among the pieces of a unigram are the special tokens: where a text says "<eos>", it must not end.
+        kept_back = {self.specials.pad, self.specials.bos, self.specials.eos}
+        ids = [self.specials.unknown if number in kept_back else number for number in found.ids]
         if not self.tags:
-            return list(found.ids)
+            return ids
         numbers = {tag: number * len(self._readings) for number, tag in enumerate(self.tags)}
         tags = [numbers.get(tag, 0) for _, tag in pieces]
-        return [token + tags[word] for token, word in zip(found.ids, found.word_ids, strict=True)]
+        return [token + tags[word] for token, word in zip(ids, found.word_ids, strict=True)]
 
 
 def _whole(text: str) -> Tagged:
