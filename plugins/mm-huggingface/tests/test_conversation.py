@@ -234,6 +234,8 @@ def test_a_template_that_writes_earlier_turns_anew_is_refused(tmp_path):
         (chat("a", "\ud83d"), "half of a character"),
         ("[]", "no list of turns"),
         (json.dumps([{"from": "human"}]), "which is no text"),
+        (json.dumps([{"from": ["human"], "value": "a"}]), r"turn 1 is from \['human'\]. It must be human"),
+        (json.dumps([{"from": {"is": "human"}, "value": "a"}]), "It must be human"),
         (json.dumps([{"from": "human", "value": "a"}, {"from": "system", "value": "b"}]), "system after the first"),
         (json.dumps([{"from": "system", "value": "a"}]), "has no question"),
     ],

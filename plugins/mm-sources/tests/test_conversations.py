@@ -77,6 +77,8 @@ def test_speakers_have_one_name_each(tmp_path):
         ({"conversations": turns("system: a")}, "no answer to learn from"),
         ({"conversations": turns("cat: meow", "gpt: b")}, 'turn 1 must be {"from": human or gpt'),
         ({"conversations": [{"from": "human", "value": 3}]}, "turn 1 must be"),
+        ({"conversations": [{"from": ["human"], "value": "a"}]}, "turn 1 must be"),
+        ({"conversations": [{"from": {"is": "human"}, "value": "a"}]}, "turn 1 must be"),
         ({"conversations": ["hello"]}, "turn 1 must be"),
         ({"conversations": []}, "no list of 'conversations'"),
         ({"talk": []}, "no list of 'conversations'"),

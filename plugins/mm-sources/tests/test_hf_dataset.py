@@ -1,7 +1,8 @@
 """A folder of the library datasets."""
 
 import json
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,21 @@ def test_splits_are_a_column(tmp_path):
     assert [row["split"] for row in source.rows()] == ["train"] * 2 + ["validation"] * 2
     found = [row["image"] for row in source.rows() if row["image"]]
     assert found == ["train/image/00000000.png", "validation/image/00000000.png"]
+
+
+def test_a_column_that_is_called_split_does_not_hide_which_split_it_is(tmp_path):
+    named = made().rename_column("text", "split")
+    assert [row["split"] for row in write(tmp_path / "one", named).rows()] == ["hello", None]
+    source = write(tmp_path / "two", datasets.DatasetDict({"train": named, "test": named}))
+    with pytest.raises(DataError, match=r"the splits test, train, which become the column 'split'.*rename_column"):
+        list(source.rows())
+
+
+def test_a_decimal_is_a_number_and_a_duration_a_text(tmp_path):
+    found = {"price": [Decimal("1.50"), None], "length": [timedelta(seconds=5), None]}
+    features = {"price": datasets.Value("decimal128(5, 2)"), "length": datasets.Value("duration[ms]")}
+    source = write(tmp_path, datasets.Dataset.from_dict(found, features=datasets.Features(features)))
+    assert list(source.rows()) == [{"price": 1.5, "length": "0:00:05"}, {"price": None, "length": None}]
 
 
 def test_a_file_that_the_set_only_names_is_found_or_told(tmp_path):

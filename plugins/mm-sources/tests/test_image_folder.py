@@ -28,9 +28,15 @@ class TestImageFolder(SourceContract):
 
 
 def test_the_label_is_the_folder_and_rows_are_sorted(tmp_path):
-    write(tmp_path, "dog/1.png", "cat/b.JPG", "cat/deep/a.jpeg", "cat/notes.txt", "cat/.hidden.png", ".git/x/1.png")
+    write(tmp_path, "dog/1.png", "cat/b.JPG", "cat/deep/a.jpeg", "cat/notes.txt")
     found = [tuple(row.values()) for row in ImageFolderSource(folder=str(tmp_path)).rows()]
     assert found == [("cat/b.JPG", "cat", None), ("cat/deep/a.jpeg", "cat", None), ("dog/1.png", "dog", None)]
+
+
+@pytest.mark.parametrize("hidden", ["cat/.1.png", ".git/x/1.png", "cat/.ipynb_checkpoints/1.png", "cat/a/.b/c/1.png"])
+def test_what_is_hidden_or_lies_in_a_hidden_folder_is_left_out(tmp_path, hidden):
+    write(tmp_path / ".home", "cat/1.png", hidden)
+    assert [row["path"] for row in ImageFolderSource(folder=str(tmp_path / ".home")).rows()] == ["cat/1.png"]
 
 
 def test_folders_called_like_splits_are_splits(tmp_path):

@@ -122,11 +122,30 @@ def test_parquet_gives_its_values(tmp_path):
     assert rows_of(source) == [{"a": "x", "n": 1, "f": 0.5}, {"a": None, "n": 2, "f": None}]
 
 
-def test_parquet_with_bytes_in_it_says_what_to_do(tmp_path):
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.binary(),
+        pa.large_binary(),
+        pa.binary(3),
+        pa.list_(pa.binary()),
+        pa.struct([("a", pa.int8()), ("bytes", pa.list_(pa.binary()))]),
+        pa.map_(pa.string(), pa.binary()),
+        pa.dictionary(pa.int8(), pa.binary()),
+    ],
+    ids=str,
+)
+def test_parquet_with_bytes_in_it_says_what_to_do(tmp_path, kind):
     path = tmp_path / "rows.parquet"
-    pq.write_table(pa.table({"image": [b"PNG"]}), path)
+    pq.write_table(pa.table({"image": pa.array([None], kind)}), path)
     with pytest.raises(DataError, match=r"'image' holds bytes.*put their paths"):
         rows_of(TableSource(path=str(path)))
+
+
+def test_what_is_only_called_binary_holds_no_bytes(tmp_path):
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"binary": [1], "about": [{"is_binary": True}]}), path)
+    assert rows_of(TableSource(path=str(path))) == [{"binary": 1, "about": '{"is_binary": true}'}]
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet at all"])

@@ -29,7 +29,7 @@ SETTINGS = {"shards": "shards/*.tar", "unpack_to": "unpacked"}
 def shard(path: Path, members: Mapping[str, bytes | str]) -> Path:
     """A tar file, compressed where its name says so."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as tar:
+    with tarfile.open(path, f"w:{path.suffix[1:]}" if path.suffix != ".tar" else "w") as tar:
         for name, content in members.items():
             info, data = tarfile.TarInfo(name), content.encode() if isinstance(content, str) else content
             info.size = len(data)
@@ -172,6 +172,16 @@ def test_a_member_that_leaves_the_folder_is_refused_and_nothing_is_written(tmp_p
     assert not list(tmp_path.rglob("evil.jpg"))
 
 
+@pytest.mark.parametrize("packed", ["bz2", "xz"])
+def test_a_damaged_shard_is_told_however_it_is_packed(tmp_path, packed):
+    path = shard(tmp_path / f"0.tar.{packed}", {f"{number}.bin": os.urandom(9000) for number in range(5)})
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 64] = bytes(64)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"0.tar.{packed}: this is no whole tar file"):
+        assert WebDatasetSource(shards=str(path), unpack_to=str(tmp_path / "unpacked")).base
+
+
 def test_a_link_in_a_shard_is_refused(tmp_path):
     source = write(tmp_path)
     with tarfile.open(tmp_path / "shards" / "002.tar", "w") as tar:
@@ -195,6 +205,11 @@ def test_shards_are_counted_or_looked_for(tmp_path, monkeypatch):
     assert shard_paths("s-{08..10}.tar") == shard_paths("s-*.tar")
     with pytest.raises(DataError, match=r"s-11.tar: there is no such shard"):
         shard_paths("s-{08..11}.tar")
+
+
+def test_a_shard_below_a_folder_with_brackets_in_its_name_is_there(tmp_path):
+    path = shard(tmp_path / "set [1]" / "0.tar", {"a.txt": "x"})
+    assert shard_paths(str(path)) == [path]
 
 
 def test_shards_are_watched_and_not_what_is_unpacked(tmp_path, monkeypatch):

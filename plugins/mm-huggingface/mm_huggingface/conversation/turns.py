@@ -63,7 +63,7 @@ def _turn(item: object, number: int, shown: str) -> Turn:
     if not isinstance(item, dict):
         raise DataError(f"the conversation {shown!r}: turn {number} is {item!r}, not a mapping with from and value.")
     role, value = item.get("from", item.get("role")), item.get("value", item.get("content"))
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         raise DataError(f"the conversation {shown!r}: turn {number} is from {role!r}. It must be human, gpt or system.")
     if not isinstance(value, str):
         raise DataError(f"the conversation {shown!r}: turn {number} says {value!r}, which is no text.")

@@ -84,7 +84,7 @@ def turns_of(entry: Mapping[str, Any]) -> list[dict[str, str]]:
     found = list[dict[str, str]]()
     for number, turn in enumerate(turns, 1):
         speaker, said = (turn.get(key) for key in ("from", "value")) if isinstance(turn, Mapping) else (None, None)
-        if speaker not in SPEAKERS or not isinstance(said, str):
+        if not isinstance(speaker, str) or speaker not in SPEAKERS or not isinstance(said, str):
             raise DataError(f'turn {number} must be {{"from": human or gpt, "value": a text}} but is {str(turn)[:60]}.')
         found.append({"from": SPEAKERS[speaker], "value": said})
     _check_order([turn["from"] for turn in found])

@@ -61,7 +61,7 @@ class ImageFolderSource(Source):
 
     def _files(self, folder: Path, *, label: str | None, split: str | None) -> Iterator[Row]:
         inside = (path for path in folder.rglob("*") if path.suffix.lower() in self.endings)
-        found = sorted(path for path in inside if path.is_file() and not path.name.startswith("."))
+        found = sorted(path for path in inside if path.is_file() and not _is_hidden(path, folder))
         if not found:
             kind = "split" if label is None else "class"
             raise DataError(f"{kind} {folder.name!r} has no file that ends in {', '.join(self.endings)}.", path=folder)
@@ -71,6 +71,11 @@ class ImageFolderSource(Source):
 
 def _is_split(folder: Path) -> bool:
     return folder.name.lower() in SPLITS
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    """Itself, or a folder on the way to it: .ipynb_checkpoints holds old copies."""
+    return any(step.startswith(".") for step in path.relative_to(folder).parts)
 
 
 def _inside(folder: Path) -> list[Path]:

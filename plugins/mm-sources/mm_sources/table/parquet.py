@@ -26,7 +26,7 @@ def read_parquet(path: Path) -> Iterator[Row]:
     with _opened(path) as file:
         names = _checked_names(file, path)
         for name, kind in zip(names, file.schema_arrow.types, strict=True):
-            if "binary" in str(kind):
+            if _has_bytes(kind):
                 raise DataError(
                     f"column {name!r} holds bytes ({kind}). Write them to files and put their paths into the column, "
                     "or leave the column out.",
@@ -54,6 +54,15 @@ def _checked_names(file: pq.ParquetFile, path: Path) -> list[str]:
     if twice:
         raise DataError(f"two columns are called {twice[0]!r}. Call one of them otherwise.", path=path)
     return names
+
+
+def _has_bytes(kind: Any) -> bool:
+    """Whether it is bytes, or something inside it is. kind: pyarrow.DataType."""
+    if pa.types.is_dictionary(kind):
+        return _has_bytes(kind.value_type)
+    of_bytes = pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view
+    inside = [kind.field(number).type for number in range(kind.num_fields)]
+    return any(is_one(kind) for is_one in of_bytes) or any(_has_bytes(one) for one in inside)
 
 
 def _values(column: Any) -> list[Any]:

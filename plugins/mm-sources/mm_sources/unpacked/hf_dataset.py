@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mm_sources.unpacked.once import unpack_once
-from mmcore.errors import DataError, SetupError
+from mmcore.errors import DataError, SetupError, listing
 from mmcore.interfaces.modality import Cell
 from mmcore.interfaces.source import BrokenRow, Row, Source
 
@@ -50,7 +50,7 @@ class HFDatasetSource(Source):
         return [str(self.folder)]
 
     def columns(self) -> Sequence[str]:
-        """The set's own and, where it has several splits, `split`."""
+        """The set's own and, where it has several splits, `split`. Raises DataError where its own has that name too."""
         return _columns(self._splits())
 
     def rows(self) -> Iterator[Row]:
@@ -94,6 +94,11 @@ class HFDatasetSource(Source):
 
 def _columns(splits: Mapping[str, Any]) -> list[str]:
     names = dict.fromkeys(name for found in splits.values() for name in found.features)
+    if len(splits) > 1 and "split" in names:
+        raise DataError(
+            f"the set has the splits {listing(splits)}, which become the column 'split', and a column of that name. "
+            "Save it with another name (rename_column), or without it (remove_columns)."
+        )
     return list(names | (dict.fromkeys(["split"]) if len(splits) > 1 else {}))
 
 
@@ -135,6 +140,10 @@ def cell_of(value: Any, feature: Any, place: str) -> Cell | None:
         raise DataError("holds bytes: cast it to datasets.Image() or datasets.Audio(), or leave it out.")
     if isinstance(value, str | int | float | bool):
         return value
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, timedelta):
+        return str(value)
     return value.isoformat() if hasattr(value, "isoformat") else json.dumps(value, ensure_ascii=False, default=_plain)
 
 

@@ -1,5 +1,6 @@
 """WebDataset shards: which there are, and the samples inside."""
 
+import lzma
 import re
 import tarfile
 import zlib
@@ -30,7 +31,7 @@ def shard_paths(pattern: str) -> list[Path]:
     names = [pattern]
     while any(BRACES.search(name) for name in names):
         names = [other for name in names for other in _counted(name)]
-    found = [Path(path) for name in names for path in (sorted(glob(name)) if has_magic(name) else [name])]
+    found = [path for name in names for path in _looked_for(name)]
     for path in found:
         if not path.is_file():
             raise DataError(f"there is no such shard (looked in {Path.cwd()}).", path=path)
@@ -62,7 +63,7 @@ def opened(path: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(path) as tar:
             yield tar
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"this is no whole tar file: {error}.", path=path) from error
 
 
@@ -104,6 +105,11 @@ def content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     if len(found) != member.size:
         raise tarfile.ReadError(f"{member.name} breaks off")
     return found
+
+
+def _looked_for(name: str) -> list[Path]:
+    """What a name with `*` fits; one that is there has none, whatever stands in it: `set [1]/0.tar`."""
+    return [Path(path) for path in sorted(glob(name))] if has_magic(name) and not Path(name).is_file() else [Path(name)]
 
 
 def _counted(name: str) -> list[str]:
