@@ -155,6 +155,12 @@ class RemoteStore(Store):
             ends.append(begin + int(self._sizes[slot]) * self.dtype.itemsize)
         answers = self._asked(files, starts, ends)
         for slot, file, answer, start, end in zip(slots, files, answers, starts, ends, strict=True):
+            if len(answer) > end - start:
+                raise SetupError(
+                    f"{self.address} gives whole files where ranges of bytes are asked for: bytes {start} to {end} of "
+                    f"{file} came as {len(answer)} bytes. Put the arrays where ranges are given (S3, most web "
+                    "servers): mm offload."
+                )
             if len(answer) != end - start or zlib.crc32(answer) != self._crcs[slot]:
                 raise ArtifactError(
                     f"{file} at {self.address} is not what was written there: bytes {start} to {end} are "

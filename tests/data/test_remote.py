@@ -30,7 +30,10 @@ TRUTHS = [np.arange(number, number + 5) % 11 == 0 for number in range(ROWS)]
 
 
 class Ranges(SimpleHTTPRequestHandler):
-    """Files of a folder by ranges of bytes, as S3 gives them; `server.faults` are answered first."""
+    """Files of a folder by ranges of bytes, as S3 gives them; `server.faults` are answered first.
+
+    `server.whole`: ranges are overlooked, as simple servers do.
+    """
 
     def do_GET(self):
         self.server.asked.append(self.path)
@@ -45,6 +48,12 @@ class Ranges(SimpleHTTPRequestHandler):
             self.send_error(404)
             return
         data = path.read_bytes()
+        if self.server.whole:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+            return
         first, last = self.headers["Range"].removeprefix("bytes=").split("-")
         part = data[int(first) : int(last) + 1]
         self.send_response(206)
@@ -64,6 +73,7 @@ def web(tmp_path):
     folder.mkdir()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Ranges, directory=str(folder)))
     server.daemon_threads, server.faults, server.asked, server.folder = True, [], [], folder
+    server.whole = False
     server.address = f"http://127.0.0.1:{server.server_port}/shards"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -234,6 +244,13 @@ def test_a_shard_that_is_not_what_was_written_is_told(web, tmp_path, damage, tol
         path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ArtifactError, match=told):
         there.take(np.arange(ROWS))
+
+
+def test_a_server_that_gives_no_ranges_is_told_as_such(web, tmp_path):
+    _, there = afar(web, tmp_path, PICTURES)
+    web.whole = True
+    with pytest.raises(SetupError, match="gives whole files where ranges of bytes are asked for"):
+        there.take(np.arange(1))
 
 
 def test_what_was_sent_is_not_sent_again_and_half_a_shard_is(web, tmp_path):
