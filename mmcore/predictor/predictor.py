@@ -48,7 +48,7 @@ class Predictor:
     def load(cls, folder: Path, plugins: Plugins | None = None, *, device: str = "cpu") -> "Predictor":
         """The model of a folder that a training wrote.
 
-        Raises ArtifactError where the folder is not one, or what made X
+        Raises ArtifactError where the folder is not one or was made by another format or major version of a plugin.
         """
         return cls(load_model(folder, plugins=plugins), device=device)
 

@@ -140,7 +140,7 @@ def files_in(folder: Path) -> tuple[list[Thing], int]:
 def lines_of(path: Path) -> list[Thing]:
     """Every line of a text file that is not blank. Raises DataError where it is not UTF-8."""
     try:
-        with path.open(encoding="utf-8") as lines:  # `splitlines` would cut a text at U+2028 too
+        with path.open(encoding="utf-8-sig") as lines:  # `splitlines` would cut a text at U+2028 too
             texts = [line.strip() for line in lines]
     except UnicodeDecodeError as error:
         raise DataError("it is not UTF-8. Save it as UTF-8.", path=path) from error

@@ -19,6 +19,11 @@ def test_rows_and_order_are_those_of_a_stable_sort_of_all(seed, count, asked, to
     assert np.array_equal(products, np.take_along_axis(near, expected, 1))
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_text(tmp_path):
+    (tmp_path / "names.txt").write_text("a red cat\ntwo\n", encoding="utf-8-sig")
+    assert [thing.name for thing in lines_of(tmp_path / "names.txt")] == ["a red cat", "two"]
+
+
 def test_a_line_is_one_text_whatever_signs_stand_in_it(tmp_path):
     (tmp_path / "names.txt").write_text("one\u2028two\n\nthree\x85four\n", encoding="utf-8")
     assert [thing.name for thing in lines_of(tmp_path / "names.txt")] == ["one\u2028two", "three\x85four"]
