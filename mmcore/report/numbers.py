@@ -13,7 +13,7 @@ def number(value: float, *, percent: bool = False) -> str:
         return f"{_hundredfold(value)} %"
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"  # three digits of 999.9 would be 1e+03
 
 
 def spread(value: Value, *, percent: bool = False) -> str:

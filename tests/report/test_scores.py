@@ -94,6 +94,9 @@ def test_only_shares_read_as_percent():
         (312345, False, "312,345"),
         (12345.6, False, "12,346"),
         (math.nan, True, "not defined"),
+        (999.4, False, "999"),
+        (999.9, False, "1,000"),
+        (-999.5, False, "-1,000"),
     ],
 )
 def test_numbers_read_as_people_write_them(value, percent, text):

@@ -89,6 +89,16 @@ def test_sixteen_bits_of_grey_become_eight(tmp_path):
     np.testing.assert_array_equal(array, np.broadcast_to(ramp >> 8, (3, 8, 8)))
 
 
+@pytest.mark.parametrize(("highest", "bits"), [(255, 0), (256, 8), (65535, 8)])
+def test_of_thirty_two_bits_of_grey_as_many_count_as_are_used(tmp_path, highest, bits):
+    ramp = np.linspace(0, highest, 64).astype(np.int32).reshape(8, 8)
+    Image.fromarray(ramp).save(tmp_path / "a.tiff")
+
+    array = read(tmp_path, "a.tiff")
+
+    np.testing.assert_array_equal(array, np.broadcast_to(ramp >> bits, (3, 8, 8)))
+
+
 def test_a_picture_is_turned_as_its_exif_data_says(tmp_path):
     image = halves(RED, GREEN, (64, 64))
     exif = image.getexif()

@@ -156,6 +156,11 @@ def test_quantiles_make_a_bell_of_a_long_tail():
     assert [scale(number) for number in sorted(numbers)[::100]] == sorted(values.tolist())[::100]
 
 
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_a_number_that_all_have_is_the_middle_of_its_quantiles(count):
+    assert Scale.of([5.0] * count, "quantile")(5.0) == pytest.approx(0)
+
+
 def test_quantiles_agree_with_scikit_learn():
     preprocessing = pytest.importorskip("sklearn.preprocessing")
     numbers = np.random.default_rng(1).integers(0, 40, 500).astype(float)  # with many that are equal

@@ -88,7 +88,10 @@ class AudioModality(Modality):
             self._take(rate_hz)
 
     def fit(self, cells: Iterable[Cell], base: Path) -> None:
-        """The rate, the longest sound, mean and deviation of each band, over up to 1,000 sounds, spread evenly."""
+        """The rate, the longest sound, mean and deviation of each band.
+
+        Of more than 1,000 sounds 1,000 to 1,999 are heard, spread evenly.
+        """
         paths = list(cells)
         paths = paths[:: max(1, len(paths) // FIT_SOUNDS)]
         if self.rate_hz is None:

@@ -58,7 +58,10 @@ class ImageModality(Modality):
         self.mean, self.deviation = KNOWN.get(standardise, KNOWN["half"])
 
     def fit(self, cells: Iterable[Cell], base: Path) -> None:
-        """Mean and deviation of each colour over up to 1,000 pictures, spread evenly; only for `standardise: fit`."""
+        """Mean and deviation of each colour; only for `standardise: fit`.
+
+        Of more than 1,000 pictures 1,000 to 1,999 are looked at, spread evenly.
+        """
         paths = list(cells)
         if not paths:
             raise DataError("there is no picture to learn from: the training split has none.")

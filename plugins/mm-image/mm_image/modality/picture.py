@@ -74,14 +74,15 @@ class PictureReader:
             )
 
     def _coloured(self, image: Image.Image, name: str) -> Image.Image:
-        """As RGB: transparency over the background, 16 bits of grey down to 8."""
+        """As RGB: transparency over the background, 16 bits of grey down to 8; 32 bits are either."""
         if image.mode == "F":
             raise DataError("holds floating-point numbers of unknown range: save it with 8 or 16 bits", path=name)
         if image.mode.startswith("I"):
             deep = np.asarray(image)
             if deep.min() < 0 or deep.max() > 65535:
                 raise DataError("holds numbers of more than 16 bits: save it with 8 or 16 bits", path=name)
-            return Image.fromarray((deep >> 8).astype(np.uint8)).convert("RGB")
+            shallow = image.mode == "I" and deep.max() <= 255  # 32 bits say nothing of how many are meant
+            return Image.fromarray((deep if shallow else deep >> 8).astype(np.uint8)).convert("RGB")
         if not image.has_transparency_data:
             return image if image.mode == "RGB" else image.convert("RGB")  # it would copy what is RGB already
         canvas = Image.new("RGBA", image.size, (*self.background, 255))

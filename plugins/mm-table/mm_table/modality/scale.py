@@ -60,7 +60,7 @@ class Scale:
         first, after = bisect_left(self.quantiles, number), bisect_right(self.quantiles, number)
         last = len(self.quantiles) - 1
         if after > first:
-            return (first + after - 1) / 2 / max(1, last)
+            return (first + after - 1) / 2 / last if last else 0.5
         if first in (0, last + 1):
             return 0.0 if first == 0 else 1.0
         low, high = self.quantiles[first - 1], self.quantiles[first]
