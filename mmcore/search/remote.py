@@ -4,6 +4,7 @@ import atexit
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ class Spec:
     """All that has to be known of a search elsewhere. The project's folder has to be there, under the same path."""
 
     name: str
+    study: int
+    """Of the storage: a study that was deleted and begun anew has the name of the former."""
     folder: str
     opening: Mapping[str, Any]
     settings: SearchSettings
@@ -37,11 +40,14 @@ class Spec:
 
     @classmethod
     def of(cls, plan: Plan, host: Host) -> "Spec":
-        return cls(plan.name, plan.folder, host.pool.opening, plan.settings, len(plan.objectives), plan.steps)
+        study, objectives = host.study.identity, len(plan.objectives)
+        return cls(plan.name, study, plan.folder, host.pool.opening, plan.settings, objectives, plan.steps)
 
 
-_hosts = dict[str, Host]()
-"""Of this process, by the study's name: workers outlive the trial that they were started for."""
+_hosts = dict[tuple[str, str], tuple[Spec, Host]]()
+"""Of this process, by a project's folder and a study's name: workers outlive the trial that they were started for."""
+
+_opening = threading.Lock()
 
 
 _here = dict[str, Callable[[], Any]]()
@@ -77,20 +83,40 @@ def judge(spec: Spec, work: Judging) -> dict[str, Any]:
 
 
 def _host(spec: Spec) -> Host:
-    if spec.name not in _hosts:
-        settings = spec.settings
-        assert settings.storage is not None, "a search on several machines has a database"
-        storage = open_database(settings.storage, heartbeat_s=settings.heartbeat_s)
-        pruner = samplers.pruner_of(settings, objectives=spec.objectives, steps=spec.steps)
-        found = optuna.load_study(study_name=spec.name, storage=storage, pruner=pruner)
-        patience = Patience(settings.patience_s, say=lambda line: print(line, file=sys.stderr))
-        study = Study(found, Space((), {}), sampler="random", seed=0, trials=0, patience=patience)
-        root = Path(str(spec.opening["root"]))
-        logs = root / spec.folder / "logs" / f"{socket.gethostname()}-{os.getpid()}"
-        memory = settings.gpu if settings.gpu < 1 else None
-        host = Host(Pool([Slot(0, memory=memory)], spec.opening, root=root, logs=logs), study,
-                    beat_s=settings.heartbeat_s)  # fmt: skip
-        atexit.register(host.forget)
-        atexit.register(host.close)  # comes first
-        _hosts[spec.name] = host
-    return _hosts[spec.name]
+    """The one for this very search: a former one of the same name had other settings, other data, or another study."""
+    place = (str(spec.opening["root"]), spec.name)
+    with _opening:
+        former, host = _hosts.get(place, (None, None))
+        if host is None or former != spec:
+            if host is not None:
+                _end(host)
+            host = _open(spec)
+            _hosts[place] = (spec, host)
+        return host
+
+
+def _open(spec: Spec) -> Host:
+    settings = spec.settings
+    assert settings.storage is not None, "a search on several machines has a database"
+    storage = open_database(settings.storage, heartbeat_s=settings.heartbeat_s)
+    pruner = samplers.pruner_of(settings, objectives=spec.objectives, steps=spec.steps)
+    found = optuna.load_study(study_name=spec.name, storage=storage, pruner=pruner)
+    patience = Patience(settings.patience_s, say=lambda line: print(line, file=sys.stderr))
+    study = Study(found, Space((), {}), sampler="random", seed=0, trials=0, patience=patience)
+    root = Path(str(spec.opening["root"]))
+    logs = root / spec.folder / "logs" / f"{socket.gethostname()}-{os.getpid()}"
+    memory = settings.gpu if settings.gpu < 1 else None
+    return Host(Pool([Slot(0, memory=memory)], spec.opening, root=root, logs=logs), study, beat_s=settings.heartbeat_s)
+
+
+def _end(host: Host) -> None:
+    host.close()  # comes first: what runs still has something to tell the study
+    host.forget()
+
+
+def _end_all() -> None:
+    for _, host in _hosts.values():
+        _end(host)
+
+
+atexit.register(_end_all)

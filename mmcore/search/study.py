@@ -49,6 +49,11 @@ class Study:
         self._grid = space.points() if sampler == "grid" else None
 
     @property
+    def identity(self) -> int:
+        """Of the storage, which gives none twice."""
+        return self.optuna._study_id
+
+    @property
     def better(self) -> tuple[str, ...]:
         """`up` or `down` for each objective."""
         return tuple("up" if d.name == "MAXIMIZE" else "down" for d in self.optuna.directions)
