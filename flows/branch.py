@@ -115,6 +115,12 @@ class Branch:
                 )
 
 
+def outside(git: Git, paths: Sequence[str]) -> list[str]:
+    """Those that lie in no commit wherever they end: git refuses to be asked about `/data` or `../data`."""
+    root = os.path.abspath(git.root)
+    return [path for path in paths if os.path.commonpath([root, os.path.abspath(os.path.join(root, path))]) != root]
+
+
 def uncommitted(git: Git, paths: Sequence[str]) -> list[str]:
     """Files that git does not know below the paths: code that a release could not be made again with."""
     there = [path for path in paths if os.path.exists(git.root / path)]

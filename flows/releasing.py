@@ -21,7 +21,7 @@ from pathlib import Path
 
 import yaml
 
-from flows.branch import CARD, LOOKS, RECORD, Branch, uncommitted
+from flows.branch import CARD, LOOKS, RECORD, Branch, outside, uncommitted
 from flows.judging import Candidate, run_mm
 from flows.locks import only_one, state_of
 from mmcore.errors import MmcoreError, SetupError
@@ -175,13 +175,15 @@ class Releaser:
             raise SetupError("git has no commit yet, and a release stands on one. `git add -A && git commit` makes it.")
         files = {path: (self.root / path).read_bytes() for path in FILES if (self.root / path).is_file()}
         lock = files["dvc.lock"].decode()
-        paths = inputs_of(lock)
+        read = inputs_of(lock)
+        elsewhere = outside(self.git, read)
+        paths = [path for path in read if path not in elsewhere]
         about = self.root / "artifacts" / "model" / "model.yaml"
         page = card(
             name=self.settings.name, number=number, lock=lock, params=files["params.yaml"].decode(),
             metrics=files["artifacts/metrics.json"].decode() if "artifacts/metrics.json" in files else None,
             about=about.read_text(encoding="utf-8") if about.is_file() else None, record=record, code=code,
-            unknown=uncommitted(self.git, paths),
+            unknown=[*elsewhere, *uncommitted(self.git, paths)],
         )  # fmt: skip
         files |= _pointers(self.root, paths)
         files |= {CARD: page.encode(), RECORD: json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"}

@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import flows.release
 from mmcore.errors import ConfigError, SetupError
 from mmcore.releases.contents import digest_of
 from mmcore.releases.fetch import digest_in, fetch, named
+from tests.flows.releases.conftest import MODEL
 
 
 @pytest.fixture
@@ -149,6 +151,20 @@ def test_gto_and_dvc_read_what_we_write(second, real_dvc, tmp_path):
     get = [sys.executable, "-m", "dvc", "artifacts", "get", ".", "model", "--stage", "prod", "-q", "-o", "got"]
     subprocess.run(get, **run)
     assert (other / "got" / "value").read_text() == "2\n"
+
+
+@pytest.mark.parametrize("place", ["{}/rows.csv", "../rows.csv"])
+def test_a_model_of_data_that_lies_outside_the_clone_is_released_and_its_card_says_so(toy, place):
+    (toy.root.parent / "rows.csv").write_text("1\n")
+    place = place.format(toy.root.parent)
+    toy.project.stages(train={**MODEL, "deps": ["in.txt", place]})
+    described = yaml.safe_load(toy.project.read("dvc.yaml")) | {"artifacts": {"model": {"path": "artifacts/model"}}}
+    toy.project.write("dvc.yaml", yaml.safe_dump(described))
+    assert toy.retrain() == 0
+    assert toy.in_use() == "v1.0.0"
+    assert f"in no commit, so that it cannot be made again from git alone: {place}" in toy.git.file(
+        "releases", "releases/card.md"
+    )
 
 
 def test_a_repository_without_a_commit_is_told(toy, monkeypatch):
