@@ -122,4 +122,6 @@ def _alarm(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
 def _pump(stream: IO[str], show: Callable[[str], None]) -> None:
     with stream:
         for line in stream:  # universal newlines: each state of a progress bar is a line too
-            show(line.rstrip("\n"))
+            # A log on a full disk, a terminal that is gone: the command would end by the pipe that nobody reads.
+            with suppress(Exception):
+                show(line.rstrip("\n"))

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from flows.command import Ended, run_command
@@ -60,7 +61,8 @@ class Program:
                 return
             self.ended.set()
             pause_s = SHORTEST_PAUSE_S if time.monotonic() - began > STEADY_S else min(LONGEST_PAUSE_S, 2 * pause_s)
-            self._show(f"ended with exit code {ended.code}; started again in {pause_s:g} s")
+            with suppress(OSError):  # a log on a full disk
+                self._show(f"ended with exit code {ended.code}; started again in {pause_s:g} s")
             self._stop.wait(pause_s)
 
     def _run(self) -> Ended:

@@ -1,3 +1,4 @@
+import errno
 import os
 import shlex
 import sys
@@ -155,3 +156,20 @@ def test_the_lifeline_tells_the_child_when_it_is_cut(tmp_path, eventually):
     )
     assert ended.code == 0
     assert lines == ["up", "alone"]
+
+
+def test_lines_that_cannot_be_shown_end_no_command(tmp_path, lifeline):
+    def show(line):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    ended = run_command(
+        ["/bin/sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.1; done; touch done"],
+        show,
+        folder=tmp_path,
+        environment=os.environ,
+        stop=Stop(),
+        lifeline=lifeline,
+        timeout_s=20,
+    )
+    assert ended.code == 0
+    assert (tmp_path / "done").exists()
