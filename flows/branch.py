@@ -107,8 +107,8 @@ class Branch:
     def _check_free(self) -> None:
         listed = self.git.run("worktree", "list", "--porcelain").split("\n\n")
         for entry in listed:
-            if f"branch refs/heads/{self.name}" in entry.splitlines():
-                place = entry.splitlines()[0].removeprefix("worktree ")
+            if f"branch refs/heads/{self.name}" in entry.split("\n"):
+                place = entry.split("\n")[0].removeprefix("worktree ")
                 raise SetupError(
                     f"The branch {self.name!r} is checked out in {place}, where moving it would look like edits. "
                     "Check out another there."
@@ -126,4 +126,4 @@ def uncommitted(git: Git, paths: Sequence[str]) -> list[str]:
     there = [path for path in paths if os.path.exists(git.root / path)]
     if not there:
         return []
-    return git.run("ls-files", "--others", "--exclude-standard", "--", *there).splitlines()
+    return git.lines("ls-files", "--others", "--exclude-standard", "--", *there)

@@ -15,6 +15,7 @@ import yaml
 from flows.timetable import Timetable
 from flows.worktree import git
 
+from mmcore.releases.git import Git
 ANSWER_S = 20.0
 
 
@@ -53,7 +54,7 @@ def _files(path: Path) -> Iterator[tuple[str, int, int]]:
 
 def _imports(clone: Path, commit: str) -> Iterator[Mapping[str, Any]]:
     """What each `.dvc` file of an import names as its source."""
-    for name in git(clone, "ls-tree", "-r", "--name-only", commit).splitlines():
+    for name in Git(clone).lines("ls-tree", "-r", "--name-only", commit):
         if name.endswith(".dvc"):
             described = yaml.safe_load(git(clone, "show", f"{commit}:{name}"))
             yield from (dependency for dependency in described.get("deps", ()) if isinstance(dependency, Mapping))

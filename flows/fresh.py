@@ -12,7 +12,7 @@ from mmcore.releases.git import Git
 
 def imports_of(git: Git) -> list[str]:
     """The .dvc files of `dvc import` and `dvc import-url`, committed or not."""
-    listed = git.run("ls-files", "--cached", "--others", "--exclude-standard", "--", "*.dvc").splitlines()
+    listed = git.lines("ls-files", "--cached", "--others", "--exclude-standard", "--", "*.dvc")
     return sorted(path for path in listed if _is_import(git.root / path))
 
 

@@ -109,7 +109,7 @@ def named_by_git(clone: Path) -> set[str]:
     Releases are tags. What a stage made can be made again; data that somebody added cannot.
     """
     git, blobs = Git(clone), set[str]()
-    for commit in {"HEAD", *git.run("for-each-ref", "--format=%(objectname)").splitlines()}:
+    for commit in {"HEAD", *git.lines("for-each-ref", "--format=%(objectname)")}:
         listed = git.ask("ls-tree", "-r", "-z", commit) or ""  # a ref of something else than a commit has none
         for line in filter(None, listed.split("\0")):
             about, _, path = line.partition("\t")

@@ -35,6 +35,7 @@ from flows.timetable import Timetable, read_timetable
 from flows.worktree import add_worktree, code_of, git
 from mmcore.errors import MmcoreError, SetupError
 
+from mmcore.releases.git import Git
 TAIL_LINES = 12
 LEAST_FREE = 500 * 2**20  # bytes: a run that fills the disk takes the server's database with it
 RESULT = Path(".mm", "retrain.json")
@@ -121,7 +122,7 @@ def _bring_data(worktree: Path, *, far: bool) -> None:
     """Files that DVC tracks, from its cache. far: from its remote too, and with them what other machines made."""
     if far:
         _dvc(worktree, "fetch", "--run-cache", "--quiet")
-    tracked = git(worktree, "ls-files", "--", "*.dvc").splitlines()
+    tracked = Git(worktree).lines("ls-files", "--", "*.dvc")
     if tracked:
         _dvc(worktree, "pull" if far else "checkout", "--quiet", *tracked)
 

@@ -24,6 +24,10 @@ class Git:
         """What git prints, without the newline at its end. given: its stdin. Raises SetupError with what git says."""
         return self.raw(*arguments, given=given, environment=environment).decode(errors="replace").rstrip("\n")
 
+    def lines(self, *arguments: str) -> list[str]:
+        """As `run`, a line for each; names and subjects may hold U+2028 and others that `str.splitlines` cuts at."""
+        return [line for line in self.run(*arguments).split("\n") if line]
+
     def raw(self, *arguments: str, given: bytes | None = None, environment: Mapping[str, str] | None = None) -> bytes:
         """As `run`, byte for byte."""
         done = self._start(arguments, given, environment)

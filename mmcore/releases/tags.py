@@ -98,7 +98,7 @@ class Registry:
 def read_registry(git: Git, name: str) -> Registry:
     """The tags of one artifact."""
     versions, pointers = list[Version](), list[Pointer]()
-    for line in git.run("for-each-ref", f"--format={_FORMAT}", "refs/tags").splitlines():
+    for line in git.lines("for-each-ref", f"--format={_FORMAT}", "refs/tags"):
         tag, commit, time, message = line.split("\0")
         if not commit:  # a lightweight tag, which GTO does not count either
             continue

@@ -4,6 +4,7 @@ import pytest
 
 from mmcore.errors import SetupError
 from mmcore.releases.git import Git
+from mmcore.releases.tags import read_registry, register
 
 
 @pytest.fixture
@@ -30,3 +31,15 @@ def test_what_git_refuses_is_told_without_what_we_put_before_it(git):
     with pytest.raises(SetupError, match="`git show nothing` failed") as caught:
         git.run("show", "nothing")
     assert "quotePath" not in str(caught.value)
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\x85", "\x0c"])
+def test_signs_that_python_takes_for_ends_of_lines_are_parts_of_subjects_and_names(git, sign):
+    register(
+        git, "model", "v1.0.0", commit=git.run("rev-parse", "HEAD"), message=f"pasted{sign}words", now=1_800_000_000
+    )
+    (version,) = read_registry(git, "model").versions
+    assert version.message.startswith("pasted")
+    assert version.message.endswith("words")
+    (git.root / f"a{sign}b.dvc").touch()
+    assert len(git.lines("ls-files", "--others")) == 1
