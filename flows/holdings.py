@@ -115,7 +115,9 @@ def named_by_git(clone: Path) -> set[str]:
             about, _, path = line.partition("\t")
             if Path(path).name == LOCK or path.endswith(".dvc"):
                 blobs.add(about.split()[2])
-    history = git.run("log", "--all", "--reflog", "--format=", "--raw", "--no-abbrev", "--", "*.dvc").splitlines()
+    # Without --full-history git follows of a merge the one side that it came out as, and of others shows nothing.
+    every = ("--all", "--reflog", "--full-history", "-m")
+    history = git.lines("log", *every, "--format=", "--raw", "--no-abbrev", "--", "*.dvc")
     blobs |= {blob for line in history for blob in line.split()[2:4] if blob.strip("0")}
     texts = [git.ask("cat-file", "blob", blob) for blob in blobs]
     return {name for text in texts if text for name in _names_or_none(text)}

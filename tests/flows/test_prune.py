@@ -1,3 +1,5 @@
+import errno
+import hashlib
 import os
 import subprocess
 import time
@@ -5,7 +7,7 @@ import time
 import pytest
 from dvc.repo import Repo
 
-from flows.holdings import Held, cache_of, objects_in, remembered_in
+from flows.holdings import Held, cache_of, named_by_git, objects_in, remembered_in
 from flows.prune import DAY_S, LOCKS, choose, keep_use, prune
 from flows.timetable import Keep
 from flows.worktree import add_worktree
@@ -131,6 +133,40 @@ def test_data_that_was_committed_once_stays_though_no_tag_names_it(project):
     grow_old(project, days=1000)
     prune(project.root, NOTHING_KEPT)
     assert {"first", "second"} <= contents(project)
+
+
+@pytest.fixture
+def side_branch(project):
+    """Data of two versions on a branch beside the main one, which has the last of them too; it is left checked out."""
+    commit(project, "start")
+    git(project, "checkout", "-q", "-b", "side")
+    for text in ("tried", "kept"):
+        project.write("data.csv.dvc", f"outs: [{{md5: {md5_of(text)}, path: data.csv}}]\n")
+        commit(project, text)
+    git(project, "checkout", "-q", "-b", "straight", "HEAD~2")
+    git(project, "checkout", "side", "--", "data.csv.dvc")
+    commit(project, "the same in one step")
+    return project
+
+
+def md5_of(text):
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def test_versions_of_data_on_a_branch_that_was_merged_and_deleted_stay(side_branch):
+    git(side_branch, "merge", "-q", "--no-ff", "side", "-m", "merged")
+    git(side_branch, "branch", "-D", "side")
+    git(side_branch, "reflog", "expire", "--expire=now", "--all")
+    assert {md5_of("tried"), md5_of("kept")} <= named_by_git(side_branch.root)
+
+
+def test_data_that_a_merge_alone_names_stays(side_branch):
+    git(side_branch, "merge", "-q", "--no-ff", "--no-commit", "side")
+    side_branch.write("data.csv.dvc", f"outs: [{{md5: {md5_of('of both')}, path: data.csv}}]\n")
+    commit(side_branch, "merged")
+    side_branch.write("data.csv.dvc", f"outs: [{{md5: {md5_of('after')}, path: data.csv}}]\n")
+    commit(side_branch, "more")
+    assert md5_of("of both") in named_by_git(side_branch.root)
 
 
 def test_what_a_run_found_in_the_cache_counts_as_used_then(versions, tmp_path):
