@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
 from flows.exits import DONE, run_to_exit
 from flows.holdings import (
     Held,
@@ -27,6 +29,7 @@ from flows.holdings import (
     objects_in,
     remembered_in,
 )
+from flows.lockfile import replace_text
 from flows.locks import only_one
 from flows.project import check_project
 from flows.record import STATE, one_at_a_time
@@ -50,6 +53,7 @@ class Cleared:
     left_bytes: int = 0  # of DVC's cache
     held_bytes: int = 0  # of that, what git or a working tree names
     spared: Path | None = None  # DVC's cache, where others may need what lies in it
+    unread: list[str] = field(default_factory=list)  # what was to say when objects were used, and cannot be read
 
     def add(self, what: str, size: int) -> None:
         self.bytes += size
@@ -62,6 +66,7 @@ class Cleared:
         else:
             held = f"{_size(self.held_bytes)} of it named by a tag, a branch or a working tree."
             cache = f"has {_size(self.left_bytes)} left, {held}"
+        cache += f" Not counted, since it cannot be read: {', '.join(self.unread)}." if self.unread else ""
         return f"{went}; {_size(self.bytes)} in all. DVC's cache {cache}"
 
 
@@ -87,7 +92,7 @@ def keep_use(clone: Path, worktree: Path) -> None:
     lock = worktree / "dvc.lock"
     if lock.exists():
         (clone / LOCKS).mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(lock, clone / LOCKS / f"{worktree.name}.lock")
+        replace_text(clone / LOCKS / f"{worktree.name}.lock", lock.read_text(encoding="utf-8"))
 
 
 def _prune_cache(clone: Path, keep: Keep, cleared: Cleared, *, dry: bool, now: float) -> None:
@@ -98,7 +103,7 @@ def _prune_cache(clone: Path, keep: Keep, cleared: Cleared, *, dry: bool, now: f
     folders = [clone, *list_worktrees(clone)]
     held = members(set().union(named_by_git(clone), *map(named_by_folder, folders)), cache)
     remembered = list(remembered_in(cache))
-    objects = _with_use(list(objects_in(cache)), remembered, clone, cache)
+    objects = _with_use(list(objects_in(cache)), remembered, clone, cache, cleared.unread)
     goes = choose(objects, held, keep, now=now)
     for item in goes:
         cleared.add("objects", item.size)
@@ -131,7 +136,9 @@ def choose(objects: Sequence[Held], held: set[str], keep: Keep, *, now: float) -
     return goes
 
 
-def _with_use(objects: Sequence[Held], remembered: Iterable[Remembered], clone: Path, cache: Path) -> list[Held]:
+def _with_use(
+    objects: Sequence[Held], remembered: Iterable[Remembered], clone: Path, cache: Path, unread: list[str]
+) -> list[Held]:
     """The objects with the time they were last made or found again; the file itself tells only when it was first."""
     used = dict[str, float]()
 
@@ -142,7 +149,12 @@ def _with_use(objects: Sequence[Held], remembered: Iterable[Remembered], clone: 
     for entry in remembered:
         note(entry.names, entry.written)
     for lock in (clone / LOCKS).glob("*.lock"):
-        note(names_in(lock.read_text(encoding="utf-8")), lock.stat().st_mtime)
+        try:
+            names = names_in(lock.read_text(encoding="utf-8"))
+        except (ValueError, yaml.YAMLError):  # a full disk left half of it
+            unread.append(str(lock))
+        else:
+            note(names, lock.stat().st_mtime)
     return [Held(item.name, item.path, item.size, max(item.used, used.get(item.name, 0.0))) for item in objects]
 
 

@@ -183,6 +183,26 @@ def test_what_a_run_found_in_the_cache_counts_as_used_then(versions, tmp_path):
     assert not lock.exists()
 
 
+def test_a_note_of_use_that_is_half_written_is_named_and_keeps_nothing_from_being_cleared(versions):
+    half = versions.write(str(LOCKS / "night.lock"), versions.read("dvc.lock").rpartition("md5: ")[0] + "md5: 'ab")
+    cleared = prune(versions.root, NOTHING_KEPT)
+    assert cleared.counts == {"objects": 2, "runs": 1}
+    assert f"cannot be read: {half}" in str(cleared)
+
+
+def test_a_note_of_use_is_written_whole_or_not_at_all(project, monkeypatch):
+    worktree = project.write("run/dvc.lock", "new").parent
+    old = project.write(str(LOCKS / "run.lock"), "old")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="No space"):
+        keep_use(project.root, worktree)
+    assert [path.read_text() for path in old.parent.iterdir()] == ["old"]
+
+
 def test_checkpoints_and_studies_go_when_nobody_goes_on_with_them(project):
     for name in ("training/old/weights", "training/fresh/weights", "search/study/trials"):
         project.write(f".mm/{name}", "bytes")
