@@ -1,6 +1,7 @@
 """Has anything changed since the last run? A look that costs no worktree, no DVC and no hashing of data."""
 
 import hashlib
+import http.client
 import json
 import subprocess
 import urllib.error
@@ -14,8 +15,8 @@ import yaml
 
 from flows.timetable import Timetable
 from flows.worktree import git
-
 from mmcore.releases.git import Git
+
 ANSWER_S = 20.0
 
 
@@ -87,5 +88,5 @@ def _headers(url: str) -> list[str | None]:
     try:
         with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:
             return [answer.headers.get(name) for name in ("ETag", "Last-Modified", "Content-Length")]
-    except (urllib.error.URLError, OSError):
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError):
         return ["unreachable"]

@@ -1,5 +1,6 @@
 """Telling people: a webhook that gets JSON, a command that gets it on stdin, as conf/schedule.yaml names them."""
 
+import http.client
 import json
 import os
 import subprocess
@@ -48,8 +49,10 @@ def _post(url: str, body: str) -> list[str]:
         request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"}, method="POST")
         with urllib.request.urlopen(request, timeout=ANSWER_S):
             return []
-    except ValueError:
+    except (ValueError, http.client.InvalidURL):
         return ["The webhook's address is none."]
+    except http.client.HTTPException as error:  # its words may be those of the address
+        return [f"The webhook did not take it: its answer was none of HTTP ({type(error).__name__})."]
     except (urllib.error.URLError, OSError) as error:
         return [f"The webhook did not take it: {error}"]
 
@@ -57,8 +60,9 @@ def _post(url: str, body: str) -> list[str]:
 def _run(command: str, body: str, root: Path) -> list[str]:
     try:
         done = subprocess.run(
-            command, shell=True, cwd=root, input=body, capture_output=True, text=True, check=False, timeout=COMMAND_S
-        )
+            command, shell=True, cwd=root, input=body, capture_output=True, encoding="utf-8", errors="replace",
+            check=False, timeout=COMMAND_S,
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         return [f"The command of notify did not end well: {error}"]
     said = (done.stderr or done.stdout).strip()

@@ -5,6 +5,7 @@ is started again; in whatever way this ends, all of it does.
 """
 
 import argparse
+import http.client
 import os
 import socket
 import sys
@@ -174,7 +175,7 @@ def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+    except (urllib.error.URLError, http.client.HTTPException, OSError):
         return False
 
 

@@ -1,6 +1,12 @@
 import json
+import socket
+import threading
 
+import pytest
+
+from flows.changes import _headers
 from flows.notify import WEBHOOK, News, tell
+from flows.serve import answers
 from flows.timetable import Notify
 
 NEWS = News("failed", "Retraining some-run failed: kein Spaltenname „antwort“", "some-run", "http://127.0.0.1/run")
@@ -49,3 +55,43 @@ def test_a_channel_that_had_it_is_left_in_peace(httpd, tmp_path):
     both = Notify(webhook=httpd.address, command="cat > told")
     assert tell(NEWS, both, root=tmp_path, but=["webhook"]) == {"command": []}
     assert httpd.posted == []
+
+
+@pytest.fixture
+def no_http():
+    """The address of something that takes a request and answers as no web server does."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"SSH-2.0-OpenSSH\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_an_answer_that_is_none_of_http_is_told_and_ends_nothing(no_http, tmp_path):
+    (wrong,) = tell(NEWS, Notify(webhook=f"{no_http}/secret"), root=tmp_path)["webhook"]
+    assert "BadStatusLine" in wrong
+    assert "secret" not in wrong
+
+
+def test_an_address_with_a_space_in_it_is_none_and_is_not_shown(tmp_path):
+    told = tell(NEWS, Notify(webhook="https://127.0.0.1/services/my secret"), root=tmp_path)
+    assert told == {"webhook": ["The webhook's address is none."]}
+
+
+def test_words_of_the_command_that_are_not_utf_8_end_nothing(tmp_path):
+    assert tell(NEWS, Notify(command=r"printf 'zugestellt f\374r dich'"), root=tmp_path) == {"command": []}
+    (wrong,) = tell(NEWS, Notify(command=r"printf 'unm\366glich' >&2; exit 1"), root=tmp_path)["command"]
+    assert wrong.endswith("exit code 1: unm\ufffdglich")
+
+
+def test_what_speaks_no_http_is_no_server_of_ours(no_http):
+    assert not answers(f"{no_http}/api/health")
+
+
+def test_a_look_for_changes_goes_on_where_a_source_speaks_no_http(no_http):
+    assert _headers(f"{no_http}/rows.csv") == ["unreachable"]
