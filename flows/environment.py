@@ -2,16 +2,32 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 CLONE = Path(__file__).resolve().parent.parent
 SERVED = "MM_SERVED_CLONE"
+PROXIED = ("http", "https", "all")
+HERE = ("127.0.0.1", "localhost")
 
 
 def settle() -> None:
     """Fill in what the caller's environment does not say: state inside the clone, telemetry off."""
     for name, value in _defaults(CLONE).items():
         os.environ.setdefault(name, value)
+    os.environ.update(_past_proxies(os.environ))
+
+
+def _past_proxies(environment: Mapping[str, str]) -> dict[str, str]:
+    """What has programs call this machine itself, as Prefect's do all the time, and no proxy that cannot reach it."""
+    if not any(environment.get(form(f"{kind}_proxy")) for kind in PROXIED for form in (str, str.upper)):
+        return {}  # nor said for nothing: on macOS it would hide the proxies of the system's settings
+    said = dict[str, str]()
+    for name, other in (("no_proxy", "NO_PROXY"), ("NO_PROXY", "no_proxy")):
+        hosts = (environment.get(name) or environment.get(other) or "").split(",")
+        missing = [host for host in HERE if host not in map(str.strip, hosts) and hosts != ["*"]]
+        said[name] = ",".join([*filter(None, hosts), *missing])
+    return said
 
 
 def _defaults(clone: Path) -> dict[str, str]:

@@ -176,6 +176,9 @@ class Httpd:
                     self.send_header(name, value)
                 self.end_headers()
 
+            def do_GET(self):
+                self.do_HEAD()
+
             def do_POST(self):
                 made.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 self.do_HEAD()
