@@ -47,21 +47,30 @@ def open_journal(path: Path) -> BaseStorage:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         mend(path)
-    lock: Any = _FileLock(path.with_name(f"{path.name}.held"))  # as Optuna's, whose common class has no public name
+    lock: Any = _lock_of(path)  # as Optuna's, whose common class has no public name
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
 
 
 def mend(path: Path) -> int:
     """Cut off what stands after the last whole line; how many bytes that were."""
-    with path.open("rb+") as file:
-        content = file.read()
-        whole = content.rfind(b"\n") + 1
-        file.truncate(whole)
+    lock = _lock_of(path)
+    lock.acquire()  # else a search that runs beside may be writing that line, or more lines than were read here
+    try:
+        with path.open("rb+") as file:
+            content = file.read()
+            whole = content.rfind(b"\n") + 1
+            file.truncate(whole)
+    finally:
+        lock.release()
     return len(content) - whole
 
 
 def open_database(address: str, *, heartbeat_s: int) -> RDBStorage:
     """The study in PostgreSQL. Raises ConfigError or SetupError that says what to do."""
+def _lock_of(path: Path) -> _FileLock:
+    return _FileLock(path.with_name(f"{path.name}.held"))
+
+
     try:
         with quiet():
             return RDBStorage(

@@ -1,4 +1,5 @@
 import json
+import threading
 
 import pytest
 
@@ -8,7 +9,7 @@ from mmcore.search.rows import Row, State
 from mmcore.search.samplers import check, pruner_of
 from mmcore.search.settings import SearchSettings
 from mmcore.search.space import Space
-from mmcore.search.storage import Patience, mend, open_journal
+from mmcore.search.storage import Patience, _lock_of, mend, open_journal
 from mmcore.search.study import TRIES, open_study
 from mmcore.search.winner import best_row, importances
 
@@ -129,6 +130,24 @@ def test_a_line_that_a_kill_cut_off_does_not_spoil_the_journal(study, tmp_path):
     assert len(run(again)) == 4
     assert len(study().rows()) == 6
     assert mend(journal) == 0
+
+
+def test_a_line_that_another_process_is_writing_is_not_cut_off(study, tmp_path):
+    """`mm search NAME --result` beside a search that runs."""
+    run(study(), limit=1)
+    journal = tmp_path / "s" / "journal.log"
+    lock = _lock_of(journal)
+    lock.acquire()
+    with journal.open("ab") as file:
+        file.write(b"half a ")
+        file.flush()
+        beside = threading.Thread(target=mend, args=(journal,))
+        beside.start()
+        beside.join(0.3)
+        file.write(b"line\n")
+    lock.release()
+    beside.join()
+    assert journal.read_bytes().endswith(b"half a line\n")
 
 
 def test_a_study_with_another_space_is_refused_with_what_differs(study):
