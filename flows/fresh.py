@@ -1,8 +1,10 @@
 """New data: what was imported from elsewhere is fetched anew; rows and files that grew in place need nothing."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -25,21 +27,51 @@ def update_imports(root: Path, git: Git) -> list[str]:
     paths = imports_of(git)
     if not paths:
         return []
+    for path in paths:
+        _check_source(root, path)
     before = {path: (root / path).read_bytes() for path in paths}
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "update", "--quiet", *paths], cwd=root, stdin=subprocess.DEVNULL,
+        [sys.executable, "-m", "dvc", "update", *paths], cwd=root, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        told = " ".join(done.stderr.split()) or f"it ended with {done.returncode}"
+        told = _errors_in(done.stderr) or f"it ended with {done.returncode}"
         raise SetupError(f"`dvc update {' '.join(paths)}` failed, so whether there is new data is not known: {told}")
     return [path for path in paths if (root / path).read_bytes() != before[path]]
 
 
+def _check_source(root: Path, path: str) -> None:
+    """Raises SetupError where a source that is named by the way to it from here is not there."""
+    about = _read(root / path)
+    for dependency in about["deps"]:
+        place = str(dependency.get("path", ""))
+        if "repo" in dependency or "://" in place or Path(place).is_absolute():
+            continue
+        source = (root / path).parent / about.get("wdir", ".") / place
+        if not source.exists():
+            raise SetupError(
+                f"{path} imports {place}, and there is no {os.path.abspath(source)}. A run by the clock works in a "
+                "folder of its own, from which a relative path leads elsewhere: name the source by its whole path, "
+                f"`dvc import-url --force /.../{Path(place).name} {path.removesuffix('.dvc')}`."
+            )
+
+
+def _errors_in(text: str) -> str:
+    """What DVC says beside its progress; all that it said last where no line is marked as an error."""
+    lines = [line.strip() for line in text.splitlines()]
+    return " ".join([line for line in lines if line.startswith("ERROR")] or filter(None, lines[-5:]))
+
+
 def _is_import(path: Path) -> bool:
     """As DVC tells them: one dependency, and frozen."""
+    about = _read(path)
+    return bool(about.get("frozen")) and bool(about.get("deps"))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Nothing where it is no .dvc file."""
     try:
         about = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):
-        return False
-    return isinstance(about, dict) and bool(about.get("frozen")) and bool(about.get("deps"))
+        return {}
+    return about if isinstance(about, dict) else {}

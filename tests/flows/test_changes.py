@@ -6,9 +6,10 @@ import pytest
 from dvc.repo import Repo
 
 from flows.changes import signature
-from flows.fresh import imports_of
+from flows.fresh import _check_source, imports_of, update_imports
 from flows.timetable import Timetable
-from flows.worktree import git
+from flows.worktree import add_worktree, git
+from mmcore.errors import SetupError
 from mmcore.releases.git import Git
 
 
@@ -84,6 +85,16 @@ def test_an_import_with_a_chinese_name_counts(committed, tmp_path):
     before = now(committed)
     (tmp_path / "far.csv").write_text("1\n2\n")
     assert now(committed) != before
+
+
+def test_an_import_by_a_relative_path_is_refused_in_a_worktree_with_the_way_out(committed, tmp_path):
+    (tmp_path / "far.csv").write_text("1\n")
+    committed.write("data/near.csv.dvc", "deps: [{path: ../../far.csv}]\nouts: [{path: near.csv}]\nfrozen: true\n")
+    commit(committed.root)
+    _check_source(committed.root, "data/near.csv.dvc")  # from the clone itself it is there
+    worktree = add_worktree(committed.root, "HEAD", name="run", share=[])
+    with pytest.raises(SetupError, match=r"imports \.\./\.\./far\.csv, .*by its whole path, `dvc import-url --force /"):
+        update_imports(worktree, Git(worktree))
 
 
 def test_an_import_from_a_repository_counts_when_that_has_a_new_commit(committed, tmp_path):
