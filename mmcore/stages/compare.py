@@ -15,7 +15,7 @@ from mmcore.data.loader import Loader
 from mmcore.data.manifest import Manifest
 from mmcore.data.marks import SEEN, marks_of, read_marks, seen
 from mmcore.data.quarantine import broken_rows, read_broken
-from mmcore.errors import ArtifactError, DataError, PluginError, listing
+from mmcore.errors import ArtifactError, BuildError, ConfigError, DataError, PluginError, listing
 from mmcore.evaluation.compare import Bootstrap, Paired, compare
 from mmcore.evaluation.predict import Judged, predict
 from mmcore.evaluation.settings import EvaluationSettings
@@ -99,7 +99,7 @@ def open_model(folder: Path, plugins: Plugins) -> Saved:
     """A model folder. Raises ArtifactError that names the folder, whatever is wrong with it or its plugins."""
     try:
         return load_model(folder, plugins=plugins)
-    except PluginError as error:
+    except (PluginError, ConfigError, BuildError) as error:
         raise ArtifactError(
             f"{folder} cannot be loaded: {error} Install what made it, or promote the new model by hand."
         ) from error

@@ -132,6 +132,14 @@ def test_a_plugin_that_is_no_longer_registered_is_named(project, weak):
         run(project, champion=weak)
 
 
+def test_a_model_whose_plugin_has_dropped_a_setting_is_named(project, weak):
+    about = yaml.safe_load((weak / "model.yaml").read_text())
+    about["plan"]["fusion"]["dropped"] = 3
+    (weak / "model.yaml").write_text(yaml.safe_dump(about))
+    with pytest.raises(ArtifactError, match=r"weak cannot be loaded: .*takes no 'dropped'"):
+        run(project, champion=weak)
+
+
 def test_a_class_that_only_one_of_them_knows_is_wrong_for_the_other(project, tmp_path):
     """Today's rows have a third class."""
     lines = table.rows(300) + table.rows(200, start=300, seed=5, shift=9.0, labels=("maybe", "maybe"))
