@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import re
 import shutil
 import time
 import warnings
@@ -24,6 +25,7 @@ optuna.logging.set_verbosity(logging.ERROR)  # what a person should see of a sea
 
 DRIVER = "postgresql+psycopg"
 RETRY_S = 1.0
+_PASSWORD = re.compile(r"([?&]\w*pass\w*)=[^&]*", re.IGNORECASE)
 
 
 class _FileLock:
@@ -65,12 +67,12 @@ def mend(path: Path) -> int:
     return len(content) - whole
 
 
-def open_database(address: str, *, heartbeat_s: int) -> RDBStorage:
-    """The study in PostgreSQL. Raises ConfigError or SetupError that says what to do."""
 def _lock_of(path: Path) -> _FileLock:
     return _FileLock(path.with_name(f"{path.name}.held"))
 
 
+def open_database(address: str, *, heartbeat_s: int) -> RDBStorage:
+    """The study in PostgreSQL. Raises ConfigError or SetupError that says what to do."""
     try:
         with quiet():
             return RDBStorage(
@@ -85,9 +87,12 @@ def _lock_of(path: Path) -> _FileLock:
             f"storage={without_password(address)} needs a driver: pip install 'mmcore[postgres]'. {error}"
         ) from error
     except Exception as error:  # SQLAlchemy's own tree, which is no dependency of ours
-        if type(error).__module__.startswith("sqlalchemy") and type(error).__name__ == "ArgumentError":
+        of_sqlalchemy = type(error).__module__.startswith("sqlalchemy")
+        # It reads a port by `int`, and tells what is no number in that one's words.
+        if isinstance(error, ValueError) or (of_sqlalchemy and type(error).__name__ == "ArgumentError"):
             raise ConfigError(
-                f"storage={address!r} is no address of a database. Say postgresql://USER@HOST/DATABASE."
+                f"storage={without_password(address)!r} is no address of a database. Say "
+                "postgresql://USER@HOST:PORT/DATABASE, where :PORT is a number and may be left out."
             ) from error
         if not is_away(error):
             raise
@@ -104,10 +109,11 @@ def address_of(address: str) -> str:
 
 
 def without_password(address: str) -> str:
-    """For people to see."""
-    scheme, mark, rest = address.partition("://")
-    account, at, place = rest.rpartition("@")
-    return f"{scheme}{mark}{account.partition(':')[0]}{at}{place}"
+    """For people to see; of a mistyped address nothing that may have been meant as one."""
+    account, at, place = address.rpartition("@")
+    scheme, mark, account = account.partition("//")
+    shown = f"{scheme}{mark}{account.partition(':')[0]}{at}{place}" if mark else f"{at}{place}"
+    return _PASSWORD.sub(r"\1=...", shown)
 
 
 def is_away(error: BaseException) -> bool:

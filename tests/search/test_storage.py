@@ -151,8 +151,26 @@ def test_what_is_no_address_is_said():
         open_database("here", heartbeat_s=1)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql//me:secret@host/db",
+        "postgresql://me:sec/ret@:secret@host/db:x",
+        "postgresql://me:secret@host:port/db",
+        "me:secret@host/db",
+    ],
+)
+def test_of_a_mistyped_address_no_password_is_shown(address):
+    with pytest.raises(ConfigError, match="no address of a database") as caught:
+        open_database(address, heartbeat_s=1)
+    assert "ret" not in str(caught.value).replace("storage", "")
+
+
 def test_the_driver_is_ours_and_the_password_is_nobodys():
     assert address_of("postgresql://a@b/c") == "postgresql+psycopg://a@b/c"
     assert address_of("postgresql+asyncpg://a@b/c") == "postgresql+asyncpg://a@b/c"
     assert without_password("postgresql://me:secret@host:1/db") == "postgresql://me@host:1/db"
     assert without_password("sqlite:///x") == "sqlite:///x"
+    assert without_password("postgresql://host/db?user=me&password=se@cret&a=b") == (
+        "postgresql://host/db?user=me&password=...&a=b"
+    )
