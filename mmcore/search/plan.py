@@ -21,7 +21,7 @@ from mmcore.search.space import Space, find
 STATE = ".mm/search"
 PREPARED = ("ingest", "fit", "encode", "features", "join")
 """The stages whose outputs trials read."""
-NOT_OF_SCORES = ("report", "repeats", "floors")
+NOT_OF_SCORES = ("report", "repeats", "floors", "verdict", "release")
 """Sections that change no trial's score."""
 
 

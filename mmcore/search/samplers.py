@@ -18,6 +18,11 @@ LARGEST_GRID = 100_000
 def check(settings: SearchSettings, space: Space, *, objectives: int) -> None:
     """Raises ConfigError where sampler, pruner, space and objectives do not go together."""
     _check_sampler(settings.sampler, space, objectives)
+    if settings.folds == 1:
+        raise ConfigError(
+            "folds=1 would judge a training on the rows that all of them are, with none left to train on. Say folds=2 "
+            "or more, or 0 for one training that is judged on the validation rows."
+        )
     if settings.pruner not in ("auto", "none") and objectives > 1:
         raise ConfigError(
             f"pruner={settings.pruner} cannot be had with {objectives} objectives: which trial is behind is only "

@@ -1,6 +1,9 @@
 """What makes a search another one, and where its trials lie."""
 
 import pytest
+import yaml
+
+from mmcore.errors import ConfigError
 
 
 @pytest.fixture
@@ -43,3 +46,18 @@ def test_folds_that_are_dealt_otherwise_are_another_study(project):
 
 def test_a_trial_in_folds_lies_elsewhere(folders):
     assert folders(folds=5)[0] != folders()[0]
+
+
+def test_what_is_done_with_a_model_later_is_no_other_study(project):
+    before = project.plan().about()
+    text = (project.root / "params.yaml").read_text()
+    values = yaml.safe_load(text)
+    values["release"]["enabled"] = not values["release"]["enabled"]
+    values["verdict"]["looks"] += 1
+    (project.root / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    assert project.plan().about() == before
+
+
+def test_one_fold_is_refused_before_anything_is_trained(project):
+    with pytest.raises(ConfigError, match=r"folds=1 would .* Say folds=2 or more, or 0"):
+        project.plan(folds=1)
