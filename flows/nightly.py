@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,15 +74,18 @@ def _run(clone: Path, timetable: Timetable, *, only_if_changed: bool, force: boo
     mark = signature(clone, commit, timetable)
     if only_if_changed and mark == read_record(clone).get("signature"):
         return Completed(name=UNEVENTFUL, message=f"Data and code are as the last run found them ({commit[:9]}).")
-    _make_room(clone, timetable)
-    name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{commit[:9]}"
-    worktree = add_worktree(clone, commit, name=name, share=timetable.share, remote=timetable.remote)
-    _bring_data(worktree, far=timetable.remote is not None)
+    found = {"signature": mark, "commit": commit}
+    try:
+        worktree = _prepare(clone, commit, timetable)
+    except (MmcoreError, OSError):
+        with suppress(OSError):  # of a full disk, which would hide what is the matter
+            write_record(clone, found)
+        raise
     last: deque[str] = deque(maxlen=TAIL_LINES)
     ended = _retrain(worktree, timetable, last, flags=_flags(timetable, force=force, release=release))
     told = _told(worktree)
     # Also of a run that failed: the same would fail again every few minutes. The next one by the clock tries again.
-    write_record(clone, {"signature": mark, "commit": commit, "worktree": name, "code": ended.code})
+    write_record(clone, {**found, "worktree": worktree.name, "code": ended.code})
     keep_use(clone, worktree)
     if timetable.remote is not None and not ended.code:
         _dvc(worktree, "push", "--run-cache", "--quiet")
@@ -92,6 +95,15 @@ def _run(clone: Path, timetable: Timetable, *, only_if_changed: bool, force: boo
 
 
 def _make_room(clone: Path, timetable: Timetable) -> None:
+def _prepare(clone: Path, commit: str, timetable: Timetable) -> Path:
+    """The worktree, with its data."""
+    _make_room(clone, timetable)
+    name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{commit[:9]}"
+    worktree = add_worktree(clone, commit, name=name, share=timetable.share, remote=timetable.remote)
+    _bring_data(worktree, far=timetable.remote is not None)
+    return worktree
+
+
     """Before the run, which needs the room. What cannot be cleared away must not keep the run from happening."""
     keep = replace(timetable.keep, worktrees=max(0, timetable.keep.worktrees - 1))  # and the one that comes
     try:

@@ -28,11 +28,20 @@ def add_worktree(clone: Path, commit: str, *, name: str, share: Sequence[str], r
     """A new folder with the files of `commit`, ready for DVC.
 
     share: paths of the clone that the folder gets links to. remote: DVC's default one in the folder; None: the clone's.
-    Raises SetupError where a path is not there, or git refuses.
+    Raises SetupError where a path is not there, or git refuses; nothing is left of the folder then.
     """
     path = clone / FOLDER / name
     # Without hooks: that of `dvc install` runs `dvc checkout` in a folder that does not have its cache yet, and fails.
     git(clone, *NO_HOOKS, "worktree", "add", "--quiet", "--detach", "--force", str(path), commit)
+    try:
+        _furnish(clone, path, share=share, remote=remote)
+    except (SetupError, OSError):
+        remove_worktree(clone, path)
+        raise
+    return path
+
+
+def _furnish(clone: Path, path: Path, *, share: Sequence[str], remote: str | None) -> None:
     (path / ".dvc").mkdir(exist_ok=True)
     if not (path / ".dvc" / "config").exists():  # DVC was set up and never committed
         shutil.copy(clone / ".dvc" / "config", path / ".dvc" / "config")
@@ -43,7 +52,6 @@ def add_worktree(clone: Path, commit: str, *, name: str, share: Sequence[str], r
         (path / linked).symlink_to(clone / linked)
     for shared in share:
         _link(clone / shared, path / shared)
-    return path
 
 
 def list_worktrees(clone: Path) -> list[Path]:

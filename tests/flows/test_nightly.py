@@ -9,9 +9,9 @@ from prefect.logging import disable_run_logger
 
 import flows.nightly
 from flows.command import Ended
-from flows.nightly import _bring_data, _flags, _make_room, _message, _wanted_commit
+from flows.nightly import UNEVENTFUL, _bring_data, _flags, _make_room, _message, _run, _wanted_commit
 from flows.timetable import Timetable
-from flows.worktree import add_worktree, git
+from flows.worktree import FOLDER, add_worktree, git
 from mmcore.errors import SetupError
 
 SCORES = [{"name": "answer/accuracy", "value": 0.98765, "interval": [0.9, 1.0]}]
@@ -90,3 +90,20 @@ def test_data_that_was_added_to_dvc_is_there_in_a_clean_worktree(project, name):
     with disable_run_logger():
         _bring_data(path, far=False)
     assert (path / name).read_text() == "1\n"
+
+
+def test_what_fails_before_the_retraining_is_tried_once_until_something_changes(project, monkeypatch):
+    project.write(".gitignore", "/.mm\n/rows\n")
+    git(project.root, "add", "-A")
+    git(project.root, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "one")
+    monkeypatch.setattr(flows.nightly, "_make_room", lambda *_: None)
+    look = {"only_if_changed": True, "force": False, "release": None}
+    shared = replace(Timetable(), share=("rows",))
+    with disable_run_logger(), pytest.raises(SetupError, match="is not there"):
+        _run(project.root, shared, **look)
+    assert _run(project.root, shared, **look).name == UNEVENTFUL
+    assert list((project.root / FOLDER).iterdir()) == []
+    project.write("rows/one.png", "1")
+    monkeypatch.setattr(flows.nightly, "_prepare", lambda *_: (_ for _ in ()).throw(SetupError("again")))
+    with disable_run_logger(), pytest.raises(SetupError, match="again"):
+        _run(project.root, shared, **look)

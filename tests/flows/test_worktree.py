@@ -68,6 +68,8 @@ def test_a_hook_of_the_clone_does_not_get_into_the_way(committed):
 def test_what_cannot_be_shared_is_told(committed, shared, message):
     with pytest.raises(SetupError, match=message):
         add_worktree(committed.root, "HEAD", name="run", share=[shared])
+    assert list_worktrees(committed.root) == []
+    assert git(committed.root, "worktree", "list").count("\n") == 0
 
 
 def test_half_a_worktree_is_removed_as_well(committed):
