@@ -8,6 +8,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from flows.locks import state_of
@@ -35,6 +36,7 @@ class Branch:
     def tip(self) -> str | None:
         """Its newest commit, which a clone has from its remote before it has the branch; None before the first release.
 
+        Where both have gone on, as on two machines, they are merged first.
         Raises SetupError where there are releases and the branch is missing: its ledger would read as empty.
         """
         here, far = self._here, self.git.commit_of(f"refs/remotes/{self._remote}/{self.name}")
@@ -44,8 +46,23 @@ class Branch:
                 f"`git fetch {self._remote} {self.name}:{self.name}`. Where release.branch of params.yaml is a new "
                 f"name, go on from the old one: `git branch {self.name} OLD`."
             )
-        behind = here is None or (far and self.git.ask("merge-base", "--is-ancestor", here, far) is not None)
-        return far if behind else here
+        if here is None or far is None:
+            return here or far
+        if self._holds(far, here):
+            return far
+        return here if self._holds(here, far) else self._merge(here, far)
+
+    def _holds(self, newer: str, older: str) -> bool:
+        return self.git.ask("merge-base", "--is-ancestor", older, newer) is not None
+
+    def _merge(self, here: str, far: str) -> str:
+        """Every look of both; the rest is as the newer one has it."""
+        ours, theirs = (read_looks(self.git.file(one, LOOKS) or "") for one in (here, far))
+        looks = [*ours, *(look for look in theirs if look not in ours)]
+        text = "".join(map(line_of, sorted(looks, key=lambda look: datetime.fromisoformat(look.when))))
+        newer = max((here, far), key=lambda one: int(self.git.run("show", "-s", "--format=%ct", one)))
+        title = f"Looks and releases of two machines, merged from {self._remote}"
+        return self.commit({LOOKS: text.encode()}, title, tree=newer, parents=[here, far])
 
     @property
     def _here(self) -> str | None:

@@ -98,13 +98,15 @@ def judge(root: Path, git: Git, branch: Branch, settings: ReleaseSettings, candi
     return record
 
 
-def write_down(record: Record, branch: Branch) -> None:
-    """The look of a verdict, if it was none before; killed in between, the next run does so."""
+def write_down(record: Record, branch: Branch) -> bool:
+    """The look of a verdict, if it was none before; killed in between, the next run does so. Whether it was none."""
     if record.get("look") is None:
-        return
+        return False
     look = Look(**record["look"])
-    if earlier(branch.looks(), look.key) is None:
-        branch.looked(look)
+    if earlier(branch.looks(), look.key) is not None:
+        return False
+    branch.looked(look)
+    return True
 
 
 def run_mm(*arguments: str) -> None:

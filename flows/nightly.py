@@ -29,13 +29,14 @@ from flows.environment import for_stages, python_module, served_clone
 from flows.lifeline import Lifeline
 from flows.prune import keep_use, prune
 from flows.record import one_at_a_time, read_record, write_record
+from flows.sharing import clash_in
 from flows.signals import noted
 from flows.stop import Stop
 from flows.timetable import Timetable, read_timetable
 from flows.worktree import add_worktree, code_of, git
 from mmcore.errors import MmcoreError, SetupError
-
 from mmcore.releases.git import Git
+
 TAIL_LINES = 12
 LEAST_FREE = 500 * 2**20  # bytes: a run that fills the disk takes the server's database with it
 RESULT = Path(".mm", "retrain.json")
@@ -94,7 +95,6 @@ def _run(clone: Path, timetable: Timetable, *, only_if_changed: bool, force: boo
     return Failed(message=message) if ended.code or ended.timed_out else Completed(message=message)
 
 
-def _make_room(clone: Path, timetable: Timetable) -> None:
 def _prepare(clone: Path, commit: str, timetable: Timetable) -> Path:
     """The worktree, with its data."""
     _make_room(clone, timetable)
@@ -104,6 +104,7 @@ def _prepare(clone: Path, commit: str, timetable: Timetable) -> Path:
     return worktree
 
 
+def _make_room(clone: Path, timetable: Timetable) -> None:
     """Before the run, which needs the room. What cannot be cleared away must not keep the run from happening."""
     keep = replace(timetable.keep, worktrees=max(0, timetable.keep.worktrees - 1))  # and the one that comes
     try:
@@ -120,7 +121,13 @@ def _prepare(clone: Path, commit: str, timetable: Timetable) -> Path:
 
 def _wanted_commit(clone: Path, timetable: Timetable) -> str:
     if timetable.fetch is not None:
-        git(clone, "fetch", "--quiet", "--tags", timetable.fetch)
+        try:
+            git(clone, "fetch", "--tags", timetable.fetch)  # not --quiet, which hides the tags that clash
+        except SetupError as error:
+            clash = clash_in(str(error), timetable.fetch)
+            if clash is None:
+                raise
+            get_run_logger().warning("%s", clash)
     return git(clone, "rev-parse", "--verify", f"{timetable.ref}^{{commit}}")
 
 

@@ -77,6 +77,7 @@ def show_release(releaser: Releaser, given: argparse.Namespace) -> int:
 
 def promote(releaser: Releaser, given: argparse.Namespace) -> int:
     """Have the pointer name a release; without a version make one of artifacts/model, whatever the verdict was."""
+    releaser.hear()
     if given.version is not None:
         reason = given.reason or f"promoted by {_person()}"
         return _tell_of(releaser, releaser.point_at(given.version, reason=reason), given)
@@ -99,6 +100,7 @@ def promote(releaser: Releaser, given: argparse.Namespace) -> int:
 
 def roll_back(releaser: Releaser, given: argparse.Namespace) -> int:
     """Have the pointer name the release that it named before the present one."""
+    releaser.hear()
     registry = read_registry(releaser.git, releaser.settings.name)
     current = registry.current(releaser.settings.stage)
     before = [version for version in registry.history(releaser.settings.stage) if version != current]

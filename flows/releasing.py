@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ import yaml
 from flows.branch import CARD, LOOKS, RECORD, Branch, outside, uncommitted
 from flows.judging import Candidate, run_mm
 from flows.locks import only_one, state_of
+from flows.sharing import Tell, hear, publish
 from mmcore.errors import MmcoreError, SetupError
 from mmcore.releases.card import card
 from mmcore.releases.contents import check_contents, inputs_of
@@ -35,8 +36,6 @@ from mmcore.releases.tags import Version, point, read_registry, register
 
 FILES = ("dvc.lock", "dvc.yaml", "params.yaml", "artifacts/metrics.json")
 """What the branch holds of a release beside the code; as they are now, committed or not."""
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -67,12 +66,21 @@ class Releaser:
         """
         with only_one(self.git, "release", wait=True):
             self._mend()
+            self.hear()
             candidate = Candidate(self.root)
             assert candidate.digest is not None
             self._check_artifact()
             self._push()
             commit, number = self._commit(record, candidate.digest)
             return self._finish(Underway(commit, number, _why(record), self._current()))
+
+    def hear(self) -> None:
+        """Of what other machines have released, before a release is numbered or compared with."""
+        hear(self.git, self.settings, self.tell)
+
+    def publish(self) -> None:
+        """Tell other machines."""
+        publish(self.git, self.branch, self.settings, self.tell)
 
     def point_at(self, number: str, *, reason: str) -> Version:
         """Have the pointer name a release that is there already; its bytes have to answer."""
@@ -122,7 +130,7 @@ class Releaser:
             self._journal.unlink()
             raise SmokeFailed(_taken_back(underway, stage, error)) from error
         self._journal.unlink()
-        self._publish()
+        self.publish()
         return read_registry(self.git, name).version(underway.number)
 
     def _point(self, commit: str, message: str) -> None:
@@ -202,19 +210,6 @@ class Releaser:
             get(self.git, got, name=self.settings.name, stage=self.settings.stage)
             check_contents(got, digest_in(self.git, commit), what=f"What {self.settings.stage} gives")
             run_mm("smoke", str(got))
-
-    def _publish(self) -> None:
-        remote = self.settings.git_remote
-        if remote is None:
-            return
-        name = self.settings.name
-        tags = self.git.run("tag", "--list", f"{name}@*", f"{name}#*").splitlines()
-        try:
-            branch = f"{self.branch.tip}:refs/heads/{self.branch.name}"
-            self.git.run("push", remote, branch, *(f"refs/tags/{tag}" for tag in tags))
-        except SetupError as error:
-            # The release is made, here; others hear of it with the next one.
-            self.tell(f"Could not be told to {remote}; `git push` it, or the next release will: {error}")
 
 
 def _pointers(root: Path, paths: Sequence[str]) -> dict[str, bytes]:

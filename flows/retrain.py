@@ -58,6 +58,7 @@ def retrain(root: Path, *, jobs: int, force: bool, as_json: bool, release: bool 
         settings = release_settings(root)
         releaser = Releaser(root, settings, _tell)
         releaser.mend()
+        releaser.hear()
         for path in update_imports(root, git):
             _tell(f"New data: {path}")
         if starts_from_champion(root):
@@ -96,7 +97,8 @@ def decide(result: Result, root: Path, releaser: Releaser, *, releasing: bool) -
         _tell("Comparing the new model with the one in use." if champion else "Looking at the first model.")
         result.record = judge(root, git, branch, settings, candidate)
         publish(result)
-    write_down(result.record, branch)
+    if write_down(result.record, branch):
+        releaser.publish()
     if result.record["verdict"] == "PROMOTE" and releasing:
         release_it(result, root, releaser, settings, candidate)
 

@@ -4,12 +4,19 @@ import subprocess
 from dataclasses import replace
 
 import pytest
+import yaml
+from prefect.logging import disable_run_logger
 
 from flows.branch import Branch
+from flows.nightly import _wanted_commit
 from flows.releasing import Releaser
+from flows.timetable import Timetable
 from mmcore.errors import SetupError
 from mmcore.releases.git import Git
+from mmcore.releases.looks import Look
 from mmcore.releases.settings import ReleaseSettings
+from mmcore.releases.tags import read_registry, register
+from tests.flows.releases.conftest import PARAMS
 
 
 @pytest.fixture
@@ -65,3 +72,95 @@ def test_releases_whose_branch_is_missing_are_told_with_the_way_to_get_it(clone)
 
 def test_before_the_first_release_there_is_no_look(toy):
     assert Branch(toy.git, ReleaseSettings()).looks() == []
+
+
+@pytest.fixture
+def machines(released, tmp_path):
+    """Two clones of one remote, each with a releaser of its own and the first release; gives them and what they say."""
+    far = tmp_path / "far"
+    subprocess.run(["git", "clone", "-q", "--bare", str(released.root), str(far)], check=True)
+    told, made = list[str](), []
+    for name in ("a", "b"):
+        subprocess.run(["git", "clone", "-q", str(far), str(tmp_path / name)], check=True)
+        made.append(Releaser(tmp_path / name, ReleaseSettings(git_remote="origin"), told.append))
+    return *made, told
+
+
+def look(releaser, challenger, when):
+    releaser.branch.looked(Look(when, "old", challenger, "rows", 10, "t/m", 0.0, 0.0001, "HOLD"))
+
+
+def challengers(releaser):
+    return [one.challenger for one in releaser.branch.looks()]
+
+
+def test_looks_of_two_machines_are_put_together_in_the_order_of_their_times(machines):
+    one, other, told = machines
+    look(one, "second", "2026-11-02T00:00:00+00:00")
+    one.publish()
+    look(other, "first", "2026-11-01T00:00:00+00:00")
+    look(other, "third", "2026-11-03T00:00:00+00:00")
+    other.publish()  # refused at first: the remote's branch has gone on
+    one.hear()
+    assert challengers(one) == challengers(other) == ["first", "second", "third"]
+    assert one.branch.tip == other.branch.tip
+    assert told == []
+
+
+def test_a_release_is_numbered_after_those_of_other_machines(machines):
+    one, other, told = machines
+    head = one.git.commit_of("HEAD")
+    commit = one.branch.commit({}, "Release model v1.1.0", tree=head, parents=[one.branch.tip, head])
+    register(one.git, "model", "v1.1.0", commit=commit, message="better", now=1_800_000_000)
+    one.publish()
+    other.hear()
+    assert read_registry(other.git, "model").next_number() == "v1.2.0"
+    assert other.branch.tip == commit
+    assert told == []
+
+
+def test_two_tags_of_one_name_are_told_with_the_way_out_and_end_nothing(machines):
+    one, other, told = machines
+    for git in (one.git, other.git):
+        register(git, "model", "v1.1.0", commit=git.run("rev-parse", "HEAD"), message=str(git.root), now=1_800_000_000)
+    one.publish()
+    other.hear()
+    (line,) = told
+    assert "model@v1.1.0" in line
+    assert "git tag -d model@v1.1.0" in line
+    timetable = Timetable(fetch="origin", ref="HEAD")
+    with disable_run_logger():
+        assert _wanted_commit(other.root, timetable) == other.git.commit_of("HEAD")
+
+
+def test_a_remote_that_cannot_be_reached_is_told_and_ends_nothing(machines, tmp_path):
+    one, _, told = machines
+    (tmp_path / "far").rename(tmp_path / "away")
+    one.hear()
+    look(one, "alone", "2026-11-01T00:00:00+00:00")
+    one.publish()
+    assert "is not known" in told[0]
+    assert "Could not be told to origin" in told[-1]
+    (tmp_path / "away").rename(tmp_path / "far")
+    one.publish()
+    assert Git(tmp_path / "far").commit_of("releases") == one.branch.tip
+
+
+def test_a_remote_without_a_release_is_heard_of_in_silence(toy, tmp_path):
+    subprocess.run(["git", "clone", "-q", "--bare", str(toy.root), str(tmp_path / "far")], check=True)
+    toy.git.run("remote", "add", "origin", str(tmp_path / "far"))
+    told = list[str]()
+    Releaser(toy.root, ReleaseSettings(git_remote="origin"), told.append).hear()
+    assert told == []
+
+
+def test_a_look_that_promotes_nothing_is_told_to_the_remote(released, tmp_path):
+    subprocess.run(["git", "clone", "-q", "--bare", str(released.root), str(tmp_path / "far")], check=True)
+    released.git.run("remote", "add", "origin", str(tmp_path / "far"))
+    settings = {**PARAMS, "release": {"enabled": True, "git_remote": "origin"}}
+    released.project.write("params.yaml", yaml.safe_dump(settings))
+    released.data(0)
+    assert released.retrain() == 0
+    assert released.in_use() == "v1.0.0"
+    assert Git(tmp_path / "far").commit_of("releases") == released.git.commit_of("releases")
+    assert [one.verdict for one in released.looks()] == ["REJECT"]

@@ -25,7 +25,7 @@ STEPS = [
     ("flows.releasing.point", True),
     ("flows.releasing.point", False),
     ("flows.releasing.Releaser._smoke", False),
-    ("flows.releasing.Releaser._publish", True),
+    ("flows.releasing.Releaser.publish", True),
     ("flows.retrain.settle", True),
 ]
 

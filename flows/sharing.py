@@ -1,0 +1,63 @@
+"""What several machines hear of each other's releases: the branch and the tags of one remote of git.
+
+Each goes on by itself where the remote cannot be reached. What two have done in the meantime is put together when they
+hear of each other: looks by a merge of the branch (flows/branch.py), and of two tags of one name each keeps its own.
+"""
+
+import re
+from collections.abc import Callable
+
+from flows.branch import Branch
+from mmcore.errors import SetupError, listing
+from mmcore.releases.git import Git
+from mmcore.releases.settings import ReleaseSettings
+
+Tell = Callable[[str], None]
+
+_CLASH = re.compile(r"\[rejected\]\s+(\S+)\s.*\(would clobber existing tag\)")
+
+
+def hear(git: Git, settings: ReleaseSettings, tell: Tell) -> None:
+    """Fetch what others have released and looked at, where there is a remote for it."""
+    remote, name, branch = settings.git_remote, settings.name, settings.branch
+    if remote is None:
+        return
+    # A pattern, which may match nothing: before the first release the remote has no such branch.
+    asked = [f"+refs/heads/{branch}*:refs/remotes/{remote}/{branch}*"]
+    asked += [f"refs/tags/{name}{sign}*:refs/tags/{name}{sign}*" for sign in "@#"]
+    try:
+        git.run("fetch", "--no-tags", remote, *asked)
+    except SetupError as error:
+        tell(clash_in(str(error), remote) or f"What others have released is not known: {error}")
+
+
+def publish(git: Git, branch: Branch, settings: ReleaseSettings, tell: Tell) -> None:
+    """Push the branch and the tags, after a merge where somebody else has pushed meanwhile."""
+    if settings.git_remote is None or _push(git, branch, settings) is None:
+        return
+    hear(git, settings, tell)
+    error = _push(git, branch, settings)
+    if error is not None:
+        # The release is made, here; others hear of it with the next one.
+        tell(f"Could not be told to {settings.git_remote}; `git push` it, or the next look or release will: {error}")
+
+
+def _push(git: Git, branch: Branch, settings: ReleaseSettings) -> SetupError | None:
+    tags = git.lines("tag", "--list", f"{settings.name}@*", f"{settings.name}#*")
+    try:
+        tip = f"{branch.tip}:refs/heads/{branch.name}"
+        git.run("push", str(settings.git_remote), tip, *(f"refs/tags/{tag}" for tag in tags))
+    except SetupError as error:
+        return error
+    return None
+
+
+def clash_in(told: str, remote: str) -> str | None:
+    """In words, where git says that it fetched all but tags which have another meaning here."""
+    tags = _CLASH.findall(told)
+    if not tags:
+        return None
+    return (
+        f"{remote} means something else by {listing(tags)} than this machine, as after two releases at once. What is "
+        f"here stays; `git tag -d {tags[0]}` takes that of {remote} at the next fetch."
+    )
