@@ -15,6 +15,7 @@ from rich.table import Table
 from flows.branch import CARD, RECORD
 from flows.exits import DONE, run_to_exit
 from flows.judging import Candidate
+from flows.moves import in_use_before, rolled_back
 from flows.project import check_project
 from flows.releasing import Releaser, digest_or_none, settle
 from flows.settings import release_settings
@@ -99,27 +100,20 @@ def promote(releaser: Releaser, given: argparse.Namespace) -> int:
 
 
 def roll_back(releaser: Releaser, given: argparse.Namespace) -> int:
-    """Have the pointer name the release that it named before the present one."""
+    """Have the pointer name the release that was in use before the present one; twice rolled back goes back twice."""
     releaser.hear()
     registry = read_registry(releaser.git, releaser.settings.name)
     current = registry.current(releaser.settings.stage)
-    before = [version for version in registry.history(releaser.settings.stage) if version != current]
-    if current is None or not before:
+    if current is None or len(set(registry.history(releaser.settings.stage))) < 2:
         raise SetupError(
             "There is no earlier release to go back to. `python -m flows.release list` shows what there is."
         )
-    target = registry.version(given.version) if given.version else _older(registry, current, before)
-    reason = given.reason or f"rolled back from {current.number} by {_person()}"
-    return _tell_of(releaser, releaser.point_at(target.number, reason=reason), given)
-
-
-def _older(registry: Registry, current: Version, before: list[Version]) -> Version:
-    """Of those that were in use the last one made before the present one: twice rolled back goes back twice."""
-    order = [version.number for version in registry.versions]
-    older = [version for version in before if order.index(version.number) < order.index(current.number)]
-    if not older:
+    before = in_use_before(registry, releaser.settings.stage)
+    if not before and not given.version:
         raise SetupError(f"{current.number} is the oldest release that was in use. Name another: promote VERSION.")
-    return max(older, key=lambda version: order.index(version.number))
+    target = registry.version(given.version) if given.version else before[-1]
+    reason = rolled_back(current.number, by=_person(), reason=given.reason)
+    return _tell_of(releaser, releaser.point_at(target.number, reason=reason), given)
 
 
 def get_release(releaser: Releaser, given: argparse.Namespace) -> int:

@@ -24,6 +24,7 @@ import yaml
 from flows.branch import CARD, LOOKS, RECORD, Branch, outside, uncommitted
 from flows.judging import Candidate, run_mm
 from flows.locks import only_one, state_of
+from flows.moves import failed_smoke, taken_back
 from flows.sharing import Tell, hear, publish
 from mmcore.errors import MmcoreError, SetupError
 from mmcore.releases.card import card
@@ -140,15 +141,15 @@ class Releaser:
         """The pointer names again what it named before, or nothing."""
         if underway.previous == underway.number:
             return
-        why = f"{underway.number} failed its smoke test"
+        why = failed_smoke(self.settings.stage, underway.number, previous=underway.previous)
         if underway.previous is None:
             point(
                 self.git, self.settings.name, self.settings.stage, commit=underway.commit, cancelled=True,
-                message=f"{self.settings.stage} is nothing: {why}", now=int(time.time()),
+                message=why, now=int(time.time()),
             )  # fmt: skip
             return
         previous = read_registry(self.git, self.settings.name).version(underway.previous)
-        self._point(previous.commit, f"{self.settings.stage} is {previous.number} again: {why}")
+        self._point(previous.commit, why)
 
     def _check_artifact(self) -> None:
         """Raises SetupError where `dvc artifacts get` would not know the name."""
@@ -232,10 +233,8 @@ def digest_or_none(git: Git, commit: str) -> str | None:
 
 
 def was_taken_back(git: Git, settings: ReleaseSettings, digest: str) -> Version | None:
-    """A release with these bytes that the pointer has named and no longer names: by a roll back, or its smoke test."""
-    registry = read_registry(git, settings.name)
-    current = registry.current(settings.stage)
-    named = [version for version in registry.history(settings.stage) if version != current]
+    """A release with these bytes that is out of use by a roll back, or by its smoke test."""
+    named = taken_back(read_registry(git, settings.name), settings.stage)
     return next((version for version in named if digest_or_none(git, version.commit) == digest), None)
 
 

@@ -9,9 +9,11 @@ import pytest
 import yaml
 
 import flows.release
+from flows.releasing import was_taken_back
 from mmcore.errors import ConfigError, SetupError
 from mmcore.releases.contents import digest_of
 from mmcore.releases.fetch import digest_in, fetch, named
+from mmcore.releases.settings import ReleaseSettings
 from tests.flows.releases.conftest import MODEL
 
 
@@ -83,6 +85,19 @@ def test_twice_rolled_back_goes_back_twice(second, command):
     code, _, told = command("rollback")
     assert code == 2
     assert "v1.0.0 is the oldest release" in told
+
+
+def test_after_a_promotion_by_mistake_rollback_gives_what_was_in_use(second, command):
+    second.data(3)
+    second.retrain()
+    command("promote", "v1.0.0")
+    assert command("rollback")[0] == 0
+    assert second.in_use() == "v1.2.0"
+
+
+def test_bytes_that_were_merely_followed_by_better_ones_may_be_released_again(second):
+    digest = digest_in(second.git, second.registry().version("v1.0.0").commit)
+    assert was_taken_back(second.git, ReleaseSettings(), digest) is None
 
 
 def test_there_must_be_something_to_go_back_to(released, command):
