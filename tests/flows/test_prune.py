@@ -160,12 +160,11 @@ def test_versions_of_data_on_a_branch_that_was_merged_and_deleted_stay(side_bran
     assert {md5_of("tried"), md5_of("kept")} <= named_by_git(side_branch.root)
 
 
-def test_data_that_a_merge_alone_names_stays(side_branch):
-    git(side_branch, "merge", "-q", "--no-ff", "--no-commit", "side")
-    side_branch.write("data.csv.dvc", f"outs: [{{md5: {md5_of('of both')}, path: data.csv}}]\n")
-    commit(side_branch, "merged")
-    side_branch.write("data.csv.dvc", f"outs: [{{md5: {md5_of('after')}, path: data.csv}}]\n")
-    commit(side_branch, "more")
+def test_data_that_merges_alone_name_stays(side_branch):
+    for branch, text in (("side~1", "of both"), ("side", "of both, later")):
+        git(side_branch, "merge", "-q", "--no-ff", "--no-commit", "-X", "ours", branch)
+        side_branch.write("data.csv.dvc", f"outs: [{{md5: {md5_of(text)}, path: data.csv}}]\n")
+        commit(side_branch, "merged")
     assert md5_of("of both") in named_by_git(side_branch.root)
 
 
