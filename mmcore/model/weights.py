@@ -8,19 +8,16 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 
 from mmcore.errors import ArtifactError
 
 
 def state_of(module: nn.Module) -> dict[str, Tensor]:
     """The state dict with each shared tensor once, under the first of its names."""
-    seen = dict[tuple[int, torch.Size, tuple[int, ...]], str]()
-    kept = dict[str, Tensor]()
-    for name, tensor in sorted(module.state_dict().items()):
-        own = tensor.to_local() if isinstance(tensor, DTensor) else tensor
-        key = (own.data_ptr(), own.shape, own.stride())
-        if tensor.numel() == 0 or seen.setdefault(key, name) == name:
+    seen, kept = dict[int, str](), dict[str, Tensor]()
+    # Who it is, not where it lies: where weights are divided, a process has nothing of some, and all nothings lie at 0.
+    for name, tensor in sorted(module.state_dict(keep_vars=True).items()):
+        if seen.setdefault(id(tensor), name) == name:
             kept[name] = tensor.detach()
     return kept
 

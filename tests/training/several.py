@@ -62,6 +62,7 @@ CASES: Mapping[str, tuple[ModelPlan, dict[str, Any]]] = {
         replace(PLAN, tasks={**PLAN.tasks, **aligned("infonce").tasks, "say": WRITING}),
         {},
     ),
+    "one-wide": (replace(PLAN, encoders={**PLAN.encoders, "vector": EncoderPlan(Part("mlp", {"width": 1}))}), {}),
 }  # fmt: skip
 
 
