@@ -73,8 +73,10 @@ class Peers:
         return found
 
     def mean_gradients(self, parameters: list[nn.Parameter]) -> None:
-        """Give each parameter the mean of all processes' gradients, where the strategy does not do so."""
+        """Give each parameter that learns the mean of all processes' gradients, where the strategy does not do so."""
         for parameter in parameters if self.size > 1 else ():
+            if not parameter.requires_grad:
+                continue  # none is not zero: with zeros the optimizer goes on by its moments, and by weight decay
             own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             parameter.grad = self.total(own) / self.size
 

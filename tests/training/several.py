@@ -62,6 +62,8 @@ CASES: Mapping[str, tuple[ModelPlan, dict[str, Any]]] = {
         replace(PLAN, tasks={**PLAN.tasks, **aligned("infonce").tasks, "say": WRITING}),
         {},
     ),
+    "scale-that-stops": (aligned("siglip"), {"freeze": {"tasks": 2}}),
+    "scale-that-waits": (aligned("siglip"), {"thaw": {"tasks": 2}}),
     "one-wide": (replace(PLAN, encoders={**PLAN.encoders, "vector": EncoderPlan(Part("mlp", {"width": 1}))}), {}),
 }  # fmt: skip
 
