@@ -32,9 +32,13 @@ def digest_of(module: nn.Module, *, of: bytes = b"") -> str:
 
 
 def load_state(module: nn.Module, state: Mapping[str, Tensor], *, what: str) -> None:
-    """Put weights into a module. Raises ArtifactError where names or shapes do not match."""
+    """Put weights into a module. Raises ArtifactError where names or shapes do not match.
+
+    What the module makes for itself now is passed over: it was kept by an earlier version of the plugin.
+    """
     own = module.state_dict()
-    unknown, lacking = sorted(set(state) - set(own)), sorted(set(state_of(module)) - set(state))
+    made = {name for name, _ in module.named_buffers()}
+    unknown, lacking = sorted(set(state) - set(own) - made), sorted(set(state_of(module)) - set(state))
     shapes = [
         f"{name} {tuple(state[name].shape)} for {tuple(own[name].shape)}"
         for name in sorted(set(state) & set(own))

@@ -91,7 +91,8 @@ class OneOf(Choice):
         self.label_smoothing = label_smoothing
         self.positive = _positive(facts["classes"], positive)
         self.weights: Tensor
-        self.register_buffer("weights", _class_weights(facts, weights, target=target))
+        # Told by the data of today: a training that starts from another model's weights keeps its own.
+        self.register_buffer("weights", _class_weights(facts, weights, target=target), persistent=False)
         self.threshold: Tensor | None
         self.register_buffer("threshold", torch.tensor(0.5) if decide == "f1" else None)
         if decide == "f1" and self.positive is None:
@@ -172,7 +173,8 @@ class AnyOf(Choice):
         self.separator: str = facts["separator"]
         self.label_smoothing = label_smoothing
         self.weights: Tensor
-        self.register_buffer("weights", _label_weights(facts, weights))
+        # As of classes: told by the data of today.
+        self.register_buffer("weights", _label_weights(facts, weights), persistent=False)
         self.thresholds: Tensor | None
         self.register_buffer("thresholds", torch.full((len(self.names),), 0.5) if decide == "f1" else None)
 

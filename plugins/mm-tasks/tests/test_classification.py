@@ -53,6 +53,16 @@ def test_balanced_weights_make_every_class_count_as_much(fields):
     torch.testing.assert_close(task.choice.weights * counts, torch.full((3,), 5 / 3))
 
 
+def test_weights_of_classes_are_those_of_the_data_whatever_model_a_training_starts_from(fields):
+    even = CategoryModality()
+    even.fit(["red", "green", "blue"], Path())
+    task = Classification({"joint": 4}, fields, target="colour", class_weights="balanced")
+    wanted = task.choice.weights.clone()
+    before = Classification({"joint": 4}, {"colour": even}, target="colour", class_weights="balanced")
+    task.load_state_dict(before.state_dict())
+    assert torch.equal(task.choice.weights, wanted)
+
+
 def test_predictions_name_the_likeliest_class(fields):
     task = Classification({"joint": 4}, fields, target="colour")
     found = task.predict({"logits": torch.tensor([[0.0, 9.0, 0.0], [0.0, 0.0, 9.0]])})
