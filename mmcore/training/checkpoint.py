@@ -23,9 +23,12 @@ class Checkpoints:
     def save(self, step: int, tensors: dict[str, Tensor], position: dict[str, Any]) -> None:
         """Write one checkpoint and drop the one before; a process killed meanwhile leaves the one before.
 
+        step: the same for one inside an epoch and for that at its end, which `position` tells apart by its `epoch`.
         Raises TrainingError where it cannot be written (a full disk); the one before stays then too.
         """
-        fresh, target = self.folder / f"unfinished-{os.getpid()}", self.folder / f"step-{step:010d}"
+        fresh = self.folder / f"unfinished-{os.getpid()}"
+        # Never over another one: a folder cannot be exchanged for another at once.
+        target = self.folder / f"step-{step:010d}-epoch-{position['epoch']:06d}"
         try:
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.mkdir(parents=True)
@@ -33,7 +36,7 @@ class Checkpoints:
             (fresh / "position.json").write_text(json.dumps(position), encoding="utf-8")
             for path in (*fresh.iterdir(), fresh):
                 _flush(path)
-            shutil.rmtree(target, ignore_errors=True)
+            shutil.rmtree(target, ignore_errors=True)  # there only where it was damaged
             fresh.rename(target)
         except (OSError, SafetensorError) as error:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -47,7 +50,10 @@ class Checkpoints:
             shutil.rmtree(old, ignore_errors=True)
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """The newest checkpoint that can be read, or None."""
+        """The newest checkpoint that can be read, or None; what killed processes left half written is removed."""
+        for left in self.folder.glob("unfinished-*"):
+            if not _lives(int(left.name.removeprefix("unfinished-"))):
+                shutil.rmtree(left, ignore_errors=True)
         for folder in reversed(self._found()):
             try:
                 position: dict[str, Any] = json.loads((folder / "position.json").read_text(encoding="utf-8"))
@@ -65,7 +71,17 @@ class Checkpoints:
 
 
 def _step(folder: Path) -> int:
-    return int(folder.name.removeprefix("step-"))
+    return int(folder.name.split("-")[1])
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # another user's
+    return True
 
 
 def _flush(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Killed at any moment and started again, a training ends with the same bytes."""
 
+import os
 import random
 import signal
 import subprocess
@@ -84,7 +85,7 @@ def test_a_full_disk_keeps_the_older_checkpoint_and_says_so(tmp_path: Path, monk
     monkeypatch.setattr(checkpoint, "save_tensors", full)
     with pytest.raises(TrainingError, match=r"step 9 .*No space left.*The one of step 8 stays.*start again"):
         toy.run(tmp_path / "cut", toy.settings())
-    assert [path.name for path in (tmp_path / "cut").iterdir()] == ["step-0000000008"]
+    assert [path.name for path in (tmp_path / "cut").iterdir()] == ["step-0000000008-epoch-000000"]
     monkeypatch.undo()
     resumed, _ = toy.run(tmp_path / "cut", toy.settings())
     assert equal(toy.weights(whole), toy.weights(resumed))
@@ -96,3 +97,32 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path) -> None:
     (folder / "state.safetensors").write_bytes(b"junk")
     (folder / "position.json").write_text("{}")
     assert Checkpoints(tmp_path).load() is None
+
+
+def test_a_kill_while_the_end_of_an_epoch_is_written_leaves_the_checkpoint_of_the_same_step_inside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(*_: Path) -> None:
+        raise KeyboardInterrupt
+
+    at = Checkpoints(tmp_path)
+    at.save(12, {"a": torch.ones(1)}, {"epoch": 0, "batch": 12})
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", kill)
+        patched.setattr(os, "getpid", lambda: 2**22 + 1)  # more than Linux gives, so that nobody has it afterwards
+        with pytest.raises(KeyboardInterrupt):
+            at.save(12, {"a": torch.ones(1)}, {"epoch": 1, "batch": 0})
+    assert list(tmp_path.glob("unfinished-*"))
+    found = at.load()
+    assert found is not None
+    assert found[1] == {"epoch": 0, "batch": 12}
+    assert not list(tmp_path.glob("unfinished-*")), "nobody is going to finish it"
+    at.save(12, {"a": torch.ones(1)}, {"epoch": 1, "batch": 0})
+    assert [path.name for path in tmp_path.iterdir()] == ["step-0000000012-epoch-000001"]
+
+
+def test_what_another_process_is_writing_stays(tmp_path: Path) -> None:
+    writing = tmp_path / f"unfinished-{os.getppid()}"
+    writing.mkdir()
+    assert Checkpoints(tmp_path).load() is None
+    assert writing.exists()

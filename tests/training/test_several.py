@@ -46,7 +46,7 @@ def test_two_processes_end_with_the_weights_of_one(together: Path, alone: Path, 
 
 def test_a_training_goes_on_with_another_number_of_processes(tmp_path: Path, alone: Path) -> None:
     several.start(["several-tasks"], tmp_path, processes=2, steps=7)
-    assert list((tmp_path / "several-tasks").glob("step-*7"))
+    assert list((tmp_path / "several-tasks").glob("step-*7-epoch-*"))
     several.run("several-tasks", tmp_path)
     close(alone / "several-tasks.safetensors", tmp_path / "several-tasks.safetensors")
     several.run("accumulated", tmp_path, steps=3)
