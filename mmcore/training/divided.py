@@ -11,6 +11,11 @@ def whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
+def own_part(tensor: Tensor) -> Tensor:
+    """What this process has of a divided tensor, which may be nothing; any other as it is."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
 def divided(tensors: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
     """Whole tensors divided as the model's own of the same names are."""
     own = model.state_dict()

@@ -72,7 +72,7 @@ def train(
 
     Goes on from the newest of `checkpoints`, if there is one. stop: asked after each step; a signal number makes it
     write a checkpoint and raise Interrupted. each_epoch: told of each epoch's row once its checkpoint is written.
-    Raises TrainingError where the loss is not finite.
+    Raises TrainingError where the loss or the weights are not finite.
 
     With several processes each calls this with its part of the batches; the first alone writes checkpoints and talks.
     """
@@ -272,6 +272,12 @@ def _check_finite(state: State) -> None:
         raise TrainingError(
             f"the loss is {loss} in epoch {state.position.epoch + 1}, by step {state.position.step}. "
             "Lower training.lr, raise training.warmup or set training.clip_norm. Checkpoints before it are kept."
+        )
+    if broken := state.broken():
+        raise TrainingError(
+            f"{len(broken)} of the weights are not finite in epoch {state.position.epoch + 1}, by step "
+            f"{state.position.step} ({', '.join(broken[:3])}), while the loss still was. Lower training.lr, raise "
+            "training.warmup or set training.clip_norm. Checkpoints before it are kept."
         )
 
 

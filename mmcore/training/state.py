@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import asdict, dataclass, field
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from mmcore.model.seeds import seed_of
 from mmcore.model.weights import load_state, state_of
 from mmcore.runtime.peers import Peers
-from mmcore.training.divided import divided, like, whole
+from mmcore.training.divided import divided, like, own_part, whole
 
 
 @dataclass
@@ -93,6 +94,12 @@ class State:
             _set_random_states(random_states, self.generator)
         else:  # written by fewer processes
             seed_process(self.seed, self.generator, rank=self.peers.rank, step=self.position.step)
+
+    def broken(self) -> list[str]:
+        """The trained weights that are not finite, by name; all processes must ask together. Waits for the device."""
+        weights = [weight.detach() for group in self.optimizer.param_groups for weight in group["params"]]
+        faulty = torch.stack([(~own_part(weight).isfinite()).any() for weight in weights])
+        return list(compress(self._names(), self.peers.total(faulty.long()).tolist()))
 
     def _names(self) -> list[str]:
         """What the optimizer's parameters are called, in its order, which is another one where they are divided."""

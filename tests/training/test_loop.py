@@ -56,7 +56,17 @@ def test_patience_looks_at_the_score_where_the_last_epoch_is_kept_too(
 
 def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"the loss is nan.*Lower training.lr"):
-        toy.run(tmp_path, toy.settings(lr=1e30, warmup=0.0, clip_norm=None))
+        toy.run(tmp_path, toy.settings(lr=1e30, warmup=0.0, clip_norm=None, checkpoint_every_s=1e9))
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_weights_that_are_not_finite_after_the_last_step_end_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str
+) -> None:
+    monkeypatch.setattr(toy, "BATCHES", 1)
+    with pytest.raises(TrainingError, match=r"of the weights are not finite in epoch 1.*words.*Lower training.lr"):
+        toy.run(tmp_path, toy.settings(epochs=1, lr=1e38, warmup=0.0, clip_norm=None, keep=keep))
+    assert not list(tmp_path.iterdir()), "no checkpoint holds them"
 
 
 def test_a_monitor_that_no_task_gives_is_told(tmp_path: Path) -> None:
