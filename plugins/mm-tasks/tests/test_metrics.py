@@ -208,6 +208,14 @@ def test_vectors_that_are_all_one_find_each_other_by_chance_alone(first):
     assert MedianRank("image", "text")(said, true) == pytest.approx(25.5)
 
 
+def test_vectors_that_are_no_numbers_find_what_belongs_to_them_last():
+    true = {"image": np.arange(20), "text": np.arange(20)}
+    said = {"image": np.full((20, 4), np.nan, np.float32), "text": np.ones((20, 4), np.float32)}
+    assert MedianRank("image", "text")(said, true) == 20
+    assert Recall("image", "text", first=19)(said, true) == 0
+    assert Recall("image", "text", first=20)(said, true) == 1
+
+
 def test_chance_knows_of_several_right_ones():
     said = {"image": np.ones((50, 3)), "text": np.ones((50, 3))}
     true = {"image": np.arange(50) // 5, "text": np.arange(50)}

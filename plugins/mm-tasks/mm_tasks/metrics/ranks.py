@@ -19,6 +19,7 @@ class Retrieval:
     Predictions: vectors [Q,D] by field. Targets: a number [Q] by field, equal where the content is the same; a query
     and a thing belong together where some row has both. Queries of equal content ask once. Things that are equally near
     come in random order, and what is told is the mean over such orders: vectors that are all one are as good as chance.
+    Vectors that are no numbers find what belongs to them last.
     """
 
     def __init__(self, query: str, found: str) -> None:
@@ -41,7 +42,10 @@ class Retrieval:
             near = predictions[self.query][rows] @ vectors.T  # [CHUNK,K]
             for row, each in zip(rows, near, strict=True):
                 right = belongs[ask[row]]
-                best = each[right].max()
+                best = np.fmax.reduce(each[right])
+                if np.isnan(best):  # what is as near as no number can tell is found last
+                    before[row], tied[row], own[row] = len(each) - len(right), len(right), len(right)
+                    continue
                 before[row], tied[row] = (each > best).sum(), (each == best).sum()
                 own[row] = (each[right] == best).sum()
         return {"before": before, "tied": tied, "own": own}
