@@ -54,6 +54,19 @@ def test_padding_leaves_no_trace():
     torch.testing.assert_close(beside.values[1][beside.mask[1]], alone.values[0], rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("store", ["int16", "float32"])
+def test_a_sound_is_the_same_to_the_last_digit_whatever_padding_its_batch_brings(store):
+    modality = ready(store=store, level="equal", standardise="sound")
+    scale = 32767 if store == "int16" else 1
+    sounds = [(scale * noise(0.2 + 0.17 * n, seed=n)).astype(store) for n in range(20)]
+
+    beside = prepared(modality, *sounds)
+
+    for number, sound in enumerate(sounds):
+        alone = prepared(modality, sound)
+        assert torch.equal(beside.values[number][beside.mask[number]], alone.values[0])
+
+
 @pytest.mark.parametrize("hz", [200, 1000, 3000])
 def test_a_tone_is_heard_in_its_band(hz):
     time = np.arange(RATE // 2) / RATE
