@@ -21,10 +21,13 @@ class LiveCurves:
 
     def __call__(self, row: Mapping[str, float]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
+        told = self._before()
         # A training that was killed goes on from a checkpoint, and tells only of the epochs from there on.
-        rows = [*(before for before in self._before() if before["epoch"] < row["epoch"]), row]
+        rows = [*(before for before in told if before["epoch"] < row["epoch"]), row]
         for path in (self._folder / FILE, self._learning):
             write_curves(path, rows)
+        if rows == told:
+            return  # it goes on after this epoch, and TensorBoard has it already
         scalars = {name: value for name, value in row.items() if name not in ("epoch", "step")}
         append_scalars(self._folder, scalars, step=int(row["step"]), time_s=time.time())
 

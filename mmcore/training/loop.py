@@ -31,7 +31,7 @@ Validate = Callable[[MultimodalModel], Mapping[str, float]]
 """Scores on the validation split by `task/metric`; draws no random numbers."""
 
 EachEpoch = Callable[[Mapping[str, float]], None]
-"""Told of an epoch's row of the curves; what it raises ends the training."""
+"""Told of an epoch's row of the curves, it may be twice; what it raises ends the training."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ def train(
     """Train `model` in place and return its curves, one row an epoch.
 
     Goes on from the newest of `checkpoints`, if there is one. stop: asked after each step; a signal number makes it
-    write a checkpoint and raise Interrupted. each_epoch: told of each epoch's row once its checkpoint is written.
+    write a checkpoint and raise Interrupted. each_epoch: told of each epoch's row once its checkpoint is written;
+    of the last once more where a training goes on after it.
     Raises TrainingError where the loss or the weights are not finite.
 
     With several processes each calls this with its part of the batches; the first alone writes checkpoints and talks.
@@ -94,6 +95,8 @@ def train(
     found = checkpoints.load()
     if found is not None:
         state.restore(*found)
+        if peers.first and state.position.batch == 0:
+            each_epoch(state.position.curves[-1])  # a kill may have come before it was told
     steps = settings.epochs * math.ceil(data.batches_an_epoch / settings.accumulate)
     watch = _Watch(settings.checkpoint_every_s)
     shown = Display(steps, settings.epochs, done=state.position.step, title=title, silent=not peers.first)

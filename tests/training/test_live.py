@@ -26,6 +26,14 @@ def test_a_training_that_goes_on_from_a_checkpoint_keeps_the_epochs_before_it(tm
     assert [line.split(",")[0] for line in (tmp_path / "again.csv").read_text().splitlines()] == ["epoch", "1", "2"]
 
 
+def test_an_epoch_that_is_told_twice_stands_once_among_the_events(tmp_path):
+    live = LiveCurves(tmp_path / "live", tmp_path / "learning.csv")
+    for each in (row(1, **{"answer/accuracy": 1 / 3}), row(2), row(2)):
+        live(each)
+    events = (tmp_path / "live" / NAME).read_bytes()
+    assert [step for step, name, _ in scalars(events) if name == "loss"] == [10, 20]
+
+
 def test_an_event_file_begins_as_tensorflow_begins_it(tmp_path):
     append_scalars(tmp_path, {"loss": 0.5}, step=1, time_s=0.0)
     # Length 24, its checksum, and the tag of the time: the first bytes of every event file that tensorflow writes.

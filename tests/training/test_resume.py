@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,20 @@ def test_a_signal_stops_after_the_step_and_the_training_goes_on_to_the_same_weig
     resumed, resumed_curves = toy.run(tmp_path / "cut", toy.settings(checkpoint_every_s=1e9))
     assert equal(toy.weights(whole), toy.weights(resumed))
     assert curves == resumed_curves
+
+
+def test_an_epoch_whose_end_was_written_and_not_told_of_is_told_of_by_the_next_try(tmp_path: Path) -> None:
+    told = list[float]()
+
+    def killed(row: Mapping[str, float]) -> None:
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+        told.append(row["epoch"])
+
+    with pytest.raises(KeyboardInterrupt):
+        toy.run(tmp_path, toy.settings(epochs=3), each_epoch=killed)
+    toy.run(tmp_path, toy.settings(epochs=3), each_epoch=lambda row: told.append(row["epoch"]))
+    assert told == [1, 2, 3]
 
 
 def test_accumulated_batches_resume_too(tmp_path: Path) -> None:
