@@ -82,6 +82,11 @@ def load_model(folder: Path, *, plugins: Plugins | None = None) -> Saved:
     return Saved(model.eval(), modalities, plan, columns, about)
 
 
+def read_plan(folder: Path) -> ModelPlan:
+    """What the model of a folder is made of. Raises ArtifactError where the folder is none."""
+    return plan_of_yaml(_read(folder / "model.yaml")["plan"])
+
+
 def load_modality(folder: Path, part: Part, *, field: str, plugins: Plugins) -> Modality:
     """A fitted modality from the folder that its `save` wrote."""
     if not folder.is_dir():

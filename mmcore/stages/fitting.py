@@ -23,10 +23,11 @@ from mmcore.model.assemble import assemble
 from mmcore.model.folder import save_model
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.plan import ModelPlan
-from mmcore.model.weights import digest_of, load_matching, load_state, load_tensors
-from mmcore.registry.plugins import Plugins
+from mmcore.model.weights import digest_of, load_state, load_tensors
+from mmcore.registry.plugins import Plugins, installed
 from mmcore.runtime.fabric import Fabric, launch
 from mmcore.runtime.signals import catch_signals
+from mmcore.stages.champion import start_from
 from mmcore.stages.fingerprint import fingerprint
 from mmcore.stages.inputs import Inputs, load_modalities, open_inputs, plan_of
 from mmcore.stages.paths import Paths
@@ -64,20 +65,19 @@ def fit_model(
     start: Path | None = None,
     each_epoch: EachEpoch = lambda row: None,
     partly: bool = False,
+    plugins: Plugins | None = None,
 ) -> list[dict[str, float]]:
     """Train a fresh model on the inputs' training split; its curves, one row an epoch.
 
     start: a file with the weights to start from; None: those that its encoders start from by themselves.
-    partly: as far as they fit, and the rest as where there is no file.
+    partly: of another model's folder, as far as they fit, and the rest as where there is no file.
     """
     if start is None or partly:
         for encoder in model.encoders.values():
             assert isinstance(encoder, Encoder)
             encoder.warm_start()
     if start is not None and partly:
-        if new := load_matching(model, load_tensors(start)):
-            shown = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
-            print(f"{start} does not hold, or not in this shape: {shown}. These start from nothing.", flush=True)
+        start_from(model, start.parent, modalities=inputs.modalities, plugins=plugins or installed())
     elif start is not None:
         load_state(model, load_tensors(start), what=str(start))
     check_features(model, inputs)
@@ -163,7 +163,7 @@ def fit_and_save(
         curves = fit_model(
             made, inputs, plan=plan, settings=settings, fabric=fabric, checkpoints=checkpoints,
             stop=lambda: stop.requested, validates=True, title=title, start=start, each_epoch=tell,
-            partly=partly,
+            partly=partly, plugins=plugins,
         )  # fmt: skip
     if fabric.is_global_zero:
         columns = {name: field.column for name, field in fields.items()}

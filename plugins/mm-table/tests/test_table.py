@@ -30,7 +30,12 @@ def read(modality: TableModality, **values) -> list[list[float]]:
 
 def test_numbers_come_first_and_are_standardised():
     modality = fitted()
-    assert modality.facts() == {"numbers": ("age",), "categories": ("class",), "cardinalities": (3,)}
+    assert modality.facts() == {
+        "numbers": ("age",),
+        "categories": ("class",),
+        "cardinalities": (3,),
+        "codes": ("class=", "class=a", "class=b"),
+    }
     values = np.array([read(modality, **row)[0][0] for row in ROWS])
     assert values.mean() == pytest.approx(0, abs=1e-6)
     assert values.std() == pytest.approx(1, abs=1e-6)

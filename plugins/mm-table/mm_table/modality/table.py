@@ -101,11 +101,14 @@ class TableModality(Modality):
         return made
 
     def facts(self) -> Mapping[str, Any]:
-        """`numbers` and `categories`, their names; `cardinalities`, how many codes each category has."""
+        """`numbers` and `categories`, their names; `cardinalities`, how many codes each category has; `codes`, what
+        each of all of them means, 0 of a category being what was never seen.
+        """
         return {
             "numbers": tuple(self._scales),
             "categories": tuple(self._labels),
             "cardinalities": tuple(len(labels) + 1 for labels in self._labels.values()),
+            "codes": tuple(f"{name}={label}" for name, labels in self._labels.items() for label in ("", *labels)),
         }
 
     def read(self, cell: Cell, base: Path) -> np.ndarray:
