@@ -76,7 +76,7 @@ def _chooses_group(choice: Choice, shelf: Shelf) -> bool:
 def _tree(shelf: Shelf, groups: Sequence[Choice]) -> dict[str, Any]:
     """What Hydra makes of conf/ and the folders of all plugins."""
     folders = ",".join(f"'file://{folder}'" for folder in shelf.folders[1:])
-    overrides = [f"hydra.searchpath=[{folders}]", *(choice.text for choice in groups)]
+    overrides = [f"hydra.searchpath=[{folders}]", *(f"{one.sign}{one.key}={_quoted(one.value)}" for one in groups)]
     try:
         with initialize_config_dir(str(shelf.folders[0].resolve()), version_base="1.3"):
             tree = OmegaConf.to_container(hydra_compose(PRIMARY, overrides), resolve=False)
@@ -94,6 +94,11 @@ def _tree(shelf: Shelf, groups: Sequence[Choice]) -> dict[str, Any]:
             "Take one of them out."
         ) from error
     return {str(name): value for name, value in dict(tree).items()}  # type: ignore[arg-type]
+
+
+def _quoted(name: str) -> str:
+    """So that a file of conf/ may be called in any alphabet, and with spaces."""
+    return "'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _missing(error: MissingConfigException, shelf: Shelf) -> str:

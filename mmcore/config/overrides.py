@@ -1,5 +1,6 @@
 """Choices from the command line, `KEY=VALUE`, applied to the tree of settings."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,9 +67,10 @@ def apply(tree: Mapping[str, Any], choices: Sequence[Choice], shelf: Shelf) -> d
 
 
 def _choice(text: str) -> Choice:
+    letters = _Letters(text)
     try:
-        (override,) = OverridesParser.create().parse_overrides([text])
-        value = override.value()
+        (override,) = OverridesParser.create().parse_overrides([letters.ascii])
+        value = letters.back(override.value())
     except (HydraException, ValueError) as error:
         raise ConfigError(
             f"{text!r} is no choice. Say KEY=VALUE (training.epochs=5, fusion=film), +KEY=VALUE to add, ~KEY to take "
@@ -76,7 +78,27 @@ def _choice(text: str) -> Choice:
         ) from error
     if override.is_sweep_override():
         raise ConfigError(f"{text!r} gives several values. Give one; a list stands in brackets: [32,64].")
-    return Choice(text, _key(override), _sign(override), value)
+    return Choice(text, letters.back(_key(override)), _sign(override), value)
+
+
+class _Letters:
+    """Letters beyond ASCII, none of which Hydra's grammar knows, as names that it takes for letters."""
+
+    def __init__(self, text: str) -> None:
+        self._mark = "Zx"
+        while self._mark in text:
+            self._mark += "x"
+        self.ascii = "".join(one if one.isascii() else f"{self._mark}{ord(one):06X}" for one in text)
+
+    def back(self, value: Any) -> Any:
+        """What Hydra made of the names, with the letters, wherever they stand."""
+        if isinstance(value, Mapping):
+            return {self.back(name): self.back(one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [self.back(one) for one in value]
+        if not isinstance(value, str):
+            return value
+        return re.sub(f"{self._mark}([0-9A-F]{{6}})", lambda found: chr(int(found[1], 16)), value)
 
 
 def _key(override: Override) -> str:

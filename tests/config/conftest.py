@@ -116,6 +116,7 @@ def project(tmp_path, monkeypatch):
     made.write("data/table.yaml", DATA)
     made.write("training/default.yaml", "monitor: ???\nlr: 0.001\n")
     made.write("training/quick.yaml", "monitor: ???\nepochs: 1\n")
+    made.write("training/慢 速.yaml", "monitor: ???\nepochs: 99\n")
     made.write("experiment/first.yaml", FIRST)
     made.write("experiment/groups.yaml", GROUPS)
     made.write("experiment/table.yaml", TABLE)

@@ -68,6 +68,16 @@ def test_groups_of_a_defaults_list_give_the_same_as_words(project):
         ("training.lr=1e-2", ("training", "lr"), 0.01),
         ("floors.fusion=film", ("floors", "fusion", "name"), "film"),
         ("report.title='two words, one comma'", ("report", "title"), "two words, one comma"),
+        ("report.title=图文检索", ("report", "title"), "图文检索"),
+        ("report.title='Zx0056FE, 图，Zx'", ("report", "title"), "Zx0056FE, 图，Zx"),
+        ("data.source.path=data/画/第1张 Köln.csv", ("data", "source", "path"), "data/画/第1张 Köln.csv"),
+        (
+            "fields={图片: {column: 图, modality: image, encoder: cnn}, label: category}",
+            ("fields", "图片", "column"),
+            "图",
+        ),
+        ("+fields.说明=text/rnn", ("fields", "说明", "encoder", "name"), "rnn"),
+        ("training=慢 速", ("training", "epochs"), 99),
     ],
 )
 def test_a_choice_is_carried_out(project, choice, at, value):
