@@ -76,7 +76,10 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def predict(self, outputs: Outputs) -> Table:
-        """What a user wants to know, a row a sample: labels, probabilities, numbers, texts."""
+        """What a user wants to know, a row a sample: labels, probabilities, numbers, texts.
+
+        A coupled task's column with the name of a field is about that field: in use, rows that lack the field get none.
+        """
 
     def measure(self, outputs: Outputs, batch: Batch) -> Table:
         """Columns beside the predictions that take outputs and targets together: a given text's log-likelihood.

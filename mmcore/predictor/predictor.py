@@ -29,7 +29,8 @@ Answer = dict[str, Any]
 """What one task says of one row.
 
 Classes: `label`, `probability` and `probabilities` (label -> share); sets of labels: `labels` and `probabilities`; a
-number: `value`; text: `text` and its `score`, the log-probability; alignment: a vector for each field, by its name.
+number: `value`; text: `text` and its `score`, the log-probability; alignment: a vector for each field that the row has,
+by its name.
 """
 Answers = dict[str, Answer]
 """What every task says of one row."""
@@ -184,6 +185,9 @@ class Predictor:
             outputs = outputs_of(self._model, batch, modalities=self.modalities, write=True, told=told)
             tasks = self._model.each_task()
             said = {name: self._each(task, task.predict(outputs[name])) for name, task in tasks.items()}
+        for name, task in tasks.items():
+            if task.coupled:
+                _leave_out_absent(said[name], batch)
         return [{name: said[name][n] for name in said} for n in range(len(batch))]
 
     def _field(self, name: str, rows: Sequence[Mapping[str, np.ndarray]]) -> Field:
@@ -209,3 +213,11 @@ class Predictor:
         facts = [self.modalities[name].facts() for name in task.targets]
         found = [each[key] for each in facts for key in ("classes", "labels") if key in each]
         return tuple(map(str, found[0])) if found else ()
+
+
+def _leave_out_absent(answers: Sequence[Answer], batch: Batch) -> None:
+    """Take out what a task that aligns says of fields that a row lacks: the vector of a blank is none of the row's."""
+    for name, field in batch.fields.items():
+        for answer, given in zip(answers, field.present.tolist(), strict=True):
+            if not given:
+                answer.pop(name, None)

@@ -105,3 +105,13 @@ def test_a_setting_outside_of_its_bounds_is_told_and_changes_nothing(writer, ask
     with pytest.raises(ConfigError, match=f"{name} must be between .* but got"):
         writer.write_with(**asked)
     assert writer.predict([VECTOR])[0]["say"]["score"] < 0
+
+
+def test_a_field_that_a_row_lacks_has_no_vector_also_beside_rows_that_have_it(writer):
+    rows = [{"vector": "1 2 3", "sequence": "it is"}, {"sequence": "it is"}, {"vector": "1 2 3"}]
+
+    assert [set(answers["near"]) for answers in writer.predict(rows)] == [
+        {"vector", "sequence"},
+        {"sequence"},
+        {"vector"},
+    ]

@@ -73,7 +73,7 @@ class Alignment(Task):
         self.bias = nn.Parameter(torch.tensor(-10.0)) if error == "siglip" else None
 
     def forward(self, streams: Streams) -> Outputs:
-        """`first`, `second` [B,D] of length 1, 0 where absent; `scale` [B] and, for siglip, `bias` [B].
+        """`first`, `second` [B,D] of length 1, 0 where the stream is absent; `scale` [B] and, for siglip, `bias` [B].
 
         Scale and bias come as outputs, a copy for each row, so that the loss is a function of outputs and batch alone.
         """
@@ -105,7 +105,7 @@ class Alignment(Task):
         return {"infonce": each.where(pair, 0).sum() / count}
 
     def predict(self, outputs: Outputs) -> Table:
-        """A vector [B,D] for each field, by its name."""
+        """A vector [B,D] for each field, by its name; of a blank where the row lacks it and the model learned one."""
         pairs = zip(self.reads, ("first", "second"), strict=True)
         return {name: outputs[key].detach().float().cpu().numpy() for name, key in pairs}
 
