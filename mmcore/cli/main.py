@@ -170,6 +170,8 @@ def predict(
     For example: mm predict artifacts/model --field image=a.png --field question="what colour is it?"
 
     Of a table all columns are kept but those that answers go to: `error` and TASK:.. are written anew.
+
+    Vectors, and the probability of every class, are written with .jsonl and --json alone.
     """
     from mmcore.cli.found import model_folder
     from mmcore.cli.predict import ask_row, ask_table

@@ -48,6 +48,10 @@ def ask_table(folder: Path, table: Path, fields: Sequence[str], *, out: Path | N
         print(
             f"mm: {told.errors} of {len(told.rows)} rows could not be read: see their column `error`.", file=sys.stderr
         )
+    vectors = told.vectors() if (not as_json if out is None else format_of(out) != "jsonl") else []
+    if vectors:
+        remedy = "--json has them" if out is None else "a file that ends in .jsonl has them"
+        print(f"mm: columns of vectors or lists are left out ({', '.join(vectors)}): {remedy}.", file=sys.stderr)
     if out is not None:
         write_table(told, out)
     else:
@@ -58,7 +62,7 @@ def in_words(task: str, answer: Mapping[str, Any]) -> Iterator[str]:
     """Lines for people: what the task says, and a bar for each of the most probable labels."""
     said = [str(answer[name]) for name in ("label", "labels", "text") if name in answer]
     rest = {name: value for name, value in answer.items() if name not in NAMED}
-    yield f"{task}: {', '.join([*said, *(f'{name} {_short(value)}' for name, value in rest.items())])}"
+    yield f"{task}: {', '.join([*said, *(f'{name} {_short(value)}' for name, value in rest.items())]) or 'nothing'}"
     shares: Mapping[str, float] = answer.get("probabilities", {})
     width = max(map(cell_len, list(shares)[:SHOWN]), default=0)  # Chinese letters are two columns wide
     for label, share in list(shares.items())[:SHOWN]:

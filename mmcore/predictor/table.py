@@ -33,6 +33,10 @@ class Told:
     errors: int
     """Rows that could not be read; each says why in its column `error`."""
 
+    def vectors(self) -> list[str]:
+        """The columns that CSV and Parquet leave out, since their cells are lists."""
+        return [name for name in _names(self.rows) if any(isinstance(row.get(name), list) for row in self.rows)]
+
 
 def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = None) -> Told:
     """What the model says of each row of a CSV, JSON lines or Parquet table.

@@ -8,7 +8,7 @@ from mmcore.errors import ConfigError, DataError
 from mmcore.model.assemble import assemble
 from mmcore.model.folder import save_model
 from mmcore.model.plan import EncoderPlan, ModelPlan
-from mmcore.predictor import Predictor
+from mmcore.predictor import Predictor, Told
 from mmcore.registry.settings import Part
 from mmcore.testing.toys import toy_modalities, toy_plugins
 
@@ -88,3 +88,28 @@ def test_an_ending_that_cannot_be_written_is_told_before_anything_is_predicted(f
 def test_a_table_and_a_row_do_not_go_together(folder, tmp_path):
     with pytest.raises(ConfigError, match="do not go together"):
         predict.ask_table(folder, tmp_path / "t.csv", ["vector=1"], out=None, as_json=False)
+
+
+@pytest.mark.parametrize(("ending", "told"), [("csv", True), ("parquet", True), ("jsonl", False)])
+def test_a_table_without_its_vectors_says_what_has_them(folder, tmp_path, monkeypatch, capsys, ending, told):
+    rows = [{"id": "a", "near:vector": [0.1] * 4}, {"id": "b", "error": "broken"}]
+    monkeypatch.setattr(predict, "answer_table", lambda *_: Told(rows, [], 0))
+
+    predict.ask_table(folder, tmp_path / "t.csv", [], out=tmp_path / f"out.{ending}", as_json=False)
+
+    said = capsys.readouterr().err
+    assert bool(said) == told
+    assert not told or ("near:vector" in said and ".jsonl has them" in said)
+
+
+def test_a_printed_table_names_json_for_its_vectors(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(predict, "answer_table", lambda *_: Told([{"near:vector": [0.1] * 4}], [], 0))
+
+    predict.ask_table(folder, tmp_path / "t.csv", [], out=None, as_json=False)
+    assert "--json has them" in capsys.readouterr().err
+    predict.ask_table(folder, tmp_path / "t.csv", [], out=None, as_json=True)
+    assert not capsys.readouterr().err
+
+
+def test_a_task_with_nothing_to_say_says_so():
+    assert list(predict.in_words("near", {})) == ["near: nothing"]
