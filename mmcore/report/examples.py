@@ -17,8 +17,9 @@ class Example:
     id: str
     inputs: Mapping[str, Shown | None]
     """None where the row lacks the field."""
-    predicted: str
-    actual: str
+    predicted: str | None
+    """None where the task says nothing that can be read: vectors."""
+    actual: str | None
     confidence: float | None = None
     """The probability of what was predicted, where the task gives one."""
     right: bool | None = None
@@ -66,9 +67,10 @@ def choose(
     scores = np.asarray(scores, dtype=float)
     if not np.isin(scores, (0.0, 1.0)).all():
         ranked = order[np.argsort(scores[order] if better == "down" else -scores[order], kind="stable")]
+        middle = (len(ranked) + 1) // 2  # no answer is both among the best and among the worst
         return [
-            Choice("Best answers", "The closest ones.", _spread(ranked, groups, count)),
-            Choice("Worst answers", "The farthest off.", _spread(ranked[::-1], groups, count)),
+            Choice("Best answers", "The closest ones.", _spread(ranked[:middle], groups, count)),
+            Choice("Worst answers", "The farthest off.", _spread(ranked[middle:][::-1], groups, count)),
         ]
     right, wrong = order[scores[order] == 1], order[scores[order] == 0]
     note = "Drawn at random."

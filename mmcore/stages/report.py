@@ -106,8 +106,8 @@ def galleries(name: str, task: Task, predictions: Any, *, saved: Saved, paths: P
         return Example(
             ids[row],
             inputs.show(int(manifest_rows[row])),
-            predicted=_text(said[answer][row]) if answer else "",
-            actual=_text(true[answer][row]) if answer else "",
+            predicted=_text(said[answer][row]) if answer else None,
+            actual=_text(true[answer][row]) if answer else None,
             confidence=None if confidence is None else float(confidence[row]),
             right=choice.right,
         )

@@ -56,6 +56,15 @@ def test_answers_that_are_more_or_less_good_give_the_best_and_the_worst(better, 
     assert first.right is None
 
 
+@pytest.mark.parametrize("rows", [2, 3, 5])
+def test_where_there_are_few_no_answer_is_both_of_the_best_and_of_the_worst(rows):
+    first, last = chosen(np.arange(rows) + 0.5, count=4)
+
+    shown = [*first.rows.tolist(), *last.rows.tolist()]
+    assert sorted(shown) == list(range(rows))
+    assert min(first.rows) > max(last.rows)
+
+
 def test_a_metric_without_scores_of_rows_gives_any_answers():
     (any_of_them,) = chosen(None)
 

@@ -221,3 +221,12 @@ def test_what_was_cut_off_is_said():
     page = render(findings(notes=["text: 3.0 % of the training texts are longer than 8 tokens"]), title="t")
 
     assert "text: 3.0 % of the training texts" in page
+
+
+def test_examples_without_an_answer_to_read_are_their_inputs_alone():
+    silent = example(predicted=None, actual=None, confidence=None)
+    page = render(findings(tasks=[task(galleries=[Gallery("Wrong answers", "", [silent])])]), title="t")
+
+    assert "is it red?" in page
+    assert "<i>empty</i>" not in page
+    assert "✗" not in page

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -142,3 +143,16 @@ def test_a_table_of_predictions_comes_back_as_it_was_written(paths):
     assert set(said) == {"label", "probabilities"}
     assert said["probabilities"].shape == (len(ROWS), 2)
     assert set(report.table_of(table, "answer:true:")) == {"label"}
+
+
+def test_what_a_task_tells_in_vectors_is_no_answer_to_read():
+    metric = SimpleNamespace(rows=lambda said, true: np.array([1.0, 0.0]), better="up")
+    task = SimpleNamespace(metrics=lambda: {"recall": metric})
+    saved = SimpleNamespace(modalities={}, model=SimpleNamespace(owners={}, generated=frozenset()))
+    told = {"near:present": [True] * 2, "near:vector": [[1.0, 0.0]] * 2, "near:true:vector": [3, 4]}
+    predictions = pa.table({"id": ["a", "b"], "group": [0, 1], "row": [0, 1], **told})
+
+    found = report.galleries("near", task, predictions, saved=saved, paths=Paths(Path()), count=2)
+
+    assert [one.predicted for gallery in found for one in gallery.examples] == [None, None]
+    assert [one.actual for gallery in found for one in gallery.examples] == [None, None]
