@@ -79,6 +79,8 @@ class Finder:
 
     def _things(self, field: str, within: Path) -> tuple[list[Thing], int]:
         """What there is, and how many files cannot be opened."""
+        if not within.exists():
+            raise DataError("there is no such folder or file to look in.", path=within)
         if self._predictor.modalities[field].files:
             if not within.is_dir():
                 raise DataError(f"to look for {field!r}, name a folder of files.", path=within)

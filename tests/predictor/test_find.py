@@ -213,6 +213,12 @@ def test_a_place_of_the_wrong_kind_is_told(finder, things):
         finder.find({"vector": str(things / "1.txt")}, things)
 
 
+def test_a_place_that_is_not_there_is_told(finder, things):
+    with pytest.raises(DataError, match="there is no such folder or file to look in") as caught:
+        finder.find(QUERY, things / "nowhere")
+    assert Path(caught.value.path).name == "nowhere"
+
+
 def test_a_model_that_aligns_nothing_cannot_find(predictor):
     with pytest.raises(ConfigError, match=r"nothing in this model aligns two fields.*Its tasks: answer"):
         Finder(predictor)
