@@ -93,14 +93,17 @@ bench-quality: install
 	@$(python) benchmarks/quality.py $(BENCH_ARGS)
 
 # Of the searches there are, the one that wrote last; STORAGE=postgresql://.. for those in a database.
-SEARCH ?= $(notdir $(patsubst %/,%,$(dir $(firstword $(shell ls -t .mm/search/*/journal.log 2>/dev/null)))))
+SEARCHES = $(notdir $(patsubst %/,%,$(dir $(shell ls -t .mm/search/*/journal.log 2>/dev/null))))
+SEARCH ?= $(firstword $(SEARCHES))
 STORAGE ?= .mm/search/$(SEARCH)/journal.log
 
 dashboard: install
 	@case "$(STORAGE)" in *://*) ;; *) test -f "$(STORAGE)" || { \
-	  echo "There is no search here yet. Start one: mm search" >&2; exit 2; } ;; esac
+	  echo "There is no $(if $(SEARCHES),$(STORAGE). Searches here: $(SEARCHES),search here yet. Start one: mm search)" >&2; \
+	  exit 2; } ;; esac
 	@$(bin)/optuna-dashboard --host 127.0.0.1 "$(STORAGE)"
 
 clean:
 	rm -rf .venv .prefect .pytest_cache .mypy_cache .ruff_cache .hypothesis build
-	find . -name '__pycache__' -prune -exec rm -rf {} + ; find . -name '*.egg-info' -prune -exec rm -rf {} +
+	find . -path ./data -prune -o -path ./artifacts -prune -o -path ./.dvc -prune -o \
+	  \( -name '__pycache__' -o -name '*.egg-info' \) -prune -exec rm -rf {} +
