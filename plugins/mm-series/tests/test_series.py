@@ -237,8 +237,24 @@ def test_pickled_arrays_are_not_opened(tmp_path):
         SeriesModality()._recording("a.npy", tmp_path)
 
 
-def test_a_sketch_has_a_dot_for_every_channel():
+def test_a_sketch_has_a_colour_for_every_channel():
     values = np.stack([np.linspace(0, 1, 50), np.linspace(1, 0, 50)], 1)
     picture = sketched(values, np.ones((50, 2), dtype=bool))
     assert picture.shape == (64, 256, 3)
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 3
+
+
+def test_a_sketch_joins_neighbours_and_leaves_a_gap_where_values_are_missing():
+    values, known = np.array([[0.0], [1], [0], [1], [0], [1], [0]]), np.ones((7, 1), dtype=bool)
+    known[3] = False
+    drawn = (sketched(values, known, height=33, width=61) < 255).any(2)  # ten columns a step
+    assert drawn[:, :21].any(0).all()
+    assert not drawn[:, 21:40].any()
+    assert drawn[:, 40:].any(0).all()
+    assert drawn[:, :11].any(1).all()  # from the top to the bottom: no row is left out either
+
+
+def test_a_known_step_between_missing_ones_is_a_dot():
+    known = np.array([[False], [True], [False]])
+    assert (sketched(np.ones((3, 1)), known) < 255).any(2).sum() == 1
+    assert (sketched(np.ones((3, 1)), ~known) < 255).any(2).sum() == 2
