@@ -2,8 +2,10 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 
+from mmcore.errors import DataError, listing
 from mmcore.interfaces.modality import Cell
 from mmcore.interfaces.source import WHOLE, Row, number_in
 
@@ -71,18 +73,51 @@ def _compared_object(text: str) -> str:
     return text if unchanged else json.dumps(made, ensure_ascii=False)
 
 
-def packed(row: Row, fields: Mapping[str, Columns]) -> dict[str, Cell | None]:
-    """A row in which the cells of each field of several columns stand as one, under the field's name.
+def given(row: Row, fields: Mapping[str, Columns], wanted: Collection[str]) -> dict[str, Cell]:
+    """The cells of the wanted fields in a row that a model is asked about; what is missing is not among them.
 
-    A field that is given as one cell already, or of which no column is there, stays as it is; so does a column that
-    another field has alone.
+    A field is given by its columns, as in training, or whole under its own name. A name that a column has means the
+    column, but for an object of the columns of the field that is called so. Of fields that share a column, one may be
+    given by itself. Raises DataError where a field is given whole and by a column that no other has.
     """
-    several = {
-        field: columns
-        for field, columns in fields.items()
-        if not isinstance(columns, str) and field not in row and any(name in row for name in columns)
+    used = Counter(name for columns in fields.values() for name in names_of(columns))
+    found = dict[str, Cell]()
+    for field in wanted:
+        columns, whole = names_of(fields[field]), cell_of(row, field)
+        if field in used and not (field in columns and _is_object_of(whole, fields[field])):
+            whole = None  # the cell of a column
+        alone = [name for name in columns if name != field and used[name] == 1]
+        parts = [name for name in alone if cell_of(row, name) is not None]
+        if whole is not None and parts:
+            raise DataError(f"{field!r} is given twice: by its own name and as {listing(parts)}. Leave one out.")
+        cell = cell_of(row, fields[field]) if whole is None else whole
+        if cell is not None:
+            found[field] = cell
+    return found
+
+
+def as_in_training(row: Row, fields: Mapping[str, Columns]) -> dict[str, Cell | None]:
+    """A row of a table without the cells that merely stand under the name of a field that has all its columns there.
+
+    Training read the columns. An object of them stays where none of them has a cell: it says what they would.
+    """
+    columns = {name for each in fields.values() for name in names_of(each)}
+    named = {
+        field
+        for field, each in fields.items()
+        if field not in columns
+        and all(name in row for name in names_of(each))
+        and not (cell_of(row, each) is None and _is_object_of(row.get(field), each))
     }
-    alone = {*fields, *(columns for columns in fields.values() if isinstance(columns, str))}
-    taken = {name for columns in several.values() for name in columns} - alone
-    whole = {field: cell_of(row, columns) for field, columns in several.items()}
-    return {**{name: cell for name, cell in row.items() if name not in taken}, **whole}
+    return {name: cell for name, cell in row.items() if name not in named}
+
+
+def _is_object_of(cell: Cell | None, columns: Columns) -> bool:
+    """Whether a cell is what several columns become. A text or an object of something else may be one of them."""
+    if isinstance(columns, str) or not isinstance(cell, str):
+        return False
+    try:
+        found = json.loads(cell)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.keys() <= set(columns)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmcore.data.cells import cell_of, names_of, packed
+from mmcore.data.cells import Columns, as_in_training, given, names_of
 from mmcore.data.writing import json_text
 from mmcore.errors import DataError, listing, near_miss
 from mmcore.evaluation.predict import outputs_of
@@ -91,7 +91,7 @@ class Predictor:
         A column that fields have alone means them, and those that are called so; else the field that it is a part of.
         """
         fields, names = self._saved.modalities, dict[str, tuple[str, ...]]()
-        columns = {field: names_of(self._saved.columns.get(field, field)) for field in fields}
+        columns = {field: names_of(of) for field, of in self._made_of.items()}
         for field in sorted(fields):
             for name in columns[field] if len(columns[field]) > 1 else ():
                 names.setdefault(name, (field,))
@@ -100,12 +100,21 @@ class Predictor:
             names[name] = tuple(field for column, field in alone if column == name)
         return {**names, **{field: (field,) for field in fields if field not in names}}
 
+    @cached_property
+    def _made_of(self) -> dict[str, Columns]:
+        """Every field's columns in training."""
+        return {field: self._saved.columns.get(field, field) for field in self._saved.modalities}
+
+    def as_in_training(self, row: Mapping[str, Cell | None]) -> dict[str, Cell | None]:
+        """A row of a table, which may have columns that training did not read, though fields are called so."""
+        return as_in_training(row, self._made_of)
+
     def lacking(self, names: Collection[str]) -> list[str]:
         """What a row with these names does not say: inputs, and columns of inputs that it has in part."""
         found = list[str]()
         for field in self.inputs:
-            columns = names_of(self._saved.columns.get(field, field))
-            if field not in names or field not in self.columns[field]:
+            columns = names_of(self._made_of[field])
+            if field not in names or field in columns or field not in self.columns[field]:
                 absent = [name for name in columns if name not in names]
                 found += [field] if len(absent) == len(columns) else absent
         return found
@@ -161,21 +170,13 @@ class Predictor:
             return error
 
     def _cells(self, row: Mapping[str, Cell | None]) -> dict[str, Cell]:
-        known, cells = self.columns, dict[str, Cell]()
-        asked = packed(row, self._saved.columns)
-        for name in asked:
-            if name not in known:
+        for name in row:
+            if name not in self.columns:
                 raise DataError(
-                    f"the model has no field {name!r}.{near_miss(name, known)} It looks at: {listing(self.inputs)}."
+                    f"the model has no field {name!r}.{near_miss(name, self.columns)} "
+                    f"It looks at: {listing(self.inputs)}."
                 )
-            cell = cell_of(asked, name)  # blank is missing, as in a table
-            for field in known[name]:
-                if len(known[name]) > 1 and field != name and field in row:
-                    continue  # of fields that share a column, one may be given by itself
-                if field in cells:
-                    raise DataError(f"{field!r} is given twice: by its own name and as {self._saved.columns[field]!r}.")
-                if cell is not None and field in self._model.owners:  # a target that is known already is not looked at
-                    cells[field] = cell
+        cells = given(row, self._made_of, self._model.owners)  # a target that is known already is not looked at
         if not cells and self.inputs:
             raise DataError(f"nothing to look at: give at least one of {listing(self.inputs)}.")
         return cells

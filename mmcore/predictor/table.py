@@ -44,8 +44,9 @@ def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = 
     Cells of CSV are the texts that stand there, in use as in what is kept of them: a row is answered as it is alone.
     Relative paths in cells start in the table's folder. Columns that are no field of the model are kept as they are,
     and so are texts that it writes from other fields: they are what is true, where they are conversations to be
-    answered, or where there is nothing else to look at, they are prompts. Columns that answers are written to (`error`,
-    `TASK:..`) hold nothing but these.
+    answered, or where there is nothing else to look at, they are prompts. Where the table has the columns of a field,
+    another that is merely called as the field is kept and not looked at, as in training. Columns that answers are
+    written to (`error`, `TASK:..`) hold nothing but these.
     Raises DataError where the table cannot be read, has no row, or lacks a column that a misspelt one seems to be.
     """
     if not path.is_file():
@@ -58,7 +59,7 @@ def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = 
     if not rows:
         raise DataError("the table has no rows.", path=path)
     known = {name for name, fields in predictor.columns.items() if any(_asked(predictor, field) for field in fields)}
-    asked = [{name: cell for name, cell in row.items() if name in known} for row in rows]
+    asked = [{name: cell for name, cell in predictor.as_in_training(row).items() if name in known} for row in rows]
     told, errors = list[Mapping[str, Any]](), 0
     for row, answers in zip(rows, predictor.predict_each(asked, source.base), strict=True):
         failed = isinstance(answers, DataError)

@@ -38,6 +38,20 @@ def test_the_whole_field_beside_one_of_its_columns_is_refused(predictor):
         predictor.predict([{"vector": "1 2 3", "x": 1}])
 
 
+def test_a_missing_cell_beside_the_columns_is_not_given_twice(predictor):
+    with pytest.raises(DataError, match='"x": 1, "y": null'):
+        predictor.predict([{"vector": None, "x": 1}])
+    assert predictor.predict([{"vector": "1 2 3", "x": None}]) == predictor.predict([{"vector": "1 2 3"}])
+
+
+def test_a_field_that_is_called_as_one_of_its_columns_takes_them_as_training_did(folder, tmp_path):
+    found = with_columns(folder, tmp_path / "model", vector=("vector", "y"), sequence="words", label="truth")
+
+    with pytest.raises(DataError, match='"vector": 1, "y": 2'):
+        found.predict([{"vector": 1, "y": 2}])
+    assert found.lacking(["vector", "words"]) == ["y"]
+
+
 def test_what_a_table_lacks_is_told_column_by_column(predictor):
     assert predictor.lacking(["x", "words"]) == ["y"]
     assert predictor.lacking(["vector"]) == ["sequence"]

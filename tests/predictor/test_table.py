@@ -184,3 +184,14 @@ def test_json_lines_have_null_for_what_is_no_number(predictor, plugins, tmp_path
     found = told(predictor, plugins, tmp_path / "rows.jsonl", '{"vector": "1 2 3", "note": NaN, "most": Infinity}\n')
     (row,) = map(json.loads, as_lines(found).splitlines())
     assert (row["note"], row["most"]) == (None, None)
+
+
+def test_a_column_that_is_merely_called_as_a_field_is_not_looked_at(predictor, plugins, tmp_path):
+    by_columns = told(predictor, plugins, tmp_path / "a.csv", "numbers,words\n1 2 3,it is\n,not it\n")
+    beside = told(
+        predictor, plugins, tmp_path / "b.csv", "sequence,numbers,words,vector\nid-0,1 2 3,it is,x\nid-1,,not it,y\n"
+    )
+
+    assert not beside.errors
+    assert [row["sequence"] for row in beside.rows] == ["id-0", "id-1"]
+    assert [row["answer:label"] for row in beside.rows] == [row["answer:label"] for row in by_columns.rows]
