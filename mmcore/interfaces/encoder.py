@@ -41,6 +41,9 @@ class Encoder(nn.Module, ABC):
     batch_statistics: bool = False
     """Rows see each other while training (BatchNorm): absent rows are gathered out, gradient caching refuses it."""
 
+    by_number: tuple[str, ...] = ()
+    """Weights that hang on the field's numbers and are no row for each: they mean nothing once numbers have moved."""
+
     widths: tuple[int, ...]
     """D after `embed` and after each stage: one more than there are stages."""
     stages: nn.ModuleList

@@ -34,6 +34,9 @@ class Modality(ABC):
 
     talks: bool = False
     """A cell may be a conversation: a JSON list of {"from": human or gpt, "value": text}."""
+    numbered: tuple[str, ...] = ()
+    """The facts that list, by number, the names that `fit` learned: tokens, classes. Where a training starts from
+    another model, the weights of a name go to where it is now."""
 
     @property
     def augments(self) -> bool:

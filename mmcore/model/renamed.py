@@ -7,12 +7,12 @@ names have other numbers, and weights that were put in by shape alone would mean
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mmcore.interfaces.modality import Modality
 from mmcore.model.multimodal import MultimodalModel
 
 
@@ -38,23 +38,23 @@ class Renamed:
         ]
         return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
+    def moves(self) -> int:
+        """How many names have another number now."""
+        then, now = self.places().T
+        return int((then != now).sum())
+
     def __str__(self) -> str:
-        places = self.places()
-        moved, new = int((places[:, 0] != places[:, 1]).sum()), len(self.now) - len(places)
         return (
-            f"fields.{self.field}: of {len(self.now)} {self.what} {moved} have another number than in the model that "
-            f"this training starts from, and {new} are not known there"
+            f"fields.{self.field}: of {len(self.now)} {self.what} {self.moves()} have another number than in the model "
+            f"that this training starts from, and {len(self.now) - len(self.places())} are not known there"
         )
 
 
-def renamed(field: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Renamed]:
-    """Every list of names in a modality's facts that has changed."""
-    found = list[Renamed]()
-    for what in sorted(set(then) & set(now)):
-        before, after = then[what], now[what]
-        if _are_names(before) and _are_names(after) and list(before) != list(after):
-            found.append(Renamed(field, what, tuple(before), tuple(after)))
-    return found
+def renamed(field: str, then: Modality, now: Modality) -> list[Renamed]:
+    """Every list of names that both modalities have learned, and that has changed."""
+    before, after = then.facts(), now.facts()
+    lists = {what: (tuple(before[what]), tuple(after[what])) for what in now.numbered if what in then.numbered}
+    return [Renamed(field, what, *names) for what, names in lists.items() if names[0] != names[1]]
 
 
 def follow(
@@ -63,24 +63,25 @@ def follow(
     """Weights with what belongs to a name where that name is now; what is new stays as the model has it.
 
     That is an axis as long as there are names, in the encoder of their field and in tasks that have it as their target.
-    Also the weights with several such axes: they are left out, since nobody knows which is meant.
+    Also the weights that are left out: with several such axes, nobody knowing which is meant, or of what hangs on
+    numbers otherwise.
     """
-    own, found, unsure = model.state_dict(), dict(state), list[str]()
+    own, found, left = model.state_dict(), dict(state), set[str]()
+    moved = set[tuple[str, str]]()  # of fields that share an encoder each would move its weights
     for one in changed:
-        starts = [f"encoders.{model.owners.get(one.field, one.field)}."]
+        owner = model.owners.get(one.field, one.field)
+        starts = [f"encoders.{owner}."]
         starts += [f"tasks.{name}." for name, task in model.each_task().items() if one.field in task.targets]
         for name in sorted(name for name in own if name in found and name.startswith(tuple(starts))):
             axes = _axes(found[name].shape, own[name].shape, one)
-            if len(axes) == 1:
+            if len(axes) == 1 and (name, one.what) not in moved:
                 found[name] = _moved(found[name], own[name], one.places(), axis=axes[0])
-            elif axes:
-                unsure.append(name)
-                del found[name]
-    return found, unsure
-
-
-def _are_names(value: Any) -> bool:
-    return isinstance(value, list | tuple) and len(value) > 1 and all(isinstance(name, str) for name in value)
+                moved.add((name, one.what))
+            elif len(axes) > 1:
+                left.add(name)
+        if one.field in model.owners and one.moves():
+            left |= {f"encoders.{owner}.{name}" for name in model.encoder(one.field).by_number}
+    return {name: tensor for name, tensor in found.items() if name not in left}, sorted(left & set(found))
 
 
 def _axes(then: Sequence[int], now: Sequence[int], one: Renamed) -> list[int]:

@@ -219,6 +219,6 @@ class Predictor:
 def _leave_out_absent(answers: Sequence[Answer], batch: Batch) -> None:
     """Take out what a task that aligns says of fields that a row lacks: the vector of a blank is none of the row's."""
     for name, field in batch.fields.items():
-        for answer, given in zip(answers, field.present.tolist(), strict=True):
-            if not given:
+        for answer, present in zip(answers, field.present.tolist(), strict=True):
+            if not present:
                 answer.pop(name, None)

@@ -91,7 +91,7 @@ def open_database(address: str, *, heartbeat_s: int) -> RDBStorage:
         # It reads a port by `int`, and tells what is no number in that one's words.
         if isinstance(error, ValueError) or (of_sqlalchemy and type(error).__name__ == "ArgumentError"):
             raise ConfigError(
-                f"storage={without_password(address)!r} is no address of a database. Say "
+                "storage is no address of a database (it is not shown here, since it may hold a password). Say "
                 "postgresql://USER@HOST:PORT/DATABASE, where :PORT is a number and may be left out."
             ) from error
         if not is_away(error):
@@ -109,7 +109,7 @@ def address_of(address: str) -> str:
 
 
 def without_password(address: str) -> str:
-    """For people to see; of a mistyped address nothing that may have been meant as one."""
+    """For people to see, of an address that is one."""
     account, at, place = address.rpartition("@")
     scheme, mark, account = account.partition("//")
     shown = f"{scheme}{mark}{account.partition(':')[0]}{at}{place}" if mark else f"{at}{place}"

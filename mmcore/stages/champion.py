@@ -23,9 +23,7 @@ def start_from(model: MultimodalModel, folder: Path, *, modalities: Mapping[str,
         print(f"{one}. Weights go with their names.", flush=True)
     state, unsure = follow(load_tensors(weights), model, changed)
     if unsure:
-        print(
-            f"Not known which way they go with those names, so they start from nothing: {_shown(unsure)}.", flush=True
-        )
+        print(f"How these go with the names is not clear, so they start from nothing: {_shown(unsure)}.", flush=True)
     if new := sorted(set(load_matching(model, state)) - set(unsure)):
         print(f"{weights} does not hold, or not in this shape: {_shown(new)}. These start from nothing.", flush=True)
 
@@ -38,7 +36,7 @@ def _changed(folder: Path, modalities: Mapping[str, Modality], plugins: Plugins)
         except MmcoreError as error:
             print(f"fields.{field}: what its numbers meant cannot be read, so weights are taken as they fit: {error}")
             continue
-        found += renamed(field, before.facts(), modalities[field].facts())
+        found += renamed(field, before, modalities[field])
     return found
 
 

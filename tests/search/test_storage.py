@@ -147,7 +147,7 @@ def test_a_study_of_other_data_is_refused_with_what_deletes_it_there(postgres, o
 
 
 def test_what_is_no_address_is_said():
-    with pytest.raises(ConfigError, match=r"no address of a database. Say postgresql://"):
+    with pytest.raises(ConfigError, match=r"no address of a database .*Say postgresql://"):
         open_database("here", heartbeat_s=1)
 
 
@@ -158,12 +158,15 @@ def test_what_is_no_address_is_said():
         "postgresql://me:sec/ret@:secret@host/db:x",
         "postgresql://me:secret@host:port/db",
         "me:secret@host/db",
+        "postgresql://me:secret/db",
+        "postgresql://me:secret#host/db",
+        "postgresql://me:secret%40host/db",
     ],
 )
 def test_of_a_mistyped_address_no_password_is_shown(address):
     with pytest.raises(ConfigError, match="no address of a database") as caught:
         open_database(address, heartbeat_s=1)
-    assert "ret" not in str(caught.value).replace("storage", "")
+    assert "ret" not in str(caught.value)
 
 
 def test_the_driver_is_ours_and_the_password_is_nobodys():

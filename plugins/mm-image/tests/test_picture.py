@@ -38,6 +38,13 @@ def halves(left, right, size=(8, 8)) -> Image.Image:
     return image
 
 
+def test_a_dark_picture_of_16_bits_is_dark_in_each_format(tmp_path):
+    deep = np.full((4, 4), 200, dtype=np.uint16)
+    Image.fromarray(deep).save(tmp_path / "dark.png")
+    (tmp_path / "dark.pgm").write_bytes(b"P5\n4 4\n65535\n" + deep.astype(">u2").tobytes())
+    assert [read(tmp_path, name).max() for name in ("dark.png", "dark.pgm")] == [0, 0]
+
+
 def test_a_picture_of_the_right_size_is_kept_to_the_bit(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")

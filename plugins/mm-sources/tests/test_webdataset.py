@@ -209,7 +209,8 @@ def test_shards_are_counted_or_looked_for(tmp_path, monkeypatch):
 
 def test_a_shard_below_a_folder_with_brackets_in_its_name_is_there(tmp_path):
     path = shard(tmp_path / "set [1]" / "0.tar", {"a.txt": "x"})
-    assert shard_paths(str(path)) == [path]
+    assert shard_paths(str(path)) == shard_paths(str(path.parent / "*.tar")) == [path]
+    assert shard_paths(str(path.parent / "{0..0}.tar")) == [path]
 
 
 def test_shards_are_watched_and_not_what_is_unpacked(tmp_path, monkeypatch):

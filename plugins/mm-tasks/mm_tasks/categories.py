@@ -27,6 +27,8 @@ class CategoriesModality(Modality):
     Facts: `labels`, sorted, `counts`, how many training rows have each, `rows`.
     """
 
+    numbered = ("labels",)
+
     def __init__(self, *, separator: str = ";") -> None:
         """separator: what stands between two labels of a cell. Raises ConfigError where it is blank."""
         super().__init__()

@@ -23,6 +23,8 @@ FILE = "classes.json"
 class CategoryModality(Modality):
     """Labels to class numbers. Facts: `classes`, sorted, and `counts`, how often each stands in the training split."""
 
+    numbered = ("classes",)
+
     def __init__(self) -> None:
         self._classes: tuple[str, ...] = ()
         self._counts: tuple[int, ...] = ()

@@ -24,6 +24,7 @@ class Ngrams(TextEncoder):
     """Each token's vector, with those of the runs of up to `longest` tokens that end at it added. One stage."""
 
     elastic = False
+    by_number = ("runs.weight",)
 
     def __init__(
         self,

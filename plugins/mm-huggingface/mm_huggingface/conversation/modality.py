@@ -32,6 +32,7 @@ class Conversation(Modality):
     """
 
     passes_for = "text"
+    numbered = ("tokens",)
     talks = True
 
     def __init__(

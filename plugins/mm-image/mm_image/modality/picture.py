@@ -81,7 +81,8 @@ class PictureReader:
             deep = np.asarray(image)
             if deep.min() < 0 or deep.max() > 65535:
                 raise DataError("holds numbers of more than 16 bits: save it with 8 or 16 bits", path=name)
-            shallow = image.mode == "I" and deep.max() <= 255  # 32 bits say nothing of how many are meant
+            # 32 bits say nothing of how many are meant; a PGM of 16, which Pillow opens so too, is at its full range.
+            shallow = image.mode == "I" and image.format != "PPM" and deep.max() <= 255
             return Image.fromarray((deep if shallow else deep >> 8).astype(np.uint8)).convert("RGB")
         if not image.has_transparency_data:
             return image if image.mode == "RGB" else image.convert("RGB")  # it would copy what is RGB already

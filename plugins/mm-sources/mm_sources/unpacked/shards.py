@@ -1,17 +1,23 @@
 """WebDataset shards: which there are, and the samples inside."""
 
-import lzma
 import re
 import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from glob import glob, has_magic
+from glob import escape, glob, has_magic
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 
 from mmcore.errors import DataError
+
+try:
+    from lzma import LZMAError
+except ImportError:  # a Python that was built without it reads no .xz, which tarfile tells
+    _OF_XZ: tuple[type[Exception], ...] = ()
+else:
+    _OF_XZ = (LZMAError,)
 
 BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 PACKED = re.compile(r"\.(tar(\.(gz|bz2|xz))?|tgz)$", re.IGNORECASE)
@@ -63,7 +69,7 @@ def opened(path: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(path) as tar:
             yield tar
-    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (tarfile.TarError, OSError, EOFError, zlib.error, *_OF_XZ) as error:
         raise DataError(f"this is no whole tar file: {error}.", path=path) from error
 
 
@@ -108,8 +114,12 @@ def content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def _looked_for(name: str) -> list[Path]:
-    """What a name with `*` fits; one that is there has none, whatever stands in it: `set [1]/0.tar`."""
-    return [Path(path) for path in sorted(glob(name))] if has_magic(name) and not Path(name).is_file() else [Path(name)]
+    """What a name with `*` fits; in what is there brackets are letters: `set [1]/0.tar`, `set [1]/*.tar`."""
+    if not has_magic(name) or Path(name).is_file():
+        return [Path(name)]
+    above = [str(folder) for folder in Path(name).parents if has_magic(str(folder)) and folder.is_dir()]
+    there = next((folder for folder in above if name.startswith(folder)), "")
+    return [Path(path) for path in sorted(glob(escape(there) + name.removeprefix(there)))]
 
 
 def _counted(name: str) -> list[str]:

@@ -32,6 +32,8 @@ FILE = "table.json"
 class TableModality(Modality):
     """Cells are JSON objects; a field whose `column` is a list has them made of its columns."""
 
+    numbered = ("codes",)
+
     def __init__(
         self,
         *,

@@ -33,6 +33,7 @@ class TextModality(Modality):
     encoders of this package take the second apart, and a text that some task writes has no tags.
     """
 
+    numbered = ("tokens",)
     corruptions = ("masked",)
 
     def __init__(
