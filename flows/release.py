@@ -15,7 +15,7 @@ from rich.table import Table
 from flows.branch import CARD, RECORD
 from flows.exits import DONE, run_to_exit
 from flows.judging import Candidate
-from flows.moves import in_use_before, rolled_back
+from flows.moves import in_use_before, promoted, rolled_back
 from flows.project import check_project
 from flows.releasing import Releaser, digest_or_none, settle
 from flows.settings import release_settings
@@ -80,7 +80,7 @@ def promote(releaser: Releaser, given: argparse.Namespace) -> int:
     """Have the pointer name a release; without a version make one of artifacts/model, whatever the verdict was."""
     releaser.hear()
     if given.version is not None:
-        reason = given.reason or f"promoted by {_person()}"
+        reason = promoted(by=_person(), reason=given.reason)
         return _tell_of(releaser, releaser.point_at(given.version, reason=reason), given)
     if not given.reason:
         raise ConfigError('Releasing against a verdict wants a reason that will be kept: --reason "...".')

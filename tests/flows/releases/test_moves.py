@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.moves import failed_smoke, in_use_before, rolled_back, taken_back
+from flows.moves import failed_smoke, in_use_before, promoted, rolled_back, taken_back
 from mmcore.releases.git import Git
 from mmcore.releases.tags import point, read_registry, register
 
@@ -58,9 +58,10 @@ def test_two_moves_back_go_back_twice_and_take_both_releases_back(registry):
     assert registry.taken == ["v1.1.0", "v1.2.0"]
 
 
-def test_an_old_release_that_was_promoted_by_mistake_gives_way_to_the_one_that_was_in_use(registry):
-    registry.use("v1.0.0")
-    assert registry.taken == ["v1.1.0", "v1.2.0"]
+@pytest.mark.parametrize("reason", [None, "it was better for Chinese"])
+def test_an_old_release_that_was_promoted_by_mistake_gives_way_to_the_one_that_was_in_use(registry, reason):
+    registry.use("v1.0.0", promoted(by="somebody", reason=reason))
+    assert registry.taken == ["v1.2.0"]
     assert registry.back() == "v1.2.0"
     assert registry.taken == []
     assert registry.back() == "v1.1.0"
@@ -70,6 +71,21 @@ def test_what_was_gone_back_from_is_not_gone_back_to(registry):
     registry.back()
     registry.add("v1.3.0")
     assert registry.back() == "v1.1.0"
+
+
+def test_what_is_used_again_after_a_mistake_and_then_followed_was_not_taken_back(registry):
+    registry.use("v1.0.0")
+    registry.use("v1.2.0")
+    registry.add("v1.3.0")
+    assert registry.taken == []
+
+
+def test_a_move_back_of_before_that_gives_its_reason_alone_is_one(registry):
+    registry.use("v1.1.0", "it is rude")
+    assert registry.taken == ["v1.2.0"]
+    assert registry.back() == "v1.0.0"
+    registry.add("v1.3.0")
+    assert registry.back() == "v1.0.0"
 
 
 def test_what_was_taken_back_and_is_used_again_by_hand_is_not_taken_back(registry):
