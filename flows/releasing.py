@@ -62,12 +62,13 @@ class Releaser:
     def release(self, record: Record) -> Version:
         """Make the model in artifacts/ a release, and the one in use.
 
-        Raises SetupError where a step fails; the pointer then names what it named before. Raises SmokeFailed where the
-        released bytes do not answer.
+        Raises SetupError where a step fails, or where the record compares with a model that is not in use any more; the
+        pointer then names what it named before. Raises SmokeFailed where the released bytes do not answer.
         """
         with only_one(self.git, "release", wait=True):
             self._mend()
             self.hear()
+            self._check_champion(record)
             candidate = Candidate(self.root)
             assert candidate.digest is not None
             self._check_artifact()
@@ -150,6 +151,18 @@ class Releaser:
             return
         previous = read_registry(self.git, self.settings.name).version(underway.previous)
         self._point(previous.commit, why)
+
+    def _check_champion(self, record: Record) -> None:
+        """Raises SetupError where another release came in use since the verdict, here or on another machine."""
+        current, compared = read_registry(self.git, self.settings.name).current(self.settings.stage), record["champion"]
+        in_use = None if current is None else digest_or_none(self.git, current.commit)
+        if in_use == (compared and compared["digest"]):
+            return
+        raise SetupError(
+            f"{self.settings.stage} is {current.number if current else 'nothing'} by now, and the new model was "
+            f"compared with {compared['version'] if compared else 'none'}, so nothing was released. The next "
+            "`python -m flows.retrain` compares it with what is in use."
+        )
 
     def _check_artifact(self) -> None:
         """Raises SetupError where `dvc artifacts get` would not know the name."""

@@ -75,6 +75,7 @@ def retrain(root: Path, *, jobs: int, force: bool, as_json: bool, release: bool 
 def decide(result: Result, root: Path, releaser: Releaser, *, releasing: bool) -> None:
     """The verdict, and the release where it says PROMOTE; nothing where all of that has been done."""
     git, branch, settings = releaser.git, releaser.branch, releaser.settings
+    releaser.hear()  # others may have released while this one was trained
     candidate, champion = Candidate(root), champion_of(git, settings)
     if candidate.digest is None:
         return

@@ -95,6 +95,51 @@ def test_a_better_model_that_was_not_released_can_be_later(released):
     assert len(released.looks()) == 1
 
 
+@pytest.fixture
+def unheard(released):
+    """A remote that lies in a folder `away`, where no one sees it, and there holds a release that we do not know."""
+    before = released.git.run("rev-parse", "releases")
+    released.data(2)
+    assert released.retrain() == 0
+    subprocess.run(["git", "clone", "-q", "--bare", str(released.root), str(released.root.parent / "away")], check=True)
+    released.git.run("tag", "-d", "model@v1.1.0", "model#prod#2")
+    released.git.run("update-ref", "refs/heads/releases", before)
+    released.git.run("remote", "add", "origin", str(released.root.parent / "far"))
+    settings = {**PARAMS, "release": {"enabled": True, "git_remote": "origin"}}
+    released.project.write("params.yaml", yaml.safe_dump(settings))
+    released.data(1.5)
+    return released
+
+
+def seen_after(monkeypatch, released, step):
+    """The remote can be reached from the end of a step on."""
+    away, real = released.root.parent / "away", getattr(flows.retrain, step)
+
+    def seen(*arguments, **named):
+        given = real(*arguments, **named)
+        if away.exists():
+            away.rename(released.root.parent / "far")
+        return given
+
+    monkeypatch.setattr(flows.retrain, step, seen)
+
+
+def test_what_another_machine_released_during_the_training_is_compared_with(unheard, monkeypatch):
+    seen_after(monkeypatch, unheard, "bring_up_to_date")
+    assert unheard.retrain() == 0
+    assert unheard.record()["champion"]["version"] == unheard.in_use() == "v1.1.0"
+    assert unheard.record()["verdict"] == "REJECT"
+
+
+def test_nothing_is_released_over_a_model_that_it_was_not_compared_with(unheard, monkeypatch):
+    seen_after(monkeypatch, unheard, "judge")
+    with pytest.raises(SetupError, match=r"prod is v1\.1\.0 by now, .* with v1\.0\.0, so nothing was released"):
+        unheard.retrain()
+    assert unheard.in_use() == "v1.1.0"
+    assert unheard.retrain() == 0
+    assert (unheard.in_use(), unheard.record()["verdict"]) == ("v1.1.0", "REJECT")
+
+
 def test_json_has_the_verdict_and_the_release(released, capsys):
     released.data(2)
     capsys.readouterr()
