@@ -56,13 +56,21 @@ class Branch:
         return self.git.ask("merge-base", "--is-ancestor", older, newer) is not None
 
     def _merge(self, here: str, far: str) -> str:
-        """Every look of both; the rest is as the newer one has it."""
+        """Every look of both; the rest is as the one has it that knows the newest release, else the newer one."""
         ours, theirs = (read_looks(self.git.file(one, LOOKS) or "") for one in (here, far))
         looks = [*ours, *(look for look in theirs if look not in ours)]
         text = "".join(map(line_of, sorted(looks, key=lambda look: datetime.fromisoformat(look.when))))
-        newer = max((here, far), key=lambda one: int(self.git.run("show", "-s", "--format=%ct", one)))
+        newer = max((here, far), key=lambda one: (self._released(one), self._time(one)))
         title = f"Looks and releases of two machines, merged from {self._remote}"
         return self.commit({LOOKS: text.encode()}, title, tree=newer, parents=[here, far])
+
+    def _released(self, tip: str) -> int:
+        """When the newest release of its history was made: a later look carries the files of the release before it."""
+        versions = reversed(read_registry(self.git, self._artifact).versions)
+        return next((version.time for version in versions if self._holds(tip, version.commit)), 0)
+
+    def _time(self, commit: str) -> int:
+        return int(self.git.run("show", "-s", "--format=%ct", commit))
 
     @property
     def _here(self) -> str | None:
@@ -112,7 +120,7 @@ class Branch:
                 self.git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", environment=own)
             made = self.git.run("write-tree", environment=own)
         # Never before its parent: git, and whoever reads the log, would take it for the older one.
-        last = max(int(self.git.run("show", "-s", "--format=%ct", parent)) for parent in parents)
+        last = max(map(self._time, parents))
         named = [part for parent in dict.fromkeys(parents) for part in ("-p", parent)]
         commit = self.git.run(
             "commit-tree", made, *named, "-m", message,

@@ -119,6 +119,22 @@ def test_a_release_is_numbered_after_those_of_other_machines(machines):
     assert told == []
 
 
+def test_the_branch_holds_the_newest_release_where_a_later_look_of_another_machine_knew_an_older_one(machines):
+    one, other, _ = machines
+    head = one.git.commit_of("HEAD")
+    files = {"releases/card.md": b"the newest"}
+    commit = one.branch.commit(files, "Release model v1.1.0", tree=head, parents=[one.branch.tip, head])
+    register(one.git, "model", "v1.1.0", commit=commit, message="better", now=1_800_000_000)
+    one.publish()
+    old, later = other.branch.tip, other.git.identity(when=2_000_000_000)
+    looked = other.git.run("commit-tree", f"{old}^{{tree}}", "-p", old, "-m", "HOLD", environment=later)
+    other.git.run("update-ref", "refs/heads/releases", looked)
+    other.publish()
+    one.hear()
+    assert one.git.file(one.branch.tip, "releases/card.md") == "the newest"
+    assert one.branch.tip == other.branch.tip != commit
+
+
 def test_two_tags_of_one_name_are_told_with_the_way_out_and_end_nothing(machines):
     one, other, told = machines
     for git in (one.git, other.git):
