@@ -58,6 +58,7 @@ class Releaser:
         self.git = Git(root)
         self.branch = Branch(self.git, settings)
         self._journal = state_of(self.git) / f"underway-{settings.name}.json"
+        self._told = set[str]()
 
     def release(self, record: Record) -> Version:
         """Make the model in artifacts/ a release, and the one in use.
@@ -78,11 +79,17 @@ class Releaser:
 
     def hear(self) -> None:
         """Of what other machines have released, before a release is numbered or compared with."""
-        hear(self.git, self.settings, self.tell)
+        hear(self.git, self.settings, self._tell_once)
 
     def publish(self) -> None:
         """Tell other machines."""
-        publish(self.git, self.branch, self.settings, self.tell)
+        publish(self.git, self.branch, self.settings, self._tell_once)
+
+    def _tell_once(self, line: str) -> None:
+        """A remote is asked several times in one run, and what it lacks is the same each time."""
+        if line not in self._told:
+            self._told.add(line)
+            self.tell(line)
 
     def point_at(self, number: str, *, reason: str) -> Version:
         """Have the pointer name a release that is there already; its bytes have to answer."""

@@ -14,13 +14,22 @@ from mmcore.releases.settings import ReleaseSettings
 
 Tell = Callable[[str], None]
 
-_CLASH = re.compile(r"\[rejected\]\s+(\S+)\s.*\(would clobber existing tag\)")
+_REFUSED = re.compile(r"^ ! \[.*$", re.MULTILINE)
+_CLASH = re.compile(r"^ ! \[rejected\]\s+(\S+)\s.*\((?:would clobber existing tag|already exists)\)$")
+"""In git's words for a fetch and for a push."""
 
 
 def hear(git: Git, settings: ReleaseSettings, tell: Tell) -> None:
     """Fetch what others have released and looked at, where there is a remote for it."""
     remote, name, branch = settings.git_remote, settings.name, settings.branch
     if remote is None:
+        return
+    named = git.lines("remote")
+    if remote not in named:
+        tell(
+            f"release.git_remote of params.yaml is {remote!r}, and what others have released is heard of from what "
+            f"`git remote` lists alone ({listing(named)}). Name one of them; `git remote add NAME ADDRESS` adds one."
+        )
         return
     # A pattern, which may match nothing: before the first release the remote has no such branch.
     asked = [f"+refs/heads/{branch}*:refs/remotes/{remote}/{branch}*"]
@@ -33,13 +42,17 @@ def hear(git: Git, settings: ReleaseSettings, tell: Tell) -> None:
 
 def publish(git: Git, branch: Branch, settings: ReleaseSettings, tell: Tell) -> None:
     """Push the branch and the tags, after a merge where somebody else has pushed meanwhile."""
-    if settings.git_remote is None or _push(git, branch, settings) is None:
+    remote = settings.git_remote
+    if remote is None:
         return
-    hear(git, settings, tell)
     error = _push(git, branch, settings)
+    if error is not None and clash_in(str(error), remote) is None:
+        hear(git, settings, tell)
+        error = _push(git, branch, settings)
     if error is not None:
         # The release is made, here; others hear of it with the next one.
-        tell(f"Could not be told to {settings.git_remote}; `git push` it, or the next look or release will: {error}")
+        lost = f"Could not be told to {remote}; `git push` it, or the next look or release will: {error}"
+        tell(clash_in(str(error), remote) or lost)
 
 
 def _push(git: Git, branch: Branch, settings: ReleaseSettings) -> SetupError | None:
@@ -53,9 +66,10 @@ def _push(git: Git, branch: Branch, settings: ReleaseSettings) -> SetupError | N
 
 
 def clash_in(told: str, remote: str) -> str | None:
-    """In words, where git says that it fetched all but tags which have another meaning here."""
-    tags = _CLASH.findall(told)
-    if not tags:
+    """In words, where git says that it fetched or pushed all but tags which have another meaning here."""
+    refused = [_CLASH.match(line) for line in _REFUSED.findall(told)]
+    tags = sorted({clash[1] for clash in refused if clash})
+    if not tags or None in refused:
         return None
     return (
         f"{remote} means something else by {listing(tags)} than this machine, as after two releases at once. What is "

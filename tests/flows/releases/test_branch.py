@@ -141,6 +141,9 @@ def test_two_tags_of_one_name_are_told_with_the_way_out_and_end_nothing(machines
         register(git, "model", "v1.1.0", commit=git.run("rev-parse", "HEAD"), message=str(git.root), now=1_800_000_000)
     one.publish()
     other.hear()
+    look(other, "told", "2026-11-01T00:00:00+00:00")
+    other.publish()
+    assert one.git.run("ls-remote", "origin", "refs/heads/releases").startswith(other.branch.tip)
     (line,) = told
     assert "model@v1.1.0" in line
     assert "git tag -d model@v1.1.0" in line
@@ -160,6 +163,32 @@ def test_a_remote_that_cannot_be_reached_is_told_and_ends_nothing(machines, tmp_
     (tmp_path / "away").rename(tmp_path / "far")
     one.publish()
     assert Git(tmp_path / "far").commit_of("releases") == one.branch.tip
+
+
+def test_tags_that_clash_are_told_once_where_the_branch_had_to_be_merged_too(machines):
+    one, other, told = machines
+    for day, releaser in enumerate((one, other), start=1):
+        commit = releaser.git.run("rev-parse", "HEAD")
+        register(releaser.git, "model", "v1.1.0", commit=commit, message=str(releaser.root), now=1_800_000_000)
+        look(releaser, f"of day {day}", f"2026-11-0{day}T00:00:00+00:00")
+        releaser.publish()
+    one.hear()
+    assert challengers(one) == challengers(other) == ["of day 1", "of day 2"]
+    (line,) = told  # by the later one: the remote's tag is that of the other
+    assert "git tag -d model@v1.1.0" in line
+
+
+def test_a_remote_that_is_an_address_is_told_once_and_ends_nothing(machines, tmp_path):
+    one, _, told = machines
+    one.git.run("branch", "releases", "origin/releases")
+    releaser = Releaser(one.root, ReleaseSettings(git_remote=str(tmp_path / "far")), told.append)
+    releaser.hear()
+    look(releaser, "another", "2026-11-01T00:00:00+00:00")
+    releaser.publish()
+    releaser.hear()
+    (line,) = told
+    assert "`git remote` lists alone (origin)" in line
+    assert Git(tmp_path / "far").commit_of("releases") == one.git.commit_of("releases")
 
 
 def test_a_remote_without_a_release_is_heard_of_in_silence(toy, tmp_path):
