@@ -87,6 +87,11 @@ class EncoderContract(DecodingContract):
             "encoder would silently have no layers."
         )
 
+    def test_weights_that_hang_on_numbers_are_there(self) -> None:
+        encoder = self.build()
+        unknown = sorted(set(encoder.by_number) - set(encoder.state_dict()))
+        assert not unknown, f"by_number says {unknown}, but state_dict() has no weights of that name."
+
     def test_declared_widths_are_true(self) -> None:
         encoder = self.ready()
         assert len(encoder.widths) == encoder.depth + 1, (

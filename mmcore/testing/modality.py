@@ -112,6 +112,17 @@ class ModalityContract(ReadingContract, BatchingContract, DamageContract):
         again = _saved(loaded, tmp_path / "again")
         assert again == _contents(tmp_path / "saved"), "what was loaded saves other bytes than it was loaded from."
 
+    def test_what_it_lists_by_number_is_names(self, tmp_path: Path) -> None:
+        modality = self.fitted(tmp_path)
+        facts = modality.facts()
+        for what in modality.numbered:
+            names = facts.get(what)
+            listed = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+            assert listed, (
+                f"numbered says {what!r}, but facts() has no list of texts there: weights of a model that a training "
+                "starts from would have no names to go by."
+            )
+
     def test_what_was_saved_names_no_absolute_path(self, tmp_path: Path) -> None:
         for name, content in _saved(self.fitted(tmp_path), tmp_path / "saved").items():
             assert str(tmp_path).encode() not in content, (

@@ -24,7 +24,6 @@ class Ngrams(TextEncoder):
     """Each token's vector, with those of the runs of up to `longest` tokens that end at it added. One stage."""
 
     elastic = False
-    by_number = ("runs.weight",)
 
     def __init__(
         self,
@@ -44,6 +43,7 @@ class Ngrams(TextEncoder):
         self.widths = (width, width)
         self.longest, self.buckets = longest, buckets
         self.runs = nn.Embedding(buckets, width) if longest > 1 else None
+        self.by_number = () if self.runs is None else ("runs.weight",)
         for table in (self.table, self.runs):
             if table is not None:
                 nn.init.normal_(table.weight, std=0.1)  # small: what training has not seen says nothing

@@ -19,6 +19,11 @@ class MaskFromZeros(MLP):
         return Tokens.of(tokens.values, field.values.abs().sum(1, keepdim=True) > 0)
 
 
+@mutant(MLPContract, "test_weights_that_hang_on_numbers_are_there", saying="no weights of that name")
+class ByNumberMisspelt(MLP):
+    by_number = ("run.weight",)
+
+
 @mutant(CausalGRUContract, "test_junk_in_masked_places_changes_nothing", saying="values where the mask is False")
 class MaskForgotten(CausalGRU):
     """Each token sees the sum of all positions."""

@@ -49,6 +49,16 @@ class AugmentUnmasks(SequenceModality):
         return replace(field, mask=~field.mask)
 
 
+@mutant(LabelContract, "test_what_it_lists_by_number_is_names", saying="has no list of texts there")
+class NumberedWithoutNames(LabelModality):
+    """How many there are in place of what they are called."""
+
+    numbered = ("vocabulary",)
+
+    def facts(self):
+        return {**super().facts(), "vocabulary": 7}
+
+
 @mutant(LabelContract, "test_fitting_twice_saves_the_same_bytes", saying="facts.json differ")
 class FitNotReproducible(LabelModality):
     def fit(self, cells, base):
