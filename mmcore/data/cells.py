@@ -73,43 +73,48 @@ def _compared_object(text: str) -> str:
     return text if unchanged else json.dumps(made, ensure_ascii=False)
 
 
-def given(row: Row, fields: Mapping[str, Columns], wanted: Collection[str]) -> dict[str, Cell]:
-    """The cells of the wanted fields in a row that a model is asked about; what is missing is not among them.
+class MadeOf:
+    """What the fields of a model are made of, for rows that it is asked about."""
 
-    A field is given by its columns, as in training, or whole under its own name. A name that a column has means the
-    column, but for an object of the columns of the field that is called so. Of fields that share a column, one may be
-    given by itself. Raises DataError where a field is given whole and by a column that no other has.
-    """
-    used = Counter(name for columns in fields.values() for name in names_of(columns))
-    found = dict[str, Cell]()
-    for field in wanted:
-        columns, whole = names_of(fields[field]), cell_of(row, field)
-        if field in used and not (field in columns and _is_object_of(whole, fields[field])):
-            whole = None  # the cell of a column
-        alone = [name for name in columns if name != field and used[name] == 1]
-        parts = [name for name in alone if cell_of(row, name) is not None]
-        if whole is not None and parts:
-            raise DataError(f"{field!r} is given twice: by its own name and as {listing(parts)}. Leave one out.")
-        cell = cell_of(row, fields[field]) if whole is None else whole
-        if cell is not None:
-            found[field] = cell
-    return found
+    def __init__(self, fields: Mapping[str, Columns]) -> None:
+        """fields: every field's columns in training."""
+        self._fields = {field: (columns, names_of(columns)) for field, columns in fields.items()}
+        self._used = Counter(name for _, names in self._fields.values() for name in names)
 
+    def cells(self, row: Row, wanted: Collection[str]) -> dict[str, Cell]:
+        """Those of the wanted fields; what is missing is not among them.
 
-def as_in_training(row: Row, fields: Mapping[str, Columns]) -> dict[str, Cell | None]:
-    """A row of a table without the cells that merely stand under the name of a field that has all its columns there.
+        A field is given by its columns, as in training, or whole under its own name. A name that a column has means
+        the column, but for an object of the columns of the field that is called so. Of fields that share a column, one
+        may be given by itself. Raises DataError where a field is given whole and by a column that no other has.
+        """
+        found = dict[str, Cell]()
+        for field in wanted:
+            (columns, names), whole = self._fields[field], cell_of(row, field)
+            if field in self._used and not (field in names and _is_object_of(whole, columns)):
+                whole = None  # the cell of a column
+            alone = [name for name in names if name != field and self._used[name] == 1]
+            parts = [name for name in alone if cell_of(row, name) is not None]
+            if whole is not None and parts:
+                raise DataError(f"{field!r} is given twice: by its own name and as {listing(parts)}. Leave one out.")
+            cell = cell_of(row, columns) if whole is None else whole
+            if cell is not None:
+                found[field] = cell
+        return found
 
-    Training read the columns. An object of them stays where none of them has a cell: it says what they would.
-    """
-    columns = {name for each in fields.values() for name in names_of(each)}
-    named = {
-        field
-        for field, each in fields.items()
-        if field not in columns
-        and all(name in row for name in names_of(each))
-        and not (cell_of(row, each) is None and _is_object_of(row.get(field), each))
-    }
-    return {name: cell for name, cell in row.items() if name not in named}
+    def as_in_training(self, row: Row) -> dict[str, Cell | None]:
+        """A row of a table without the cells that merely stand under the name of a field that has all its columns.
+
+        Training read the columns. An object of them stays where none of them has a cell: it says what they would.
+        """
+        named = {
+            field
+            for field, (columns, names) in self._fields.items()
+            if field not in self._used
+            and all(name in row for name in names)
+            and not (cell_of(row, columns) is None and _is_object_of(row.get(field), columns))
+        }
+        return {name: cell for name, cell in row.items() if name not in named}
 
 
 def _is_object_of(cell: Cell | None, columns: Columns) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmcore.data.cells import Columns, as_in_training, given, names_of
+from mmcore.data.cells import Columns, MadeOf, names_of
 from mmcore.data.writing import json_text
 from mmcore.errors import DataError, listing, near_miss
 from mmcore.evaluation.predict import outputs_of
@@ -105,9 +105,13 @@ class Predictor:
         """Every field's columns in training."""
         return {field: self._saved.columns.get(field, field) for field in self._saved.modalities}
 
+    @cached_property
+    def _asked(self) -> MadeOf:
+        return MadeOf(self._made_of)
+
     def as_in_training(self, row: Mapping[str, Cell | None]) -> dict[str, Cell | None]:
         """A row of a table, which may have columns that training did not read, though fields are called so."""
-        return as_in_training(row, self._made_of)
+        return self._asked.as_in_training(row)
 
     def lacking(self, names: Collection[str]) -> list[str]:
         """What a row with these names does not say: inputs, and columns of inputs that it has in part."""
@@ -176,7 +180,7 @@ class Predictor:
                     f"the model has no field {name!r}.{near_miss(name, self.columns)} "
                     f"It looks at: {listing(self.inputs)}."
                 )
-        cells = given(row, self._made_of, self._model.owners)  # a target that is known already is not looked at
+        cells = self._asked.cells(row, self._model.owners)  # a target that is known already is not looked at
         if not cells and self.inputs:
             raise DataError(f"nothing to look at: give at least one of {listing(self.inputs)}.")
         return cells

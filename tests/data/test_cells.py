@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from mmcore.data.cells import Columns, as_in_training, cell_of, compared, given, name_of
+from mmcore.data.cells import Columns, MadeOf, cell_of, compared, name_of
 from mmcore.errors import DataError
 
 
@@ -32,42 +32,42 @@ NAMESAKE: dict[str, Columns] = {"age": ("age", "class"), "text": "words"}
 
 
 def test_a_row_in_use_gives_fields_by_their_columns_or_whole():
-    by_columns = given({"age": 3, "words": "a"}, PERSON, PERSON)
+    by_columns = MadeOf(PERSON).cells({"age": 3, "words": "a"}, PERSON)
 
     assert by_columns == {"person": '{"age": 3, "class": null}', "text": "a"}
-    assert given({"person": "{}", "text": "a"}, PERSON, PERSON) == {"person": "{}", "text": "a"}
-    assert given({"words": "a"}, PERSON, PERSON) == {"text": "a"}
-    assert given({"age": 3, "words": "a"}, PERSON, ["text"]) == {"text": "a"}
+    assert MadeOf(PERSON).cells({"person": "{}", "text": "a"}, PERSON) == {"person": "{}", "text": "a"}
+    assert MadeOf(PERSON).cells({"words": "a"}, PERSON) == {"text": "a"}
+    assert MadeOf(PERSON).cells({"age": 3, "words": "a"}, ["text"]) == {"text": "a"}
 
 
 def test_a_column_that_another_field_has_alone_serves_both():
     fields: dict[str, Columns] = {"person": ("age", "class"), "target": "age"}
 
-    assert given({"age": 3, "class": "a"}, fields, fields) == {"target": 3, "person": '{"age": 3, "class": "a"}'}
-    assert given({"age": 3, "person": "{}"}, fields, fields) == {"target": 3, "person": "{}"}
+    assert MadeOf(fields).cells({"age": 3, "class": "a"}, fields) == {"target": 3, "person": '{"age": 3, "class": "a"}'}
+    assert MadeOf(fields).cells({"age": 3, "person": "{}"}, fields) == {"target": 3, "person": "{}"}
 
 
 @pytest.mark.parametrize("cell", [3, "3", '{"other": 3}', "{3", "[3]"])
 def test_a_fields_name_among_its_own_columns_is_that_column(cell):
     row = {"age": cell, "class": "a"}
 
-    assert given(row, NAMESAKE, ["age"]) == {"age": cell_of(row, ("age", "class"))}
-    assert given({"age": cell}, {"age": ("age",)}, ["age"]) == {"age": json.dumps({"age": cell})}
+    assert MadeOf(NAMESAKE).cells(row, ["age"]) == {"age": cell_of(row, ("age", "class"))}
+    assert MadeOf({"age": ("age",)}).cells({"age": cell}, ["age"]) == {"age": json.dumps({"age": cell})}
 
 
 def test_an_object_of_its_columns_under_a_fields_name_is_the_field_whole():
     cell = '{"age": 3, "class": "a"}'
 
-    assert given({"age": cell, "class": None}, NAMESAKE, ["age"]) == {"age": cell}
+    assert MadeOf(NAMESAKE).cells({"age": cell, "class": None}, ["age"]) == {"age": cell}
     with pytest.raises(DataError, match="'age' is given twice: by its own name and as class"):
-        given({"age": cell, "class": "a"}, NAMESAKE, ["age"])
+        MadeOf(NAMESAKE).cells({"age": cell, "class": "a"}, ["age"])
 
 
 def test_a_fields_name_that_another_fields_column_has_means_the_column():
     fields: dict[str, Columns] = {"person": ("age", "class"), "age": ("years", "months"), "class": "age"}
     row = {"age": 3, "class": "a", "years": 1, "months": 2}
 
-    assert given(row, fields, fields) == {
+    assert MadeOf(fields).cells(row, fields) == {
         "person": '{"age": 3, "class": "a"}',
         "age": '{"years": 1, "months": 2}',
         "class": 3,
@@ -76,24 +76,26 @@ def test_a_fields_name_that_another_fields_column_has_means_the_column():
 
 @pytest.mark.parametrize("missing", [None, math.nan, "", " "])
 def test_a_missing_cell_does_not_count_as_given(missing):
-    assert given({"person": missing, "age": 3}, PERSON, ["person"]) == given({"age": 3}, PERSON, ["person"])
-    assert given({"person": "{}", "age": missing, "class": missing}, PERSON, ["person"]) == {"person": "{}"}
-    assert given({"text": missing, "words": "a"}, PERSON, ["text"]) == {"text": "a"}
+    assert MadeOf(PERSON).cells({"person": missing, "age": 3}, ["person"]) == MadeOf(PERSON).cells(
+        {"age": 3}, ["person"]
+    )
+    assert MadeOf(PERSON).cells({"person": "{}", "age": missing, "class": missing}, ["person"]) == {"person": "{}"}
+    assert MadeOf(PERSON).cells({"text": missing, "words": "a"}, ["text"]) == {"text": "a"}
 
 
 def test_a_table_with_a_fields_columns_is_read_without_what_is_merely_called_so():
     row = {"age": 3, "class": None, "person": "id-7", "text": "id-7", "words": None}
 
-    assert as_in_training(row, PERSON) == {"age": 3, "class": None, "words": None}
-    assert as_in_training({"text": "a"}, PERSON) == {"text": "a"}
-    assert as_in_training({"age": 3, "class": 1}, NAMESAKE) == {"age": 3, "class": 1}
+    assert MadeOf(PERSON).as_in_training(row) == {"age": 3, "class": None, "words": None}
+    assert MadeOf(PERSON).as_in_training({"text": "a"}) == {"text": "a"}
+    assert MadeOf(NAMESAKE).as_in_training({"age": 3, "class": 1}) == {"age": 3, "class": 1}
 
 
 def test_an_object_in_a_table_says_what_columns_without_cells_do_not():
     row = {"age": None, "class": None, "person": '{"age": 3}'}
 
-    assert as_in_training(row, PERSON) == row
-    assert as_in_training({**row, "age": 4}, PERSON) == {"age": 4, "class": None}
+    assert MadeOf(PERSON).as_in_training(row) == row
+    assert MadeOf(PERSON).as_in_training({**row, "age": 4}) == {"age": 4, "class": None}
 
 
 @pytest.mark.parametrize("cell", [9, 9.0, "9", "9.0", " 9 ", "9.", "0.9e1"])

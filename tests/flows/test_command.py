@@ -25,11 +25,11 @@ def lifeline():
 def run(tmp_path, lifeline):
     """Run a shell command; gives how it ended and its lines."""
 
-    def run(command, *, stop=None, timeout_s=None):
+    def run(command, *, stop=None, timeout_s=None, show=None):
         lines = []
         ended = run_command(
             ["/bin/sh", "-c", command],
-            lines.append,
+            show or lines.append,
             folder=tmp_path,
             environment=os.environ,
             stop=stop or Stop(),
@@ -61,22 +61,14 @@ def test_output_and_errors_come_line_by_line(run):
     assert lines == ["one", "two", "half", "whole"]
 
 
-def test_lines_come_while_the_command_runs(tmp_path, lifeline):
+def test_lines_come_while_the_command_runs(tmp_path, run):
     seen = []
 
     def show(line):
         seen.append(line)
         (tmp_path / "seen").touch()  # which the command waits for
 
-    ended = run_command(
-        ["/bin/sh", "-c", "echo hello; until [ -e seen ]; do sleep 0.05; done"],
-        show,
-        folder=tmp_path,
-        environment=os.environ,
-        stop=Stop(),
-        lifeline=lifeline,
-        timeout_s=20,
-    )
+    ended, _ = run("echo hello; until [ -e seen ]; do sleep 0.05; done", show=show, timeout_s=20)
     assert ended.code == 0
     assert seen == ["hello"]
 
@@ -158,18 +150,10 @@ def test_the_lifeline_tells_the_child_when_it_is_cut(tmp_path, eventually):
     assert lines == ["up", "alone"]
 
 
-def test_lines_that_cannot_be_shown_end_no_command(tmp_path, lifeline):
+def test_lines_that_cannot_be_shown_end_no_command(tmp_path, run):
     def show(line):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    ended = run_command(
-        ["/bin/sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.1; done; touch done"],
-        show,
-        folder=tmp_path,
-        environment=os.environ,
-        stop=Stop(),
-        lifeline=lifeline,
-        timeout_s=20,
-    )
+    ended, _ = run("for i in 1 2 3; do echo $i; sleep 0.1; done; touch done", show=show, timeout_s=20)
     assert ended.code == 0
     assert (tmp_path / "done").exists()
