@@ -93,7 +93,9 @@ class Run:
         self.at = encoder.depth if finished else 0
         self._finished_from_start = finished
         self._rows = rows
-        self._lead, self._own, self._tail = list[Tokens](), tokens, list[Tokens]()
+        self._lead: list[Tokens] = []
+        self._own = tokens
+        self._tail: list[Tokens] = []
 
     @property
     def depth(self) -> int:
@@ -188,7 +190,8 @@ class Run:
         if not self._lead and not self._tail:
             self._own = tokens
             return
-        parts, position = list[Tokens](), 0
+        parts: list[Tokens] = []
+        position = 0
         for part in [*self._lead, self._own, *self._tail]:
             parts.append(tokens.cut(position, position + part.length))
             position += part.length

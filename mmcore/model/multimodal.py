@@ -103,7 +103,7 @@ class MultimodalModel(nn.Module):
 
     def read_out(self, streams: Streams) -> Streams:
         """The same streams and, for each field that a task writes, the logits of its tokens."""
-        logits = Streams()
+        logits: Streams = {}
         for name in sorted(self.generated):
             values = self.encoder(name).readout(streams[name])
             assert values is not None, f"assemble sees that the encoder of {name!r} has a readout"

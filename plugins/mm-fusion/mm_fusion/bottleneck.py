@@ -68,7 +68,8 @@ class Bottleneck(Fusion):
             run.advance(max(0, run.depth - self.last))
         shared = self.shared.expand(len(riding[0].own.mask), -1, -1)
         for step in range(self.last):
-            found, fields = list[Tensor](), list[Tokens]()
+            found: list[Tensor] = []
+            fields: list[Tokens] = []
             for run, enter, leave in zip(riding, self.enter, self.leave, strict=True):
                 stage = step - self.last + len(enter)  # among those that it takes part in
                 if stage >= 0:

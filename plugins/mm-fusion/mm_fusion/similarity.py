@@ -53,7 +53,7 @@ class Similarity(LateFusion):
     def combine(self, streams: Mapping[str, Tokens]) -> Streams:
         """`joint`: the gathering tokens, real where their own field has them."""
         a, b = _projected(streams[self.first], self.of_first), _projected(streams[self.second], self.of_second)
-        parts = list[Tokens]()
+        parts: list[Tokens] = []
         if self.direction in ("first", "both"):
             parts.append(self._gather(a, b))
         if self.direction in ("second", "both"):

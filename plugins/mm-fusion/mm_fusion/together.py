@@ -23,7 +23,7 @@ class Together(nn.Module):
 
     def forward(self, fields: Sequence[Tokens]) -> list[Tokens]:
         """Each field's tokens [B,N,its width] -> [B,N,width], zero where masked, in no grid."""
-        parts = list[Tokens]()
+        parts: list[Tokens] = []
         for number, (layer, tokens) in enumerate(zip(self.project, fields, strict=True)):
             values = layer(tokens.values)
             values = values + waves(tokens, values.shape[-1]).to(values.dtype)

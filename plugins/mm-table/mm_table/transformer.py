@@ -50,7 +50,7 @@ class FTTransformer(Encoder):
 
     def embed(self, field: Field, start: Tensor | int = 0) -> Tokens:
         """[B,F,2] -> [B,F,D]."""
-        parts = list[Tensor]()
+        parts: list[Tensor] = []
         if self.weight is not None:
             parts.append(self.features.amounts(field.values).unsqueeze(-1) * self.weight)
         if self.features.categories:

@@ -77,7 +77,7 @@ class Alignment(Task):
 
         Scale and bias come as outputs, a copy for each row, so that the loss is a function of outputs and batch alone.
         """
-        found = Outputs()
+        found: Outputs = {}
         for key, name, layer in zip(("first", "second"), self.reads, self.to_space, strict=True):
             vector = functional.normalize(layer(pooled(streams[name], self.pool)).float(), dim=1)
             found[key] = torch.where(streams[name].present.unsqueeze(1), vector, 0)
