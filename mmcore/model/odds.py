@@ -39,8 +39,10 @@ def weigh(logits: Tensor, written: Tensor, *, writing: Writing, signs: Signs) ->
         before = logits.gather(1, written)
         less = torch.where(before > 0, before / writing.repetition_penalty, before * writing.repetition_penalty)
         logits = logits.scatter(1, written, less)
-    never = torch.tensor(signs.never, dtype=torch.long, device=logits.device)
-    return logits.log_softmax(1).index_fill(1, never, -torch.inf)
+    found = logits.log_softmax(1)
+    for number in signs.never:  # one by one: an index would have to be brought to the device, which waits for it
+        found[:, number] = -torch.inf
+    return found
 
 
 def draw(weighed: Tensor, noise: Tensor, writing: Writing) -> Tensor:

@@ -11,12 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from mmcore.errors import listing
 from mmcore.interfaces.field import Field
 from mmcore.interfaces.modality import Modality
 from mmcore.testing.damage import same_mask
 from mmcore.testing.module import SAME, generator
 from mmcore.testing.perturb import far, junk, with_junk_in_masked_places
 from mmcore.testing.plugin import PluginContract
+from mmcore.testing.waiting import waits_on_a_gpu
 
 
 class BatchingContract(PluginContract):
@@ -56,6 +58,14 @@ class BatchingContract(PluginContract):
         assert empty.values.ndim == full.values.ndim, "the number of axes changes when nothing is present."
         ready = modality.prepare(modality.augment(empty, generator()))
         assert ready.values.isfinite().all(), "prepare makes something that is not finite of filler."
+
+    def test_preparing_on_a_gpu_does_not_wait_for_it(self, tmp_path: Path) -> None:
+        modality, arrays = self.raw(tmp_path)
+        waits = waits_on_a_gpu(modality.prepare, modality.collate(arrays))
+        assert not waits, (
+            f"prepare waits for the device at each batch: {listing(waits)}. Make tensors there, or copy with "
+            "non_blocking=True."
+        )
 
     def test_collate_takes_a_single_sample(self, tmp_path: Path) -> None:
         modality, arrays = self.raw(tmp_path)

@@ -119,6 +119,7 @@ def test_the_count_sees_who_waits() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 def test_a_step_on_a_gpu_does_not_wait(tmp_path: Path) -> None:
     fed = batches(5, gaps=True)
     model = assemble(PLAN, modalities(), seed=0, plugins=installed())

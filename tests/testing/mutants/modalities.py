@@ -49,6 +49,20 @@ class AugmentUnmasks(SequenceModality):
         return replace(field, mask=~field.mask)
 
 
+@mutant(VectorContract, "test_preparing_on_a_gpu_does_not_wait_for_it", saying="blocks")
+class PrepareBringsNumbers(VectorModality):
+    """At each batch anew, in a copy that waits until the device has done all that it was given."""
+
+    def prepare(self, field):
+        return field.with_values(field.values + torch.zeros(1).to(field.values.device))
+
+
+@mutant(VectorContract, "test_preparing_on_a_gpu_does_not_wait_for_it", saying="asks the device for numbers")
+class PrepareAsksForNumbers(VectorModality):
+    def prepare(self, field):
+        return field.with_values(field.values + 0 * float(field.values.sum()))
+
+
 @mutant(LabelContract, "test_what_it_lists_by_number_is_names", saying="has no list of texts there")
 class NumberedWithoutNames(LabelModality):
     """How many there are in place of what they are called."""

@@ -218,8 +218,8 @@ class AudioModality(Modality):
     def _spectrogram(self, field: Field, stretch: Tensor | None = None) -> Field:
         assert field.mask is not None, "a sound has a mask"
         levels, mask = self._levels(field, stretch), self.spectrum.frame_mask(field.mask)
-        mean = torch.tensor(self.mean, device=levels.device)
-        deviation = torch.tensor(self.deviation, device=levels.device)
+        learned = (torch.tensor(part) for part in (self.mean, self.deviation))
+        mean, deviation = (part.to(levels.device, non_blocking=True) for part in learned)
         values = torch.where(mask.unsqueeze(-1), (levels - mean) / deviation, 0)
         return replace(field, values=values, mask=mask)
 

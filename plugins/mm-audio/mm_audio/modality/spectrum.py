@@ -64,7 +64,7 @@ class Spectrum:
         stretch: [B] how much shorter than it was each speaker's vocal tract shall sound ("Vocal Tract Length
         Perturbation (VTLP) improves speech recognition", Jaitly & Hinton 2013); None: all stay as they are.
         """
-        bank = self._bank.to(wave.device) if stretch is None else self._triangles(self._stretched(stretch))
+        bank = self._bank_on(wave.device) if stretch is None else self._triangles(self._stretched(stretch))
         with torch.autocast(wave.device.type, enabled=False):  # half of the digits would be lost before the logarithm
             heard = torch.cat([power @ bank for power in self._power(wave.float(), in_pieces=stretch is None)], dim=1)
             levels = 10 * torch.log10(heard.clamp_min(10 ** (self.floor_db / 10)))
@@ -89,6 +89,16 @@ class Spectrum:
             # In place, and two halves added: a sum along an axis of two takes longer than the transform itself.
             parts = torch.view_as_real(found).square_()
             yield (parts[..., 0] + parts[..., 1]).mul_(scale).mT
+
+    def _bank_on(self, device: torch.device) -> Tensor:
+        """The bank where the waves are, brought there once: each copy would wait for the device."""
+        if device not in self._banks:
+            self._banks[device] = self._bank.to(device)
+        return self._banks[device]
+
+    @cached_property
+    def _banks(self) -> dict[torch.device, Tensor]:
+        return {}
 
     @cached_property
     def _bank(self) -> Tensor:

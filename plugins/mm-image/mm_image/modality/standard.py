@@ -19,7 +19,7 @@ def standardised(values: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
     with three numbers in the inner loop it would take longer than all the rest.
     """
     batch, channels, height, width = values.shape
-    across = (part.view(channels).repeat(width).to(values.device) for part in (scale, offset))
+    across = (part.view(channels).repeat(width).to(values.device, non_blocking=True) for part in (scale, offset))
     if values.device.type == "cpu":
         lines = _lines(values)
     else:
