@@ -145,12 +145,14 @@ class Run:
             cached = "its features are cached, so nothing can happen between its stages"
             why = cached if self._finished_from_start else f"it has {self.depth} stages"
             raise BuildError(f"the run of {self.name!r} cannot advance {n} from stage {self.at}: {why}.")
-        for index in range(self.at, self.at + n):
-            cache = None if self.memory is None else self.memory.stages[index]
-            stage = self.encoder.stages[index]
-            walk = partial(stage, cache=cache)
-            self._take(through(walk, self._all(), self._rows))
-        self.at += n
+        if n:
+            tokens = self._all()
+            for index in range(self.at, self.at + n):
+                cache = None if self.memory is None else self.memory.stages[index]
+                walk = partial(self.encoder.stages[index], cache=cache)
+                tokens = through(walk, tokens, self._rows)
+            self._take(tokens)
+            self.at += n
         return self.own
 
     def need_stages(self) -> None:

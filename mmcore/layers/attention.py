@@ -115,7 +115,8 @@ def _among(query: Tokens, seen: Tokens) -> _Rule:
             return _Rule(causal=query.causal)
         if query.flat:
             return _Rule.of(query.mask.unsqueeze(1))
-    return _Rule.of(seen.mask.unsqueeze(1) & (seen.order.unsqueeze(1) <= query.order.unsqueeze(2)))
+    sees = seen.mask.unsqueeze(1) & (seen.order.unsqueeze(1) <= query.order.unsqueeze(2))
+    return _Rule(sees.unsqueeze(1)) if query.dense else _Rule.of(sees)  # who is real sees itself
 
 
 def _places(query: Tokens, cache: StageCache | None) -> Tensor:

@@ -29,13 +29,30 @@ def rotate(values: Tensor, places: Tensor) -> Tensor:
 
 def rotate_alike(*several: Tensor, places: Tensor) -> list[Tensor]:
     """As `rotate`, of tensors of one layout that stand at the same places: the angles are the same."""
-    half = several[0].shape[-1] // 2
+    half, dtype = several[0].shape[-1] // 2, several[0].dtype
     # Made anew each time: kept as a buffer it would be one more tensor to save and restore, to gain microseconds.
-    steps = torch.arange(half, device=places.device, dtype=torch.float32)
-    angles = places[:, None, :, None] * 10000.0 ** (-steps / half)
-    cos, sin = angles.cos().to(several[0].dtype), angles.sin().to(several[0].dtype)
+    turned = _turns_at_once(places, half) if torch.compiler.is_compiling() else _turns(places, half)
+    cos, sin = turned.to(dtype).unsqueeze(2)
     halves = [(values[..., :half], values[..., half:]) for values in several]
     return [torch.cat([one * cos - other * sin, other * cos + one * sin], -1) for one, other in halves]
+
+
+def _turns(places: Tensor, half: int) -> Tensor:
+    """[B,N] long -> [2,B,N,half]: cosine and sine of each angle."""
+    steps = torch.arange(half, device=places.device, dtype=torch.float32)
+    angles = places.unsqueeze(-1) * 10000.0 ** (-steps / half)
+    return torch.stack([angles.cos(), angles.sin()])
+
+
+@torch.library.custom_op("mmcore::turns", mutates_args=())
+def _turns_at_once(places: Tensor, half: int) -> Tensor:
+    """`_turns`, which a compiler leaves whole: it would make each angle anew for each head of each sample."""
+    return _turns(places, half)
+
+
+@_turns_at_once.register_fake
+def _(places: Tensor, half: int) -> Tensor:
+    return places.new_empty(2, *places.shape, half, dtype=torch.float32)
 
 
 def waves(tokens: Tokens, width: int) -> Tensor:

@@ -22,17 +22,18 @@ def waits_on_a_gpu(work: Callable[[Field], object], field: Field) -> list[str]:
 
     The work is done twice, and only the second time counts: what it needs on the device it may bring there once.
     """
+    copies = _Copies()
     with FakeTensorMode(allow_non_fake_inputs=True):
         there = _there(field)
         try:
             work(there)
-            with _Copies() as copies:
+            with copies:
                 work(there)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
             return [f"{error.func} asks the device for numbers"]
         except UnsupportedOperatorException:
             return []  # an operator that cannot be tried out without its device
-        return copies.blocking
+    return copies.blocking
 
 
 def _there(field: Field) -> Field:
@@ -42,11 +43,11 @@ def _there(field: Field) -> Field:
     return Field(fake(field.values), fake(field.present), fake(field.mask), fake(field.scored), field.complete)
 
 
-class _Copies(TorchDispatchMode):
+class _Copies(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes each copy between devices that blocks."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.blocking = list[str]()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

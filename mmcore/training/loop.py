@@ -19,6 +19,7 @@ from mmcore.runtime.fabric import Fabric, is_divided, left_whole, unsharded
 from mmcore.runtime.peers import Peers
 from mmcore.training.averaging import copy_of, fold_in, follow, wearing
 from mmcore.training.checkpoint import Checkpoints
+from mmcore.training.compiled import as_written, compiled
 from mmcore.training.display import Display
 from mmcore.training.modulation import Probes
 from mmcore.training.optimizer import build_optimizer, lr_at, set_lr
@@ -84,7 +85,7 @@ def train(
     generator = torch.Generator(device=fabric.device)
     seed_process(settings.seed, generator, rank=peers.rank)
     probes = None if settings.modulate is None else Probes.of(model, data.modalities, alpha=settings.modulate)
-    carried = fabric.setup_module(_entry(Carried(model, probes), settings, fabric))
+    carried = fabric.setup_module(Carried(model, probes))
     state = _begin(model, settings, fabric, probes, generator=generator, peers=peers)
     optimizer: Any = fabric.setup_optimizers(state.optimizer)
     stepper = Stepper(
@@ -100,7 +101,7 @@ def train(
     steps = settings.epochs * math.ceil(data.batches_an_epoch / settings.accumulate)
     watch = _Watch(settings.checkpoint_every_s)
     shown = Display(steps, settings.epochs, done=state.position.step, title=title, silent=not peers.first)
-    with shown as display:
+    with shown as display, compiled(model, when=settings.compile, device=fabric.device):
         while not _ended(state.position, settings):
             carried.train()
             thawing.enter(state.position.epoch)
@@ -169,13 +170,6 @@ def _begin(
     return State(model, optimizer, generator, Position(), zero, peers, settings.seed, average, probes)
 
 
-def _entry(entry: nn.Module, settings: TrainingSettings, fabric: Fabric) -> nn.Module:
-    """The module that is called at each step, compiled where that pays: on a GPU; on CPUs it gained nothing."""
-    if settings.compile == "on" or (settings.compile == "auto" and fabric.device.type == "cuda"):
-        entry.compile()
-    return entry
-
-
 def _groups(data: Data, position: Position, size: int) -> Iterator[list[Batch]]:
     """The rest of the epoch in groups of `size` batches whose gradients are added up."""
     group = list[Batch]()
@@ -227,7 +221,7 @@ def _end_epoch(
     row["loss"] = float(state.peers.total(state.loss_sum) / data.batches_an_epoch)
     best = True
     if goal.validate is not None:
-        with wearing(model, state.average), unsharded(carried):
+        with wearing(model, state.average), unsharded(carried), as_written(model):
             row |= state.peers.from_first(dict(goal.validate(model)))
         if settings.monitor not in row:
             raise ConfigError(

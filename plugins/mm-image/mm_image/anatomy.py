@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from timm.layers import PatchEmbed
 from timm.models import FeatureListNet, VisionTransformer
 from torch import Tensor, nn
 
+from mm_image.patches import PatchConv
 from mmcore.errors import ConfigError
 from mmcore.interfaces.encoder import Stage, StageCache
 from mmcore.interfaces.tokens import Tokens
@@ -66,6 +68,8 @@ def _transformer(network: VisionTransformer, pooled: bool) -> Anatomy:
         stages[-1] = Pooled(stages[-1], network.fc_norm, lead=lead, first=first, attention=network.attn_pool)
         network.fc_norm, network.attn_pool = nn.Identity(), None
     network.blocks, network.norm = nn.Sequential(), nn.Identity()  # each lives in its stage from now on
+    if isinstance(network.patch_embed, PatchEmbed):
+        network.patch_embed.proj = PatchConv.of(network.patch_embed.proj)
     return Anatomy(Patches(network), stages)
 
 

@@ -9,6 +9,7 @@ from mm_image.anatomy import take_apart
 from mm_image.backbone import Timm
 from mm_image.cnn import CNN
 from mm_image.modality import ImageModality
+from mm_image.patches import PatchConv
 from safetensors.torch import save_file
 
 from mmcore.errors import ConfigError, SetupError
@@ -97,6 +98,26 @@ def test_walking_the_stages_gives_what_timm_gives(model):
         reference = timm.create_model(model, features_only=True)
         assert encoder.widths == tuple(reference.feature_info.channels())
         assert last.grid == (size // reference.feature_info.reduction()[-1],) * 2
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("patch", [(4, 4), (2, 6)])
+def test_patches_as_a_product_are_what_the_convolution_gives(patch, bias):
+    conv = torch.nn.Conv2d(3, 5, patch, stride=patch, bias=bias)
+    patches, pixels = PatchConv.of(conv), torch.randn(2, 3, 14, 19)
+    assert isinstance(patches, PatchConv)
+    assert dict(patches.named_parameters()).keys() == dict(conv.named_parameters()).keys()
+    torch.testing.assert_close(patches.product(pixels), conv(pixels))
+
+
+def test_a_convolution_whose_windows_overlap_stays_what_it_is():
+    for settings in ({"stride": 2}, {"stride": 4, "padding": 1}, {"stride": 4, "dilation": 2}):
+        conv = torch.nn.Conv2d(3, 5, 4, **settings)
+        assert PatchConv.of(conv) is conv
+
+
+def test_a_vision_transformer_cuts_its_patches_as_a_product():
+    assert isinstance(Timm(FACTS, model="vit_tiny_patch16_224").first.network.patch_embed.proj, PatchConv)
 
 
 def test_black_box_and_stages_agree_when_they_hold_the_same_weights(tmp_path):
