@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from mmcore.errors import ConfigError
@@ -95,4 +96,6 @@ def _real_first(mask: Tensor) -> Tensor:
 
 def _rows(values: Tensor, index: Tensor) -> Tensor:
     """Of each row of [B,N,D] the tokens that `index` [B,M] names."""
-    return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
+    # As a look-up: the gradient of `gather` in the same order each time takes a GPU 15 kernels, this one takes one.
+    starts = torch.arange(len(values), device=values.device).unsqueeze(1) * values.shape[1]
+    return functional.embedding(starts + index, values.flatten(0, 1))

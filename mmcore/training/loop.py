@@ -19,7 +19,7 @@ from mmcore.runtime.fabric import Fabric, is_divided, left_whole, unsharded
 from mmcore.runtime.peers import Peers
 from mmcore.training.averaging import copy_of, fold_in, follow, wearing
 from mmcore.training.checkpoint import Checkpoints
-from mmcore.training.compiled import as_written, compiled
+from mmcore.training.compiled import as_fits, as_written, compiled
 from mmcore.training.display import Display
 from mmcore.training.modulation import Probes
 from mmcore.training.optimizer import build_optimizer, lr_at, set_lr
@@ -99,15 +99,17 @@ def train(
         if peers.first and state.position.batch == 0:
             each_epoch(state.position.curves[-1])  # a kill may have come before it was told
     steps = settings.epochs * math.ceil(data.batches_an_epoch / settings.accumulate)
+    usual = math.ceil(settings.batch_size / peers.size) if data.batches_an_epoch > 1 else 0
     watch = _Watch(settings.checkpoint_every_s)
     shown = Display(steps, settings.epochs, done=state.position.step, title=title, silent=not peers.first)
-    with shown as display, compiled(model, when=settings.compile, device=fabric.device):
+    with shown as display, compiled(model, when=settings.compile, device=fabric.device, steps=steps):
         while not _ended(state.position, settings):
             carried.train()
             thawing.enter(state.position.epoch)
             for group in _groups(data, state.position, settings.accumulate):
                 set_lr(state.optimizer, lr_at(state.position.step, steps, settings))
-                state.loss_sum += stepper.backward(group)
+                with as_fits(model, group, usual=usual):
+                    state.loss_sum += stepper.backward(group)
                 peers.mean_gradients(whole_ones)
                 if settings.clip_norm is not None:
                     fabric.clip_gradients(carried, optimizer, max_norm=settings.clip_norm, error_if_nonfinite=False)
