@@ -24,7 +24,7 @@ class Layer(Stage):
 
     def forward(self, tokens: Tokens, cache: StageCache | None = None) -> Tokens:
         """[B,N,D] -> [B,N,D]; the cache holds keys, values, mask and order of the tokens before these."""
-        more = dict[str, Any]()
+        more: dict[str, Any] = {}
         if self.rotary is not None:
             more["position_embeddings"] = self.rotary(tokens.values, places_of(tokens, cache))
         allowed = sight(tokens, cache, causal=self.causal)

@@ -66,6 +66,16 @@ def test_adapters_change_nothing_at_the_start(tmp_path):
     torch.testing.assert_close(logits(plain), logits(adapted))
 
 
+@torch.no_grad()
+def test_a_layer_compiles_as_one_graph():
+    encoder = HFCausal(FACTS, model=None, architecture=LLAMA).eval()
+    tokens = encoder.embed(texts())
+
+    compiled = torch.compile(encoder.stages[-1], backend="eager", fullgraph=True)
+
+    torch.testing.assert_close(compiled(tokens).values, encoder.stages[-1](tokens).values)
+
+
 def test_adapters_go_beside_the_matrices_that_are_named():
     encoder = HFCausal(FACTS, model=None, architecture=LLAMA, lora=LoraSettings(rank=2, targets=("q_proj", "v_proj")))
 
