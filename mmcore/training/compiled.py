@@ -1,5 +1,6 @@
 """torch.compile for what a training walks through at each step."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal
@@ -32,6 +33,8 @@ def compiled(
     if when == "off" or (when == "auto" and not _pays(stages, device, steps)):
         yield
         return
+    # The compiler's own: it looks at what a stage is given, which the stage before made.
+    warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf Tensor")
     with torch._dynamo.config.patch(recompile_limit=PROGRAMS):
         for stage in stages:
             stage.compile()
