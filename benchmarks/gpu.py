@@ -8,14 +8,24 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import torch
+from timing.gpu_beside import their_step, why_not
 from timing.gpu_models import Case, captions, dual_encoder, from_store
-from timing.pairs import not_measured, rounded
+from timing.gpu_use import reached, written
+from timing.pairs import in_turns, not_measured, rounded, row
 
+from mmcore.interfaces.field import Batch
+
+Rows = Callable[[], Iterator[dict[str, Any]]]
+Step = Callable[[Batch], None]
+
+ROOT = Path(__file__).parents[1]
 GOALS = {"dual encoder ViT-B/16": 0.40, "dual encoder ViT-L/14": 0.50, "causal decoder 300 M": 0.50}
 
 
@@ -38,20 +48,12 @@ def peak(device: torch.device, *, size: int) -> float:
     return 2 * size**3 / seconds(lambda: a @ b, device=device, times=20)
 
 
-def measure(case: Case, *, most: float, device: torch.device, times: int) -> dict[str, Any]:
+def measure(case: Case, step: Step, *, most: float, device: torch.device, times: int) -> dict[str, Any]:
     """Samples and share of the peak of whole training steps: forward, backward, optimizer."""
-    stepper, optimizer = case.ready()
-
-    def step() -> None:
-        stepper.backward([case.batch])
-        optimizer.step()
-        optimizer.zero_grad()
-
     for _ in range(3):  # compiles
-        step()
-    each = seconds(step, device=device, times=times)
-    share = case.operations / each / most
-    goal = GOALS.get(case.name)
+        step(case.batch)
+    each = seconds(lambda: step(case.batch), device=device, times=times)
+    share, goal = case.operations / each / most, GOALS.get(case.name)
     return {
         "what": f"{case.name}: share of the measured matrix peak ({most / 1e12:.3g} Tflop/s), batch {len(case.batch)}",
         "ours": rounded(len(case.batch) * case.units / each),
@@ -65,59 +67,109 @@ def measure(case: Case, *, most: float, device: torch.device, times: int) -> dic
     }
 
 
-def fed(case: Case, *, device: torch.device, times: int) -> dict[str, Any]:
-    """The same steps with batches from the array store in place of one that lies on the device."""
-    stepper, optimizer = case.ready()
+def beside(case: Case, step: Step, *, device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
+    """A batch through open_clip's model and loss, in turns: of long texts, and of texts as long as captions are."""
+    what = f"{case.name}: a step beside open_clip's, same sizes, precision and attention, both compiled"
+    if why := why_not():
+        yield not_measured(what, goal=1.2, why=why)
+        return
+    stretch, theirs = 1 if tiny else 4, their_step(case, tiny=tiny)
 
-    def walk(batches: Any) -> float:
-        count, start = 0, 0.0
-        for batch in batches:
-            stepper.backward([batch])
-            optimizer.step()
-            optimizer.zero_grad()
-            count += 1
-            if count == 3:
-                if device.type == "cuda":
-                    torch.cuda.synchronize()
-                start = time.perf_counter()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        return (time.perf_counter() - start) / (count - 3)
+    def turn(one: Callable[[], None]) -> Callable[[], None]:
+        return lambda: consume(one, stretch, device)
+
+    short = case.with_texts(9, 25)
+    padded = f"the same, texts of 9 to 25 tokens, which open_clip pads to {case.batch.fields['text'].values.shape[1]}"
+    for name, batch in ((what, case.batch), (f"{case.name}: {padded}", short)):
+        mine, other = in_turns(turn(lambda b=batch: step(b)), turn(theirs), turns=2 if tiny else 6)
+        yield row(name, mine, other, goal=1.2, unit="ms", scale=1000 / stretch)
+
+
+def consume(step: Callable[[], None], times: int, device: torch.device) -> None:
+    """So many steps, until the device has done them."""
+    for _ in range(times):
+        step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def fed(case: Case, step: Step, *, device: torch.device, times: int) -> dict[str, Any]:
+    """The same steps with batches from the array store in place of one that lies on the device."""
+
+    def walk(batches: Iterator[Batch]) -> float:
+        consume(lambda: step(next(batches)), 3, device)
+        start = time.perf_counter()
+        consume(lambda: step(next(batches)), times, device)
+        return time.perf_counter() - start
 
     with tempfile.TemporaryDirectory() as folder:
-        stored = walk(from_store(case, Path(folder), count=times + 3, pin=device.type == "cuda"))
-    synthetic = walk(iter([case.batch] * (times + 3)))
-    ratio = synthetic / stored
-    return {
-        "what": f"{case.name}: steps fed from the array store beside batches on the device",
-        "ours": rounded(1000 * stored),
-        "reference": rounded(1000 * synthetic),
-        "unit": "ms",
-        "ratio": rounded(ratio),
-        "spread": None,
-        "goal": 0.95,
-        "met": ratio >= 0.95,
-    }
+        stored = from_store(case, Path(folder), count=3 * (times + 3), pin=device.type == "cuda")
+        pairs = [(walk(stored), walk(repeat(case.batch))) for _ in range(3)]
+    ours, theirs = zip(*pairs, strict=True)
+    what = f"{case.name}: steps fed from the array store beside batches on the device"
+    return row(what, ours, theirs, goal=0.95, unit="ms", scale=1000 / times)
 
 
-def rows(device: torch.device, *, tiny: bool) -> list[dict[str, Any]]:
-    """Everything, the most telling first: the time may run out, so each is printed when it is known."""
-    most, times = peak(device, size=64 if tiny else 8192), 2 if tiny else 20
-    found, told = list[dict[str, Any]](), 0
-    for build in (
-        lambda: dual_encoder("B/16", device, tiny=tiny),
-        lambda: captions(device, tiny=tiny),
-        lambda: dual_encoder("L/14", device, tiny=tiny),
-    ):
-        case = build()
-        found.append(measure(case, most=most, device=device, times=times))
-        if case.name.endswith("B/16"):
-            found.append(fed(case, device=device, times=times))
-        if tiny:
-            found = [{**row, "met": None} for row in found]
-        print("\n".join(map(json.dumps, found[told:])), flush=True)
-        told = len(found)
-        del case
+def decoding(case: Case, *, tokens: int) -> dict[str, Any]:
+    """Greedy, with its cache, every sample at once."""
+    written(case, tokens=2)
+    took = written(case, tokens=tokens)
+    what = f"{case.name}: {tokens} tokens written for each of {len(case.batch)}, behind a prefix"
+    return seen(what, len(case.batch) * tokens / took, unit="tokens a second")
+
+
+def easy_vqa(prepared: Path) -> list[dict[str, Any]]:
+    """Seconds of a training until 99 % of the validation rows are right, its checkpoints and validation included."""
+    what = "easy_vqa, as make run trains it: until 99 % of the validation rows are right"
+    if not (prepared / "artifacts" / "inputs.json").exists():
+        return [not_measured(what, goal=None, why=f"{prepared} is not prepared: make run, or dvc repro join, there")]
+    told = reached(prepared)
+    what = f"{what} ({told['score']:.4f} after {told['epochs']} epochs)"
+    return [seen(what, told["seconds"], unit="s")]
+
+
+def seen(what: str, ours: float, *, unit: str) -> dict[str, Any]:
+    """A row without anything beside it."""
+    blank = {"reference": None, "ratio": None, "spread": None, "goal": None, "met": None}
+    return {"what": what, "ours": rounded(ours), "unit": unit, **blank}
+
+
+def parts(device: torch.device, *, tiny: bool, prepared: Path) -> dict[str, Rows]:
+    """What can be measured by name, the most telling first."""
+    times = 2 if tiny else 20
+
+    @cache
+    def most() -> float:
+        return peak(device, size=64 if tiny else 8192)
+
+    def pairs() -> Iterator[dict[str, Any]]:
+        case = dual_encoder("B/16", device, tiny=tiny)
+        with case.training() as step:
+            yield measure(case, step, most=most(), device=device, times=times)
+            yield from beside(case, step, device=device, tiny=tiny)
+            yield fed(case, step, device=device, times=times)
+
+    def texts() -> Iterator[dict[str, Any]]:
+        case = captions(device, tiny=tiny)
+        with case.training() as step:
+            yield measure(case, step, most=most(), device=device, times=times)
+        yield decoding(case, tokens=4 if tiny else 64)
+
+    def large() -> Iterator[dict[str, Any]]:
+        case = dual_encoder("L/14", device, tiny=tiny)
+        with case.training() as step:
+            yield measure(case, step, most=most(), device=device, times=times)
+
+    return {"pairs": pairs, "texts": texts, "easy_vqa": lambda: iter(easy_vqa(prepared)), "large": large}
+
+
+def rows(chosen: dict[str, Rows], device: torch.device, *, tiny: bool) -> list[dict[str, Any]]:
+    """Each is printed when it is known: the time may run out."""
+    found = list[dict[str, Any]]()
+    for part in chosen.values():
+        for one in part():
+            found.append({**one, "met": None} if tiny else one)
+            print(json.dumps(found[-1]), flush=True)
         if device.type == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
@@ -129,6 +181,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rehearse", action="store_true", help="on a CPU, with tiny models: that the path works")
     parser.add_argument("--quick", action="store_true", help="as --rehearse where there is no GPU")
+    parser.add_argument("--only", nargs="+", choices=["pairs", "texts", "easy_vqa", "large"], metavar="PART",
+                        help="some of: pairs, texts, easy_vqa, large")  # fmt: skip
+    parser.add_argument("--prepared", type=Path, default=ROOT, metavar="FOLDER",
+                        help="easy_vqa's project, prepared up to its training; by default this clone")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="a row is always JSON; here so that all benchmarks take it")
     options = parser.parse_args()
     cuda = torch.cuda.is_available()
@@ -136,7 +192,9 @@ def main() -> None:
         row = not_measured("everything on a GPU", goal=None, why="there is none here: it has not run")
         print(json.dumps([row], indent=2) if options.json else f"{row['what']}: not measured, {row['why']}")
         return
-    rows(torch.device("cuda" if cuda else "cpu"), tiny=not cuda)
+    device = torch.device("cuda" if cuda else "cpu")
+    known = parts(device, tiny=not cuda, prepared=options.prepared)
+    rows({name: part for name, part in known.items() if name in (options.only or known)}, device, tiny=not cuda)
 
 
 if __name__ == "__main__":

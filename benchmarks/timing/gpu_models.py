@@ -2,8 +2,9 @@
 
 # B = samples, S = tokens of a text
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from mmcore.model.plan import EncoderPlan, ModelPlan
 from mmcore.registry.plugins import installed
 from mmcore.registry.settings import Part
 from mmcore.runtime.fabric import launch
+from mmcore.training.compiled import STEPS, compiled
 from mmcore.training.optimizer import build_optimizer
 from mmcore.training.settings import TrainingSettings
 from mmcore.training.step import Carried, Stepper
@@ -46,19 +48,33 @@ class Case:
     """Of each sample, in what is counted: samples, or tokens."""
     unit: str = "samples"
 
-    def ready(self) -> tuple[Stepper, torch.optim.Optimizer]:
-        """The compiled training step of mmcore in bf16."""
-        cuda = self.batch.row.device.type == "cuda"
+    def with_texts(self, shortest: int, longest: int) -> Batch:
+        """The batch with other texts, of lengths between these."""
+        reader, field = self.readers["text"], self.batch.fields["text"]
+        draw, signs = np.random.default_rng(1), len(reader.read("", Path()))
+        lengths = draw.integers(shortest - signs, longest - signs, len(self.batch), endpoint=True)
+        texts = ["".join(draw.choice(list(LETTERS), length)) for length in lengths]
+        new = replace(reader.collate([reader.read(text, Path()) for text in texts]), complete=True)
+        return self.batch.with_fields({"text": new.to(field.values.device)})
+
+    @contextmanager
+    def training(self) -> Iterator[Callable[[Batch], None]]:
+        """A whole training step of mmcore in bf16, compiled as in a training."""
+        torch._dynamo.reset()  # what another model left would make sizes dynamic
         fabric = launch(device="auto", precision="bfloat16", threads=1, deterministic=False)
-        entry = Carried(self.model)
-        if cuda:
-            entry.compile()
-        carried = fabric.setup_module(entry)
-        settings = TrainingSettings(monitor="-/-")
-        optimizer: Any = fabric.setup_optimizers(build_optimizer(self.model, settings))
+        carried = fabric.setup_module(Carried(self.model))
+        optimizer: Any = fabric.setup_optimizers(build_optimizer(self.model, TrainingSettings(monitor="-/-")))
         self.model.train()
         generator = torch.Generator(device=fabric.device)
-        return Stepper(carried, self.model, fabric, self.readers, {}, generator), optimizer
+        stepper = Stepper(carried, self.model, fabric, self.readers, {}, generator)
+
+        def step(batch: Batch) -> None:
+            stepper.backward([batch])
+            optimizer.step()
+            optimizer.zero_grad()
+
+        with compiled(self.model, when="auto", device=fabric.device, steps=STEPS):
+            yield step
 
 
 def dual_encoder(size: str, device: torch.device, *, tiny: bool) -> Case:
@@ -95,7 +111,7 @@ def dual_encoder(size: str, device: torch.device, *, tiny: bool) -> Case:
 
 def captions(device: torch.device, *, tiny: bool) -> Case:
     """A causal decoder of 300 M parameters behind a prefix of 256 tokens, itself 256 tokens long."""
-    batch, words = (2, 16) if tiny else (32, 256)
+    batch, words = (2, 16) if tiny else (64, 256)
     width, layers, heads = (32, 2, 2) if tiny else (1024, 24, 16)
     text = {"kind": "character", "vocabulary_size": 64, "max_tokens": words}
     before = {"width": 32 if tiny else 256, "layers": 1, "heads": 2, "dropout": 0.0}
@@ -146,7 +162,8 @@ def _readers(plan: ModelPlan) -> dict[str, Modality]:
 
 
 def _batch(readers: dict[str, Modality], arrays: dict[str, list[np.ndarray]], device: torch.device) -> Batch:
-    fields = {name: readers[name].collate(found) for name, found in arrays.items()}
+    # Nothing is absent, which the data of a training know.
+    fields = {name: replace(readers[name].collate(found), complete=True) for name, found in arrays.items()}
     rows = torch.arange(len(next(iter(arrays.values()))))
     return Batch(fields, row=rows, group=rows.clone()).to(device)
 
