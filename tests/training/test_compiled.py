@@ -25,6 +25,9 @@ from mmcore.training.compiled import as_written, compiled, outermost
 from mmcore.training.loop import Data, Goal, train
 from tests.training import toy
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+"""Of torch's own parts, which the compiler imports."""
+
 MODALITIES = {
     "image": Part("image", {"size_px": 8}),
     "text": Part("text", {"kind": "character", "vocabulary_size": 64, "max_tokens": 16}),
