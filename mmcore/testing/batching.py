@@ -15,10 +15,10 @@ from mmcore.errors import listing
 from mmcore.interfaces.field import Field
 from mmcore.interfaces.modality import Modality
 from mmcore.testing.damage import same_mask
+from mmcore.testing.gpu import waits_on_a_gpu
 from mmcore.testing.module import SAME, generator
 from mmcore.testing.perturb import far, junk, with_junk_in_masked_places
 from mmcore.testing.plugin import PluginContract
-from mmcore.testing.waiting import waits_on_a_gpu
 
 
 class BatchingContract(PluginContract):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmcore.interfaces.connector import Connector
 from mmcore.interfaces.tokens import Tokens
+from mmcore.testing.gpu import module_there, there
 from mmcore.testing.module import ModuleContract, generator
 from mmcore.testing.perturb import junk, real, tokens_far, tokens_with_more_padding
 from mmcore.testing.walk import dishonest
@@ -39,6 +40,10 @@ class ConnectorContract(ModuleContract):
     def exercise(self, module: nn.Module) -> Sequence[Tensor]:
         """The real tokens that come out."""
         return [real(module(self.make()))]
+
+    def on_a_gpu(self, module: nn.Module) -> object:
+        """What comes out."""
+        return module_there(module)(there(self.make()))
 
     def make(self) -> Tokens:
         """The tests' tokens."""

@@ -16,6 +16,7 @@ from mmcore.interfaces.run import Run
 from mmcore.interfaces.tokens import Tokens
 from mmcore.registry.settings import Part
 from mmcore.testing.decoding import DecodingContract
+from mmcore.testing.gpu import module_there, there
 from mmcore.testing.module import generator
 from mmcore.testing.perturb import (
     real,
@@ -61,6 +62,12 @@ class EncoderContract(DecodingContract):
         tokens = walk(module, self.make())
         logits = module.readout(tokens)
         return [real(tokens)] if logits is None else [real(tokens), logits[tokens.mask]]
+
+    def on_a_gpu(self, module: nn.Module) -> object:
+        """The tokens at the end, and logits, where some samples are absent."""
+        assert isinstance(module, Encoder)
+        encoder = module_there(module)
+        return encoder.readout(walk(encoder, there(self.make().hide(torch.tensor([1])))))
 
     def make(self, seed: int = 0) -> Field:
         """The tests' field."""

@@ -15,6 +15,7 @@ from mmcore.interfaces.field import Field
 from mmcore.interfaces.fusion import Fusion, Port, Streams
 from mmcore.interfaces.run import Run
 from mmcore.model.multimodal import MultimodalModel
+from mmcore.testing.gpu import module_there, there
 from mmcore.testing.module import generator, weighted_sum
 from mmcore.testing.perturb import (
     JUNK,
@@ -68,6 +69,12 @@ class FusionContract(StreamingContract):
         fields = {**fields, "image": fields["image"].hide(torch.tensor([1]))} if "image" in fields else fields
         streams = self.streams(module, fields)
         return [real(streams[name]) for name in sorted(streams)]
+
+    def on_a_gpu(self, module: nn.Module) -> object:
+        """Every stream."""
+        assert isinstance(module, Fusion)
+        model = module_there(self.model(module))
+        return model.fusion(model.start(there(batch_of(self.fields()))))
 
     def fields(self, seed: int = 0) -> dict[str, Field]:
         """A batch of every port's field."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import backward
 
+from mmcore.testing.gpu import fault_on_a_gpu
 from mmcore.testing.perturb import far
 from mmcore.testing.plugin import PluginContract, no_network
 from mmcore.testing.reach import reachable, shake
@@ -34,6 +35,10 @@ class ModuleContract(PluginContract):
 
     def exercise(self, module: nn.Module) -> Sequence[Tensor]:
         """Everything that the module computes for one batch, the same batch each time."""
+        raise NotImplementedError
+
+    def on_a_gpu(self, module: nn.Module) -> object:
+        """Everything that the module computes, itself and its inputs `there`; no number is asked for."""
         raise NotImplementedError
 
     def assert_close(self, one: Tensor, other: Tensor, why: str) -> None:
@@ -107,6 +112,14 @@ class ModuleContract(PluginContract):
         assert not unknown, (
             f"{_few(unknown)} want gradients but are no registered parameters: the optimizer never sees them, and they "
             "are not saved. A Python list hides them: use nn.ParameterList, nn.ModuleList."
+        )
+
+    def test_it_runs_on_a_gpu(self) -> None:
+        module = self.build().eval()
+        fault = fault_on_a_gpu(lambda: self.on_a_gpu(module))
+        assert fault is None, (
+            f"on a GPU it would fail: {fault} Make new tensors where those are that came (device=values.device), and "
+            "keep constants by register_buffer."
         )
 
     def test_bf16_autocast_is_finite(self) -> None:

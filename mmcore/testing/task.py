@@ -17,6 +17,7 @@ from mmcore.interfaces.task import Outputs, Task, logits_of
 from mmcore.interfaces.tokens import Tokens
 from mmcore.registry.settings import Part
 from mmcore.testing.coupling import CouplingContract
+from mmcore.testing.gpu import module_there, there
 from mmcore.testing.module import generator
 from mmcore.testing.perturb import JUNK, junk
 from mmcore.testing.scoring import ScoringContract
@@ -65,6 +66,12 @@ class TaskContract(ScoringContract, TeachingContract, CouplingContract):
         outputs = module(self.wanting())
         losses = module.loss(outputs, self.make())
         return [*(outputs[name] for name in sorted(outputs)), *(losses[name] for name in sorted(losses))]
+
+    def on_a_gpu(self, module: nn.Module) -> object:
+        """Outputs and losses."""
+        assert isinstance(module, Task)
+        task = module_there(module)
+        return task.loss(task(there(self.streams())), there(self.make()))
 
     def make(self, seed: int = 0) -> Batch:
         """The tests' batch."""

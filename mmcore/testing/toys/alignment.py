@@ -51,7 +51,7 @@ class ToyAlignment(Task):
 
     def compared(self, pair: Tensor, group: Tensor) -> Tensor:
         """[B,B] bool: the own pair, and whole ones of other groups."""
-        return torch.eye(len(pair), dtype=torch.bool) | (pair & (group != group.unsqueeze(1)))
+        return torch.eye(len(pair), dtype=torch.bool, device=pair.device) | (pair & (group != group.unsqueeze(1)))
 
     def predict(self, outputs: Outputs) -> Table:
         """A vector for each field."""

@@ -19,6 +19,15 @@ class MaskFromZeros(MLP):
         return Tokens.of(tokens.values, field.values.abs().sum(1, keepdim=True) > 0)
 
 
+@mutant(MLPContract, "test_it_runs_on_a_gpu", saying="on a GPU it would fail")
+class PlacesOnTheCPU(MLP):
+    """Right wherever torch's default device is the only one."""
+
+    def embed(self, field, start=0):
+        tokens = super().embed(field, start)
+        return tokens.with_values(tokens.values + 0.1 * torch.arange(tokens.length).unsqueeze(1))
+
+
 @mutant(MLPContract, "test_weights_that_hang_on_numbers_are_there", saying="no weights of that name")
 class ByNumberMisspelt(MLP):
     by_number = ("run.weight",)

@@ -16,6 +16,13 @@ class PoolWithoutMask(ToyConcat):
         return {"joint": Tokens.single(torch.tanh(self.mix(pooled)))}
 
 
+@mutant(ConcatContract, "test_it_runs_on_a_gpu", saying="on a GPU it would fail")
+class RowsOnTheCPU(ToyConcat):
+    def combine(self, streams):
+        joint = super().combine(streams)["joint"]
+        return {"joint": joint.with_values(joint.values * torch.ones(len(joint.mask), 1, 1))}
+
+
 @mutant(ConcatContract, "test_masked_tokens_change_nothing", saying="pool and mix with the mask")
 class SumWithoutMask(ToyConcat):
     """Right as long as masked tokens are zero."""

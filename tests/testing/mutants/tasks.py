@@ -19,6 +19,13 @@ class MissingTargetsCounted(ToyClassification):
         return {"cross_entropy": each(outputs, batch.fields[self.target]).mean()}
 
 
+@mutant(ClassificationContract, "test_it_runs_on_a_gpu", saying="keep constants by register_buffer")
+class ConstantNotRegistered(ToyClassification):
+    def loss(self, outputs, batch):
+        self.half = torch.tensor([0.5])
+        return {name: (loss * self.half).sum() for name, loss in super().loss(outputs, batch).items()}
+
+
 @mutant(ClassificationContract, "test_rows_without_a_target_are_left_out_of_the_loss", saying="or in its n")
 class MeanOverAllRows(ToyClassification):
     """The gradient is right in direction and too small in size."""
