@@ -23,15 +23,15 @@ Torch's own limit is 8; beyond it the code would run uncompiled, with no more th
 @contextmanager
 def compiled(
     model: nn.Module, *, when: Literal["auto", "on", "off"], device: torch.device, steps: int
-) -> Iterator[None]:
-    """Inside, each stage of the model is compiled when it is first called.
+) -> Iterator[bool]:
+    """Inside, each stage of the model is compiled when it is first called; says whether any is.
 
     Stage by stage and not as a whole: layers that are alike share a program, so that 24 take as long to compile as one,
     and a batch of another kind costs as little. auto: on a GPU, where it pays; on CPUs it gained nothing.
     """
     stages = [stage for stage in outermost(model) if not _recurs(stage)]
     if when == "off" or (when == "auto" and not _pays(stages, device, steps)):
-        yield
+        yield False
         return
     # The compiler's own: it looks at what a stage is given, which the stage before made.
     warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf Tensor")
@@ -39,7 +39,7 @@ def compiled(
         for stage in stages:
             stage.compile()
         try:
-            yield
+            yield bool(stages)
         finally:
             for stage in stages:
                 stage._compiled_call_impl = None

@@ -28,6 +28,10 @@ class Display:
     ) -> None:
         self._bar.stop()
 
+    def wait(self, what: str) -> None:
+        """Something takes a while before steps go on."""
+        self._console.print(f"{self._title}: {what}", highlight=False, soft_wrap=True)
+
     def step(self, epoch: int) -> None:
         """One optimizer step is done."""
         self._bar.update(self._task, advance=1, description=f"{self._title} epoch {epoch + 1}/{self._epochs}")

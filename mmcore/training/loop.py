@@ -102,7 +102,10 @@ def train(
     usual = math.ceil(settings.batch_size / peers.size) if data.batches_an_epoch > 1 else 0
     watch = _Watch(settings.checkpoint_every_s)
     shown = Display(steps, settings.epochs, done=state.position.step, title=title, silent=not peers.first)
-    with shown as display, compiled(model, when=settings.compile, device=fabric.device, steps=steps):
+    compiling = compiled(model, when=settings.compile, device=fabric.device, steps=steps)
+    with shown as display, compiling as is_compiled:
+        if is_compiled:
+            display.wait("compiling stages during the first steps, about half a minute")
         while not _ended(state.position, settings):
             carried.train()
             thawing.enter(state.position.epoch)

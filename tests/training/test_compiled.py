@@ -219,6 +219,13 @@ def test_recurrent_networks_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("quickly")
+@pytest.mark.parametrize("when", ["on", "off"])
+def test_who_waits_for_the_compiler_is_told_so(tmp_path: Path, when: str, capsys: pytest.CaptureFixture[str]) -> None:
+    trained(tmp_path, [batch(SIX)], compile=when)
+    assert ("toy: compiling stages" in capsys.readouterr().err) == (when == "on")
+
+
+@pytest.mark.usefixtures("quickly")
 def test_validation_runs_as_it_is_written(tmp_path: Path) -> None:
     fed, learns = [batch(SIX)], model("concat")
     fabric = launch(device="cpu", precision="float32", threads=1, deterministic=True)
