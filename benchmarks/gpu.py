@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from timing.gpu_beside import their_step, why_not
 from timing.gpu_models import Case, captions, dual_encoder, from_store
+from timing.gpu_use import GOAL as SCORE
 from timing.gpu_use import reached, written
 from timing.pairs import in_turns, not_measured, rounded, row
 
@@ -74,14 +75,17 @@ def beside(case: Case, step: Step, *, device: torch.device, tiny: bool) -> Itera
         yield not_measured(what, goal=1.2, why=why)
         return
     stretch, theirs = 1 if tiny else 4, their_step(case, tiny=tiny)
-
-    def turn(one: Callable[[], None]) -> Callable[[], None]:
-        return lambda: consume(one, stretch, device)
-
-    short = case.with_texts(9, 25)
-    padded = f"the same, texts of 9 to 25 tokens, which open_clip pads to {case.batch.fields['text'].values.shape[1]}"
-    for name, batch in ((what, case.batch), (f"{case.name}: {padded}", short)):
-        mine, other = in_turns(turn(lambda b=batch: step(b)), turn(theirs), turns=2 if tiny else 6)
+    padded = case.batch.fields["text"].values.shape[1]
+    batches = {
+        what: case.batch,
+        f"{case.name}: the same, texts of 9 to 25 tokens, which open_clip pads to {padded}": case.with_texts(9, 25),
+    }
+    for name, batch in batches.items():
+        mine, other = in_turns(
+            lambda batch=batch: consume(lambda: step(batch), stretch, device),
+            lambda: consume(theirs, stretch, device),
+            turns=2 if tiny else 6,
+        )
         yield row(name, mine, other, goal=1.2, unit="ms", scale=1000 / stretch)
 
 
@@ -115,7 +119,7 @@ def decoding(case: Case, *, tokens: int) -> dict[str, Any]:
     written(case, tokens=2)
     took = written(case, tokens=tokens)
     what = f"{case.name}: {tokens} tokens written for each of {len(case.batch)}, behind a prefix"
-    return seen(what, len(case.batch) * tokens / took, unit="tokens a second")
+    return alone(what, len(case.batch) * tokens / took, unit="tokens a second")
 
 
 def easy_vqa(prepared: Path) -> list[dict[str, Any]]:
@@ -124,11 +128,13 @@ def easy_vqa(prepared: Path) -> list[dict[str, Any]]:
     if not (prepared / "artifacts" / "inputs.json").exists():
         return [not_measured(what, goal=None, why=f"{prepared} is not prepared: make run, or dvc repro join, there")]
     told = reached(prepared)
-    what = f"{what} ({told['score']:.4f} after {told['epochs']} epochs)"
-    return [seen(what, told["seconds"], unit="s")]
+    came = f"{told['score']:.4f} after {told['epochs']} epochs, {told['seconds']:.0f} s"
+    if told["score"] < SCORE:
+        return [not_measured(what, goal=None, why=f"it ended with {came}")]
+    return [alone(f"{what} ({came})", told["seconds"], unit="s")]
 
 
-def seen(what: str, ours: float, *, unit: str) -> dict[str, Any]:
+def alone(what: str, ours: float, *, unit: str) -> dict[str, Any]:
     """A row without anything beside it."""
     blank = {"reference": None, "ratio": None, "spread": None, "goal": None, "met": None}
     return {"what": what, "ours": rounded(ours), "unit": unit, **blank}

@@ -1,5 +1,6 @@
 """open_clip's model and loss, trained as its own trainer does, on the batch of a dual encoder of ours."""
 
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 
@@ -31,8 +32,6 @@ def their_step(case: Case, *, tiny: bool) -> Callable[[], None]:
     standardised, where ours are standardised in the step.
     """
     if find_spec("open_clip") is None:
-        import sys
-
         sys.path.append(str(BESIDE))
     from open_clip.loss import ClipLoss
     from open_clip.model import CLIP

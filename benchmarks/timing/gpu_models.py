@@ -23,7 +23,7 @@ from mmcore.model.plan import EncoderPlan, ModelPlan
 from mmcore.registry.plugins import installed
 from mmcore.registry.settings import Part
 from mmcore.runtime.fabric import launch
-from mmcore.training.compiled import STEPS, compiled
+from mmcore.training.compiled import LONG, compiled
 from mmcore.training.optimizer import build_optimizer
 from mmcore.training.settings import TrainingSettings
 from mmcore.training.step import Carried, Stepper
@@ -60,7 +60,6 @@ class Case:
     @contextmanager
     def training(self) -> Iterator[Callable[[Batch], None]]:
         """A whole training step of mmcore in bf16, compiled as in a training."""
-        torch._dynamo.reset()  # what another model left would make sizes dynamic
         fabric = launch(device="auto", precision="bfloat16", threads=1, deterministic=False)
         carried = fabric.setup_module(Carried(self.model))
         optimizer: Any = fabric.setup_optimizers(build_optimizer(self.model, TrainingSettings(monitor="-/-")))
@@ -73,7 +72,7 @@ class Case:
             optimizer.step()
             optimizer.zero_grad()
 
-        with compiled(self.model, when="auto", device=fabric.device, steps=STEPS):
+        with compiled(self.model, when="auto", device=fabric.device, steps=LONG):
             yield step
 
 

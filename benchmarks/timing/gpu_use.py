@@ -1,6 +1,5 @@
 """A training of the built-in example on a GPU, and text that is written there."""
 
-import re
 import shutil
 import tempfile
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 from mmcore.config.params import load_params
 from mmcore.interfaces.writing import Writing
@@ -39,12 +39,12 @@ class Reached(Exception):
     """The score that was asked for is there."""
 
 
-def reached(prepared: Path, **settings: str) -> dict[str, Any]:
+def reached(prepared: Path, **settings: object) -> dict[str, Any]:
     """Trains easy_vqa from a prepared project until 99 % of the validation rows are right: seconds, epochs, score.
 
     settings: of `training`, in place of those in params.yaml. Beyond the epochs that it asks for it ends unreached.
     """
-    rows, start = list[Mapping[str, float]](), time.perf_counter()
+    rows = list[Mapping[str, float]]()
 
     def told(row: Mapping[str, float]) -> None:
         rows.append(row)
@@ -52,15 +52,14 @@ def reached(prepared: Path, **settings: str) -> dict[str, Any]:
             raise Reached
 
     with tempfile.TemporaryDirectory() as folder:
-        text = (prepared / "params.yaml").read_text(encoding="utf-8")
-        for name, value in settings.items():
-            text = re.sub(rf"(?m)^  {name}: .*$", f"  {name}: {value}", text)
-        (Path(folder) / "params.yaml").write_text(text, encoding="utf-8")
+        params = yaml.safe_load((prepared / "params.yaml").read_text(encoding="utf-8"))
+        params["training"] |= settings
+        (Path(folder) / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), encoding="utf-8")
         ignored = shutil.ignore_patterns("model", "checkpoints")
         shutil.copytree(prepared / "artifacts", Path(folder) / "artifacts", ignore=ignored)
         start = time.perf_counter()
-        with chdir(folder):
+        with chdir(folder), suppress(Reached):
             paths = Paths(Path())
-            with suppress(Reached):
-                train.run(load_params(paths.params, train.READS), paths, each_epoch=told)
-    return {"seconds": time.perf_counter() - start, "epochs": len(rows), "score": max(row[SCORE] for row in rows)}
+            train.run(load_params(paths.params, train.READS), paths, each_epoch=told)
+        took = time.perf_counter() - start
+    return {"seconds": took, "epochs": len(rows), "score": max((row[SCORE] for row in rows), default=0.0)}

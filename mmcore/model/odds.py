@@ -40,8 +40,9 @@ def weigh(logits: Tensor, written: Tensor, *, writing: Writing, signs: Signs) ->
         less = torch.where(before > 0, before / writing.repetition_penalty, before * writing.repetition_penalty)
         logits = logits.scatter(1, written, less)
     found = logits.log_softmax(1)
-    for number in signs.never:  # one by one: an index would have to be brought to the device, which waits for it
-        found[:, number] = -torch.inf
+    for number in signs.never:  # an index made of the list would have to be brought to the device, which waits for it
+        place = torch.full((1,), number, device=found.device)
+        found = found.index_fill(1, place, -torch.inf)
     return found
 
 

@@ -53,7 +53,7 @@ def launch(
         )
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic and accelerator == "cuda", warn_only=True)
-    # Else each new tensor would be filled first, lest somebody reads what was never written, which nobody does: half of
+    # Else each new tensor would be filled first, lest it is read before it is written, which none of ours is: half of
     # the kernels of a small model's step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic

@@ -3,25 +3,25 @@
 import re
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import (
-    DataDependentOutputException,
-    DynamicOutputShapeException,
-    FakeTensorMode,
-    UnsupportedOperatorException,
-)
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmcore.interfaces.field import Field
+
+aten = torch.ops.aten
 
 T = TypeVar("T")
 M = TypeVar("M", bound=nn.Module)
 
 GPU = "cuda"
+CANNOT_TELL = (RuntimeError, TypeError, ValueError, NotImplementedError, AssertionError)
+"""What fake tensors raise where work needs values that they have not, or a device that is not there."""
 APART = re.compile("different devices|same device")
 """What torch says where tensors of two devices meet."""
 
@@ -35,9 +35,7 @@ def fault_on_a_gpu(work: Callable[[], object]) -> str | None:
         warnings.simplefilter("ignore")  # of torch's own, where a network of a GPU's library is only looked at
         try:
             work()
-        except (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException):
-            return None
-        except RuntimeError as error:
+        except CANNOT_TELL as error:
             return str(error).partition("\n")[0] if APART.search(str(error)) else None
     return None
 
@@ -45,20 +43,19 @@ def fault_on_a_gpu(work: Callable[[], object]) -> str | None:
 def waits_on_a_gpu(work: Callable[[Field], object], field: Field) -> list[str]:
     """What of `work` on a field that lies on a GPU waits for the GPU: copies that block, numbers that are asked for.
 
-    The work is done twice, and only the second time counts: what it needs on the device it may bring there once.
+    The work is done on the field as it is, so that what is kept of it is real; then twice on the device, and only the
+    second time counts: what it needs there it may bring there once. What cannot be tried out is let pass.
     """
-    copies = _Copies()
-    with FakeTensorMode(allow_non_fake_inputs=True):
+    work(field)
+    watch = _Watch()
+    with FakeTensorMode(allow_non_fake_inputs=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's own: there is no such device here
         on_device = there(field)
-        try:
-            work(on_device)
-            with copies:
+        for _ in range(2):
+            watch.seen.clear()
+            with suppress(*CANNOT_TELL), watch:
                 work(on_device)
-        except (DataDependentOutputException, DynamicOutputShapeException) as error:
-            return [f"{error.func} asks the device for numbers"]
-        except UnsupportedOperatorException:
-            return []  # an operator that cannot be tried out without its device
-    return copies.blocking
+    return watch.seen
 
 
 def there(value: T) -> T:
@@ -86,17 +83,43 @@ def module_there(module: M) -> M:
     return module
 
 
-class _Copies(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes each copy between devices that blocks."""
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes each copy between devices that blocks, and each number that a GPU is asked for: it is told 1."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.blocking = list[str]()
+        self.seen = list[str]()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        found = func(*args, **(kwargs or {}))
-        if func is torch.ops.aten._to_copy.default:
-            tensor, blocks = args[0], not (kwargs or {}).get("non_blocking", False)
-            if blocks and tensor.device.type != found.device.type:
-                self.blocking.append(f"a copy of {list(tensor.shape)} from {tensor.device} to {found.device} blocks")
+        given = kwargs or {}
+        if func is aten._pin_memory.default:
+            return args[0]  # nothing that fake tensors know
+        if func is aten._local_scalar_dense.default:
+            self._asks(func, args[0])
+            return _one(args[0].dtype)
+        if func in (aten.nonzero.default, aten.masked_select.default):
+            self._asks(func, args[0])
+        if func in (aten.index.Tensor, aten.index_put.default, aten.index_put_.default):
+            for index in args[1]:
+                if index is not None and index.dtype == torch.bool:
+                    self._asks(func, index)
+        found = func(*args, **given)
+        if func is aten._to_copy.default:
+            self._copies(args[0], found, blocks=not given.get("non_blocking", False))
+        elif func is aten.copy_.default:
+            self._copies(args[1], args[0], blocks=not (given.get("non_blocking", False) or any(args[2:])))
         return found
+
+    def _asks(self, func: Any, tensor: Tensor) -> None:
+        if tensor.device.type == GPU:
+            self.seen.append(f"{func} asks the device for numbers")
+
+    def _copies(self, source: Tensor, target: Tensor, *, blocks: bool) -> None:
+        if blocks and source.device.type != target.device.type:
+            self.seen.append(f"a copy of {list(source.shape)} from {source.device} to {target.device} blocks")
+
+
+def _one(dtype: torch.dtype) -> float | int | bool:
+    if dtype == torch.bool:
+        return True
+    return 1.0 if dtype.is_floating_point else 1

@@ -14,6 +14,7 @@ from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.prepare import prepare
 from mmcore.runtime.fabric import Fabric
 from mmcore.runtime.peers import Peers
+from mmcore.training.compiled import as_fits
 from mmcore.training.gradcache import backward_in_chunks
 from mmcore.training.modulation import Probes, modulate
 from mmcore.training.together import losses
@@ -87,7 +88,7 @@ class Stepper:
     def _in_chunks(self, batch: Batch, scale: float, last: bool) -> Tensor:
         assert self.chunk is not None, "only called where chunks are asked for"
         return backward_in_chunks(
-            batch, size=self.chunk, forward=self._forward, loss=self._loss, backward=self.fabric.backward,
+            batch, size=self.chunk, forward=self._forward_chunk, loss=self._loss, backward=self.fabric.backward,
             generator=self.generator, targets=self._pure_targets(), scale=scale,
             quiet=lambda last_chunk: self._quiet(not (last and last_chunk)),
         )  # fmt: skip
@@ -102,6 +103,11 @@ class Stepper:
         """Fields that tasks are judged by and no encoder reads."""
         named = {name for task in self.model.each_task().values() for name in task.targets}
         return sorted(named - set(self.model.owners))
+
+    def _forward_chunk(self, chunk: Batch) -> tuple[dict[str, Outputs], Batch]:
+        assert self.chunk is not None, "only called where chunks are asked for"
+        with as_fits(self.model, [chunk], usual=self.chunk):
+            return self._forward(chunk)
 
     def _forward(self, batch: Batch) -> tuple[dict[str, Outputs], Batch]:
         ready = prepare(batch, self.modalities, augment=self.generator)

@@ -14,14 +14,14 @@ from mmcore.interfaces.encoder import Stage
 from mmcore.interfaces.field import Batch
 from mmcore.interfaces.modality import Modality
 from mmcore.model.assemble import assemble
-from mmcore.model.multimodal import MultimodalModel
+from mmcore.model.multimodal import Cached, MultimodalModel
 from mmcore.model.plan import EncoderPlan, ModelPlan
 from mmcore.registry.plugins import installed
 from mmcore.registry.settings import Part
 from mmcore.runtime.fabric import launch
 from mmcore.training import compiled as compiling
 from mmcore.training.checkpoint import Checkpoints
-from mmcore.training.compiled import as_written, compiled, outermost
+from mmcore.training.compiled import compiled, walked
 from mmcore.training.loop import Data, Goal, train
 from tests.training import toy
 
@@ -110,7 +110,7 @@ def trained(folder: Path, fed: Sequence[Batch], *, fusion: str = "concat", **set
     learns = model(fusion)
     fabric = launch(device="cpu", precision="float32", threads=1, deterministic=True)
     data = Data(lambda epoch, start: iter(fed[start:]), len(fed), modalities())
-    chosen = toy.settings(epochs=1, checkpoint_every_s=1e9, batch_size=len(SIX), **settings)
+    chosen = toy.settings(**{"epochs": 1, "checkpoint_every_s": 1e9, "batch_size": len(SIX), **settings})
     train(learns, data, goal=Goal(None), settings=chosen, fabric=fabric, checkpoints=Checkpoints(folder), title="toy")
     return learns
 
@@ -134,8 +134,8 @@ def programs_of(folder: Path, fed: Sequence[Batch], *, fusion: str = "concat") -
     return programs()
 
 
-def are_compiled(walked: MultimodalModel) -> list[bool]:
-    return [stage._compiled_call_impl is not None for stage in outermost(walked)]
+def are_compiled(learns: MultimodalModel) -> list[bool]:
+    return [stage._compiled_call_impl is not None for stage in walked(learns)]
 
 
 @pytest.mark.usefixtures("quickly")
@@ -147,14 +147,14 @@ def test_every_stage_is_one_graph(tmp_path: Path, fusion: str, gaps: bool) -> No
 
 @pytest.mark.usefixtures("quickly")
 @pytest.mark.parametrize("settings", [{"modulate": 0.5}, {"chunk": 4}], ids=str)
-def test_compiling_changes_no_weight(tmp_path: Path, settings: dict) -> None:
+def test_traced_stages_compute_what_is_written(tmp_path: Path, settings: dict) -> None:
     fed = [batch(SIX), batch(RAGGED, gaps=True, seed=1), batch(RAGGED[:4], seed=2)]
     plain = trained(tmp_path / "plain", fed, compile="off", **settings)
     assert not programs()
-    compiled = trained(tmp_path / "compiled", fed, compile="on", **settings)
+    traced = trained(tmp_path / "traced", fed, compile="on", **settings)
     assert programs()
     for name, weight in plain.state_dict().items():
-        torch.testing.assert_close(compiled.state_dict()[name], weight, rtol=0, atol=0)
+        torch.testing.assert_close(traced.state_dict()[name], weight, rtol=0, atol=0)
 
 
 @pytest.mark.usefixtures("quickly")
@@ -183,37 +183,64 @@ def test_a_smaller_batch_makes_no_program(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quickly")
+def test_a_shorter_chunk_makes_no_program(tmp_path: Path) -> None:
+    def programs_in_chunks(of: int, name: str) -> int:
+        counters.clear()
+        trained(tmp_path / name, [batch(SIX)] * 2, compile="on", chunk=of)
+        return programs()
+
+    assert programs_in_chunks(4, "uneven") == programs_in_chunks(3, "even") > 0
+
+
+@pytest.mark.usefixtures("quickly")
+def test_a_training_makes_the_programs_that_it_makes_alone(tmp_path: Path) -> None:
+    def of_five(name: str) -> int:
+        counters.clear()
+        trained(tmp_path / name, [batch(SIX[:5])] * 2, compile="on", batch_size=5)
+        return programs()
+
+    alone = of_five("alone")
+    trained(tmp_path / "other", [batch(SIX)] * 2, compile="on")
+    assert of_five("after another") == alone > 0
+
+
+@pytest.mark.usefixtures("quickly")
 def test_no_training_falls_back_to_uncompiled_steps(tmp_path: Path) -> None:
     fed = [batch(SIX), batch(RAGGED), batch(RAGGED, gaps=True)]
     with torch._dynamo.config.patch(recompile_limit=1):
         assert programs_of(tmp_path, fed, fusion="align") > 3  # raises where the limit is met
 
 
-@pytest.mark.parametrize(("weights", "steps"), [(1, 0), (10**9, compiling.STEPS)])
-def test_auto_compiles_on_a_gpu_what_is_large_or_long(
-    weights: int, steps: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(compiling, "WEIGHTS", weights)
-    walked = model("concat")
+@pytest.mark.parametrize(("large", "steps"), [(1, 0), (10**9, compiling.LONG)])
+def test_auto_compiles_on_a_gpu_what_is_large_or_long(large: int, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "LARGE", large)
+    learns = model("concat")
     for device, expected in (("cuda", True), ("cpu", False)):
-        with compiled(walked, when="auto", device=torch.device(device), steps=steps):
-            assert set(are_compiled(walked)) == {expected}
-            with as_written(walked):
-                assert set(are_compiled(walked)) == {expected}
-        assert not any(are_compiled(walked))
+        with compiled(learns, when="auto", device=torch.device(device), steps=steps):
+            assert set(are_compiled(learns)) == {expected}
+        assert not any(are_compiled(learns))
 
 
 def test_auto_compiles_nothing_that_is_small_and_short() -> None:
-    walked = model("concat")
-    with compiled(walked, when="auto", device=torch.device("cuda"), steps=compiling.STEPS - 1):
-        assert not any(are_compiled(walked))
+    learns = model("concat")
+    with compiled(learns, when="auto", device=torch.device("cuda"), steps=compiling.LONG - 1):
+        assert not any(are_compiled(learns))
+
+
+def test_what_cached_features_stand_for_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "LARGE", 1)
+    learns = model("concat")
+    learns.cached = {name: Cached() for name in learns.owners}
+    with compiled(learns, when="auto", device=torch.device("cuda"), steps=1) as is_compiled:
+        assert not is_compiled
+        assert not list(walked(learns))
 
 
 def test_recurrent_networks_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.training.test_compiled.READER", Part("rnn", {"width": 8, "embedding_width": 8}))
-    walked = model("concat")
-    with compiled(walked, when="on", device=torch.device("cpu"), steps=1):
-        chosen = {type(stage).__name__: stage._compiled_call_impl is not None for stage in outermost(walked)}
+    learns = model("concat")
+    with compiled(learns, when="on", device=torch.device("cpu"), steps=1):
+        chosen = {type(stage).__name__: stage._compiled_call_impl is not None for stage in walked(learns)}
     assert chosen.pop("RecurrentStage") is False
     assert all(chosen.values())
 
@@ -230,11 +257,13 @@ def test_validation_runs_as_it_is_written(tmp_path: Path) -> None:
     fed, learns = [batch(SIX)], model("concat")
     fabric = launch(device="cpu", precision="float32", threads=1, deterministic=True)
 
-    def validate(walked: MultimodalModel) -> dict[str, float]:
-        before = programs()
+    made = list[int]()
+
+    def validate(judged: MultimodalModel) -> dict[str, float]:
+        made.append(programs())
         ready = {name: modality.prepare(fed[0].fields[name]) for name, modality in modalities().items()}
-        walked(fed[0].with_fields(ready).pick(torch.arange(3)))
-        assert before == programs() > 0
+        judged(fed[0].with_fields(ready).pick(torch.arange(3)))
+        made.append(programs())
         return {"a/b": 1.0}
 
     train(
@@ -242,3 +271,4 @@ def test_validation_runs_as_it_is_written(tmp_path: Path) -> None:
         settings=toy.settings(epochs=1, monitor="a/b", compile="on", batch_size=len(SIX)),
         checkpoints=Checkpoints(tmp_path),
     )  # fmt: skip
+    assert made[0] == made[1] > 0

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from mmcore.errors import ConfigError, SetupError
 from mmcore.interfaces.field import Field
+from mmcore.testing.gpu import fault_on_a_gpu, there
 
 FACTS = {"channels": 3, "height": 64, "width": 64}
 
@@ -114,6 +115,22 @@ def test_a_convolution_whose_windows_overlap_stays_what_it_is():
     for settings in ({"stride": 2}, {"stride": 4, "padding": 1}, {"stride": 4, "dilation": 2}):
         conv = torch.nn.Conv2d(3, 5, 4, **settings)
         assert PatchConv.of(conv) is conv
+
+
+def test_patches_are_a_product_on_a_gpu_in_half_precision_alone(monkeypatch):
+    patches, asked = PatchConv.of(torch.nn.Conv2d(3, 5, 4, stride=4)), []
+    monkeypatch.setattr(patches, "product", lambda pixels: asked.append(pixels.device.type))
+    patches(torch.randn(1, 3, 8, 8))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        patches(torch.randn(1, 3, 8, 8))
+    assert not asked
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: True)
+    fault_on_a_gpu(lambda: patches(there(torch.randn(1, 3, 8, 8))))
+    assert asked == ["cuda"]
+
+
+def test_no_pictures_have_no_patches():
+    assert PatchConv.of(torch.nn.Conv2d(3, 5, 4, stride=4)).product(torch.randn(0, 3, 8, 8)).shape == (0, 5, 2, 2)
 
 
 def test_a_vision_transformer_cuts_its_patches_as_a_product():
