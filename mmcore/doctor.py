@@ -13,6 +13,7 @@ from typing import Literal
 
 from mmcore.errors import MmcoreError
 from mmcore.registry.plugins import GROUPS, Plugins, installed
+from mmcore.runtime.compiler import lacks_compiler
 
 SCARCE_GB, TOO_LITTLE_GB = 5.0, 1.0
 OLDEST_PYTHON = (3, 11)
@@ -118,7 +119,12 @@ def _torch(root: Path, plugins: Plugins) -> Iterator[Result]:
 
     built = torch.version.cuda or torch.version.hip
     if torch.cuda.is_available():
-        yield "ok", f"torch {torch.__version__} on {torch.cuda.get_device_name()}", ""
+        name, lacks = f"torch {torch.__version__} on {torch.cuda.get_device_name()}", lacks_compiler()
+        if lacks is None:
+            yield "ok", name, ""
+        else:
+            what, _, advice = lacks.partition(": ")
+            yield "warn", f"{name}, uncompiled: {what}", f"To train faster, {advice}."
     elif shutil.which("nvidia-smi") is None or "GPU" not in _run(root, "nvidia-smi", "--list-gpus"):
         yield "ok", f"torch {torch.__version__}, no GPU: training runs on the CPU", ""
     elif built is None:

@@ -8,9 +8,11 @@ from typing import Literal
 import torch
 from torch import nn
 
+from mmcore.errors import SetupError
 from mmcore.interfaces.encoder import Stage
 from mmcore.interfaces.field import Batch
 from mmcore.model.multimodal import MultimodalModel
+from mmcore.runtime.compiler import lacks_compiler
 
 LARGE = 10_000_000
 """Parameters in stages that are walked: from so many on, compiling (half a minute) takes less time than it saves."""
@@ -26,15 +28,22 @@ Torch's own limit is 8; beyond it the code would run uncompiled, with no more th
 @contextmanager
 def compiled(
     model: MultimodalModel, *, when: Literal["auto", "on", "off"], device: torch.device, steps: int
-) -> Iterator[bool]:
-    """Inside, each stage of the model is compiled when it is first called; says whether any is.
+) -> Iterator[str]:
+    """Inside, each stage of the model is compiled when it is first called; what a person should know of it, or "".
 
     Stage by stage and not as a whole: layers that are alike share a program, so that 24 take as long to compile as one,
-    and a batch of another kind costs as little. auto: on a GPU, where it pays; on CPUs it gained nothing.
+    and a batch of another kind costs as little. auto: on a GPU, where it pays and can be done; on CPUs it gained
+    nothing. Raises SetupError where it is asked for on a GPU and cannot be done.
     """
     stages = [stage for stage in walked(model) if not _recurs(stage)]
-    if when == "off" or (when == "auto" and not _pays(stages, device, steps)):
-        yield False
+    if not stages or when == "off" or (when == "auto" and not _pays(stages, device, steps)):
+        yield ""
+        return
+    lacks = lacks_compiler() if device.type == "cuda" else None
+    if lacks is not None and when == "on":
+        raise SetupError(f"training.compile is on, but {lacks}. Or set training.compile to auto or off.")
+    if lacks is not None:
+        yield f"stages run uncompiled, which takes longer: {lacks}"
         return
     torch._dynamo.reset()  # else programs would depend on what this process trained before, and so would the weights
     with torch._dynamo.config.patch(recompile_limit=PROGRAMS), warnings.catch_warnings():
@@ -43,7 +52,7 @@ def compiled(
         for stage in stages:
             stage.compile()
         try:
-            yield bool(stages)
+            yield "compiling stages during the first steps, about half a minute"
         finally:
             for stage in stages:
                 stage._compiled_call_impl = None
@@ -83,7 +92,7 @@ def _outermost(module: nn.Module, unused: set[int]) -> Iterator[Stage]:
 
 def _pays(stages: list[Stage], device: torch.device, steps: int) -> bool:
     parameters = sum(parameter.numel() for stage in stages for parameter in stage.parameters())
-    return device.type == "cuda" and bool(stages) and (parameters >= LARGE or steps >= LONG)
+    return device.type == "cuda" and (parameters >= LARGE or steps >= LONG)
 
 
 def _recurs(stage: Stage) -> bool:

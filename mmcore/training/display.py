@@ -28,8 +28,8 @@ class Display:
     ) -> None:
         self._bar.stop()
 
-    def wait(self, what: str) -> None:
-        """Something takes a while before steps go on."""
+    def tell(self, what: str) -> None:
+        """Something that a person should know of."""
         self._console.print(f"{self._title}: {what}", highlight=False, soft_wrap=True)
 
     def step(self, epoch: int) -> None:

@@ -103,9 +103,9 @@ def train(
     watch = _Watch(settings.checkpoint_every_s)
     shown = Display(steps, settings.epochs, done=state.position.step, title=title, silent=not peers.first)
     compiling = compiled(model, when=settings.compile, device=fabric.device, steps=steps)
-    with shown as display, compiling as is_compiled:
-        if is_compiled:
-            display.wait("compiling stages during the first steps, about half a minute")
+    with shown as display, compiling as said:
+        if said:
+            display.tell(said)
         while not _ended(state.position, settings):
             carried.train()
             thawing.enter(state.position.epoch)

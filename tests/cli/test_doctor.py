@@ -4,10 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import typer
 
 from mmcore import doctor
 from mmcore.cli import doctor as command
+from mmcore.runtime import compiler
 from tests.packages import found_in, register
 
 
@@ -40,6 +42,32 @@ def test_a_package_of_another_version_is_named(tmp_path):
     assert state == "warn"
     assert "typer" in found
     assert "(pinned 0.0.1)" in found
+
+
+def test_a_gpu_without_a_compiler_is_told_with_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    monkeypatch.setattr(doctor, "lacks_compiler", lambda: None)
+    assert {state for state, _ in states(examine(tmp_path, tmp_path), "torch")} == {"ok"}
+    monkeypatch.setattr(doctor, "lacks_compiler", lambda: "there is no C compiler: install gcc or clang")
+    (found,) = [one for one in examine(tmp_path, tmp_path) if one.subject == "torch"]
+    assert (found.state, found.advice) == ("warn", "To train faster, install gcc or clang.")
+    assert "no C compiler" in found.found
+
+
+def test_what_a_compiler_lacks_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(compiler, "find_spec", lambda name: object())
+    monkeypatch.setenv("CC", "cc")
+    (tmp_path / "Python.h").touch()
+    monkeypatch.setattr(compiler.sysconfig, "get_path", lambda name: str(tmp_path))
+    assert compiler.lacks_compiler() is None
+    monkeypatch.setattr(compiler.sysconfig, "get_path", lambda name: str(tmp_path / "include"))
+    assert "python3-dev" in compiler.lacks_compiler()
+    monkeypatch.delenv("CC")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "install gcc" in compiler.lacks_compiler()
+    monkeypatch.setattr(compiler, "find_spec", lambda name: None)
+    assert "triton" in compiler.lacks_compiler()
 
 
 def test_a_remote_is_found_and_its_absence_is_told(tmp_path):

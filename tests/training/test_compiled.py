@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch._dynamo.utils import counters
 
+from mmcore.errors import SetupError
 from mmcore.interfaces.encoder import Stage
 from mmcore.interfaces.field import Batch
 from mmcore.interfaces.modality import Modality
@@ -214,10 +215,12 @@ def test_no_training_falls_back_to_uncompiled_steps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("large", "steps"), [(1, 0), (10**9, compiling.LONG)])
 def test_auto_compiles_on_a_gpu_what_is_large_or_long(large: int, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "LARGE", large)
+    monkeypatch.setattr(compiling, "lacks_compiler", lambda: None)
     learns = model("concat")
     for device, expected in (("cuda", True), ("cpu", False)):
-        with compiled(learns, when="auto", device=torch.device(device), steps=steps):
+        with compiled(learns, when="auto", device=torch.device(device), steps=steps) as said:
             assert set(are_compiled(learns)) == {expected}
+            assert bool(said) == expected
         assert not any(are_compiled(learns))
 
 
@@ -227,12 +230,25 @@ def test_auto_compiles_nothing_that_is_small_and_short() -> None:
         assert not any(are_compiled(learns))
 
 
+def test_a_gpu_machine_without_a_compiler_trains_uncompiled_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "LARGE", 1)
+    monkeypatch.setattr(compiling, "lacks_compiler", lambda: "there is no C compiler: install gcc")
+    learns, device = model("concat"), torch.device("cuda")
+    with compiled(learns, when="auto", device=device, steps=1) as said:
+        assert not any(are_compiled(learns))
+        assert "uncompiled" in said
+        assert "install gcc" in said
+    refused = pytest.raises(SetupError, match="there is no C compiler")
+    with refused, compiled(learns, when="on", device=device, steps=1):
+        raise AssertionError("this is not reached")
+
+
 def test_what_cached_features_stand_for_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "LARGE", 1)
     learns = model("concat")
     learns.cached = {name: Cached() for name in learns.owners}
-    with compiled(learns, when="auto", device=torch.device("cuda"), steps=1) as is_compiled:
-        assert not is_compiled
+    with compiled(learns, when="auto", device=torch.device("cuda"), steps=1) as said:
+        assert not said
         assert not list(walked(learns))
 
 
