@@ -15,7 +15,10 @@ from mmcore.model.multimodal import MultimodalModel
 from mmcore.runtime.compiler import lacks_compiler
 
 LARGE = 10_000_000
-"""Parameters in stages that are walked: from so many on, compiling (half a minute) takes less time than it saves."""
+"""Parameters in stages that are walked: from so many on, half a minute of compiling should be won back.
+
+A judgement: where it begins to pay was not measured.
+"""
 LONG = 20_000
 """Steps of a training, likewise."""
 PROGRAMS = 64
