@@ -96,6 +96,6 @@ def _real_first(mask: Tensor) -> Tensor:
 
 def _rows(values: Tensor, index: Tensor) -> Tensor:
     """Of each row of [B,N,D] the tokens that `index` [B,M] names."""
-    # As a look-up: the gradient of `gather` in the same order each time takes a GPU 15 kernels, this one takes one.
+    # As a look-up: the gradient of `gather`, in a fixed order, took a fifth of a small model's step on a GPU.
     starts = torch.arange(len(values), device=values.device).unsqueeze(1) * values.shape[1]
     return functional.embedding(starts + index, values.flatten(0, 1))

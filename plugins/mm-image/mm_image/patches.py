@@ -39,7 +39,5 @@ class PatchConv(nn.Conv2d):
         rows, columns = height // high, width // wide
         whole = pixels[:, :, : rows * high, : columns * wide]
         cells = whole.reshape(batch, channels, rows, high, columns, wide).permute(0, 2, 4, 1, 3, 5)
-        found = functional.linear(
-            cells.reshape(batch, rows, columns, channels * high * wide), self.weight.flatten(1), self.bias
-        )
-        return found.permute(0, 3, 1, 2)
+        patches = cells.reshape(batch, rows, columns, channels * high * wide)
+        return functional.linear(patches, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
