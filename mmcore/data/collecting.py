@@ -1,24 +1,24 @@
 """A manifest as it grows, column by column."""
 
-from typing import Any
-
-import pyarrow as pa
+from functools import partial
 
 from mmcore.data.column import Column
 from mmcore.data.intake import Sample, Wanted
 from mmcore.data.manifest import Manifest
+from mmcore.data.pieces import InPieces, Pieces
+from mmcore.data.pile import Pile
 
 
 class Collected:
-    """Samples in the source's order; what they hold is kept, they are not."""
+    """Samples in the source's order; what they hold waits in a file, they are not kept."""
 
     def __init__(self, wanted: Wanted) -> None:
         """wanted: the columns of the manifest follow from it."""
-        self._wanted = wanted
-        self._ids = Column()
-        self._cells = {name: Column() for name in sorted(wanted.fields)}
-        self._hashes = {name: Column() for name in sorted(wanted.fields)}
-        self._slices = {name: Column() for name in wanted.slices}
+        self._wanted, pile = wanted, Pile()
+        self._ids = Column(pile)
+        self._cells = {name: Column(pile) for name in sorted(wanted.fields)}
+        self._hashes = {name: Column(pile) for name in sorted(wanted.fields)}
+        self._slices = {name: Column(pile) for name in wanted.slices}
 
     def add(self, sample: Sample) -> None:
         """One more row."""
@@ -30,14 +30,15 @@ class Collected:
         for name, column in self._slices.items():
             column.append(sample.slices[name])
 
-    def manifest(self, *, groups: Any, splits: Any) -> Manifest:
-        """All rows, with the group and the split of each; what was collected is given away.
-
-        groups, splits: pyarrow.Array of texts.
-        """
-        columns = {"id": self._ids.finish(text=True), "split": splits, "group": groups}
+    def manifest(self, *, groups: Pieces, splits: Pieces) -> Manifest:
+        """All rows, with the group and the split of each: still in pieces. No row comes after it."""
+        columns: dict[str, Pieces] = {"id": _pieces(self._ids, str), "split": splits, "group": groups}
         for name, column in self._cells.items():
-            columns[name] = column.finish(text=name in self._wanted.files)
-        columns |= {f"hash:{name}": column.finish(text=True) for name, column in self._hashes.items()}
-        columns |= {f"slice:{name}": column.finish() for name, column in self._slices.items()}
-        return Manifest(pa.table(columns))
+            columns[name] = _pieces(column, str if name in self._wanted.files else column.kind())
+        columns |= {f"hash:{name}": _pieces(column, str) for name, column in self._hashes.items()}
+        columns |= {f"slice:{name}": _pieces(column, column.kind()) for name, column in self._slices.items()}
+        return Manifest(InPieces(len(self._ids), columns))
+
+
+def _pieces(column: Column, kind: type) -> Pieces:
+    return partial(column.pieces, kind=kind)

@@ -1,72 +1,87 @@
-"""A column as it grows: laid down a thousand values at a time, in as little room as they take."""
+"""A column as it grows: a thousand values of it are in memory, the others wait in a file."""
 
+from array import array as integers
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from mmcore.data.arrow import EXACT, KINDS, from_cells
+from mmcore.data.pile import Pile
 from mmcore.interfaces.modality import Cell
 
-KINDS: dict[type, Any] = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
 AT_ONCE = 1024
 
 
 class Column:
-    """Values of one column, in pieces that each are of one kind where they can be."""
+    """Values of one column, which are of one kind in the end."""
 
-    def __init__(self) -> None:
-        self._pieces = list[Any]()
-        self._last = list[Cell | None]()
-        self._kinds = set[type]()
+    def __init__(self, pile: Pile) -> None:
+        """pile: where they wait; the columns of a table may share it."""
+        self._pile, self._places, self._last = pile, integers("q"), list[Cell | None]()
+        self._kinds, self._least, self._most = set[type](), 0, 0
 
     def append(self, cell: Cell | None) -> None:
         """One more."""
         self._last.append(cell)
         if len(self._last) == AT_ONCE:
-            self._pack()
+            self._note(self._last)
+            self._places.append(self._pile.put(self._last))
+            self._last = []
+
+    def __len__(self) -> int:
+        return len(self._places) * AT_ONCE + len(self._last)
 
     def __getitem__(self, row: int) -> Cell | None:
         piece, place = divmod(row, AT_ONCE)
-        cell = (self._pieces[piece] if piece < len(self._pieces) else self._last)[place]
-        found: Cell | None = cell.as_py() if isinstance(cell, pa.Scalar) else cell
+        cell: Cell | None = self._piece(piece)[place]
+        return cell
+
+    def taken(self, rows: np.ndarray) -> list[Cell | None]:
+        """The values of some rows, in the order given; each piece that holds one is looked at once."""
+        found: list[Cell | None] = [None] * len(rows)
+        for number in np.unique(rows // AT_ONCE).tolist():
+            piece, there = self._piece(number), np.flatnonzero(rows // AT_ONCE == number)
+            for at, row in zip(there.tolist(), rows[there].tolist(), strict=True):
+                found[at] = piece[row % AT_ONCE]
         return found
 
-    def finish(self, *, text: bool = False) -> Any:
-        """Whole numbers, numbers, truth values, or else texts; the column is empty after it.
-
-        A pyarrow.Array, or ChunkedArray where there is more text than one holds.
-        """
-        self._pack()
-        pieces, self._pieces = self._pieces, []
+    def kind(self) -> type:
+        """int (of 64 bits), float or bool where all values are; else str, which all can be spelled as."""
+        self._note(self._last)
+        fits = {bool: True, int: self._within(-(2**63), 2**63 - 1), float: self._within(-EXACT, EXACT)}
         for kind, allowed in ((bool, {bool}), (int, {int}), (float, {int, float})):
-            if self._kinds and self._kinds <= allowed and not text:
-                try:
-                    return _joined([_as(kind, piece) for piece in pieces], KINDS[kind])
-                except (OverflowError, pa.ArrowInvalid):  # whole numbers beyond 64 bits are names, not amounts
-                    continue
-        return _joined([_as(str, piece) for piece in pieces], KINDS[str])
+            if self._kinds and self._kinds <= allowed and fits[kind]:  # whole numbers beyond it are names, no amounts
+                return kind
+        return str
 
-    def _pack(self) -> None:
-        """The last values as one piece: an array where they are of one kind, else as they are."""
-        kinds = {type(cell) for cell in self._last if cell is not None}
-        self._kinds |= kinds
-        kind = KINDS.get(next(iter(kinds))) if len(kinds) == 1 else None
-        try:
-            self._pieces.append(self._last if kind is None else pa.array(self._last, kind))
-        except OverflowError:
-            self._pieces.append(self._last)
-        self._last = []
+    def pieces(self, rows: int, kind: type) -> Iterator[Any]:
+        """All of it, `rows` values at a time (the last fewer), each a pyarrow.ChunkedArray; one at least.
 
+        rows: a multiple of AT_ONCE.
+        """
+        assert rows % AT_ONCE == 0, "what waits together comes together"
+        count, each = len(self._places) + bool(self._last), rows // AT_ONCE
+        for start in range(0, max(count, 1), each):
+            held = [from_cells(self._piece(number), kind) for number in range(start, min(start + each, count))]
+            yield pa.chunked_array(held, KINDS[kind])
 
-def _as(kind: type, piece: Any) -> Any:
-    """A piece as a pyarrow.Array of a kind."""
-    if isinstance(piece, pa.Array):
-        if piece.type == KINDS[kind]:
-            return piece
-        piece = piece.to_pylist()
-    return pa.array([str(cell) if kind is str and cell is not None else cell for cell in piece], KINDS[kind])
+    def finish(self) -> Any:
+        """All of it at once: a pyarrow.Array, or a ChunkedArray where there is more text than one holds."""
+        kind, whole = self.kind(), max(AT_ONCE, -(-len(self) // AT_ONCE) * AT_ONCE)
+        return pa.table({"column": next(self.pieces(whole, kind))}).combine_chunks()["column"]
 
+    def _within(self, least: int, most: int) -> bool:
+        """Whether all whole numbers are."""
+        return self._least >= least and self._most <= most
 
-def _joined(pieces: list[Any], kind: Any) -> Any:
-    """In one piece where that can be, so that the same cells give the same bytes in a file."""
-    table = pa.table({"column": pa.chunked_array(pieces, kind)})
-    return table.combine_chunks()["column"]
+    def _piece(self, number: int) -> list[Cell | None]:
+        return self._pile.get(self._places[number]) if number < len(self._places) else self._last
+
+    def _note(self, cells: list[Cell | None]) -> None:
+        """What kinds there are, and how far whole numbers reach."""
+        self._kinds |= {type(cell) for cell in cells if cell is not None}
+        if int in self._kinds:
+            whole = [cell for cell in cells if type(cell) is int]
+            self._least, self._most = min(self._least, *whole, 0), max(self._most, *whole, 0)

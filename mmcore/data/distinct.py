@@ -1,25 +1,27 @@
 """The cells of a field that differ: what is read once, however many rows have it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 
-from mmcore.data.manifest import Manifest, numbered, values_of
+from mmcore.data.arrow import from_numpy
+from mmcore.data.manifest import Manifest, numbered
 from mmcore.interfaces.modality import Cell
 
 
 class Cells(Sequence[Cell]):
     """Cells that become Python's only when they are looked at."""
 
-    def __init__(self, column: Any) -> None:
-        """column: pyarrow.Array without nulls."""
-        self._column = column
+    def __init__(self, pieces: Iterable[Any]) -> None:
+        """pieces: each a pyarrow.Array without nulls."""
+        self._pieces = [piece for piece in pieces if len(piece)]
+        self._ends = np.cumsum([0, *map(len, self._pieces)])
 
     def __len__(self) -> int:
-        return len(self._column)
+        return int(self._ends[-1])
 
     @overload
     def __getitem__(self, index: int) -> Cell: ...
@@ -27,17 +29,30 @@ class Cells(Sequence[Cell]):
     def __getitem__(self, index: slice) -> list[Cell]: ...
     def __getitem__(self, index: int | slice) -> Cell | list[Cell]:
         if isinstance(index, slice):
-            found: list[Cell] = self._column[index].to_pylist()
-            return found
-        cell: Cell = self._column[index].as_py()
+            return [self[one] for one in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        piece = int(np.searchsorted(self._ends, index, side="right")) - 1
+        cell: Cell = self._pieces[piece][index - int(self._ends[piece])].as_py()
         return cell
 
     def __iter__(self) -> Iterator[Cell]:
-        return values_of(self._column)
+        for piece in self._pieces:
+            yield from piece.to_pylist()
 
     def at(self, places: np.ndarray) -> "Cells":
         """Those at some places, in rising order."""
-        return self if len(places) == len(self) else Cells(self._column.take(places))
+        return self if len(places) == len(self) else Cells(_at(self._pieces, places))
+
+
+def _at(pieces: Iterable[Any], places: np.ndarray) -> Iterator[Any]:
+    """Of each piece what lies at some places of all, which rise."""
+    start = 0
+    for piece in pieces:
+        first, last = np.searchsorted(places, [start, start + len(piece)])
+        here = places[first:last] - start
+        yield piece if len(here) == len(piece) else piece.take(from_numpy(here))
+        start += len(piece)
 
 
 @dataclass(frozen=True)
@@ -53,10 +68,10 @@ class Distinct:
     @classmethod
     def of(cls, manifest: Manifest, field: str) -> "Distinct":
         """Those of a field."""
-        cells, digests = manifest.column(field), manifest.column(f"hash:{field}")
-        files = digests.null_count < len(digests)
-        rows, first = numbered(values_of(digests if files else cells), len(cells))
-        return cls(Cells(cells).at(first), rows, Cells(digests).at(first) if files else None)
+        files = any(digest is not None for digest in manifest.each(f"hash:{field}"))
+        rows, first = numbered(manifest.each(f"hash:{field}" if files else field), len(manifest))
+        cells, digests = (Cells(_at(manifest.pieces(name), first)) for name in (field, f"hash:{field}"))
+        return cls(cells, rows, digests if files else None)
 
     def name(self, number: int) -> str:
         """What a file is found again by: its content, and its ending, since it may tell how to read it."""

@@ -1,17 +1,22 @@
 """Rows that belong together: of one group, or with the same content. A late duplicate joins its elder's split."""
 
 from array import array as integers
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from mmcore.data.arrow import from_cells
 from mmcore.data.column import Column
 from mmcore.data.lookup import Lookup
+from mmcore.data.pieces import Pieces
+from mmcore.data.pile import Pile
 from mmcore.data.split import SPLITS, Dealer, Split
 from mmcore.errors import DataError
+from mmcore.interfaces.modality import Cell
 
 Key = tuple[str, str]
 """("group", name), ("file", digest) or ("cells", digest): rows that share one belong together."""
@@ -37,10 +42,10 @@ class Families:
     """
 
     def __init__(self, dealer: Dealer) -> None:
-        self._dealer = dealer
-        self._ids, self._family = Column(), integers("i")
+        self._dealer, pile = dealer, Pile()
+        self._ids, self._family = Column(pile), integers("i")
         """Of each row that has its place."""
-        self._groups, self._elder, self._parent = Column(), integers("i"), integers("i")
+        self._groups, self._elder, self._parent = Column(pile), integers("i"), integers("i")
         self._declared, self._split = integers("b"), integers("b")
         """Of each family: its elder's, and the family that it has become part of."""
         self._first = Lookup()
@@ -74,11 +79,14 @@ class Families:
         root = self._root(family)
         return Elder(str(self._ids[self._elder[root]]), str(self._groups[root]), SPLITS[self._split[root]])
 
-    def settled(self) -> tuple[Any, Any]:
-        """The group and the split of each row that has its place, as pyarrow.Array of texts; no row comes after it."""
-        roots = np.fromiter(map(self._root, self._family), np.int64, len(self._family))
-        groups, splits = self._groups.finish(text=True), pa.array(self._split, pa.int8())
-        return groups.take(roots), pa.array(SPLITS, pa.string()).take(splits.take(roots))
+    def settled(self) -> tuple[Pieces, Pieces]:
+        """The group and the split of each row that has its place, as texts; no row comes after it."""
+        roots = np.fromiter(map(self._root, self._family), np.int32, len(self._family))
+        splits = np.frombuffer(self._split, np.int8)
+        return (
+            partial(_told, roots, self._groups.taken),
+            partial(_told, roots, lambda families: [SPLITS[split] for split in splits[families].tolist()]),
+        )
 
     def _founded(self, row: int, group: str, declared: Split | None) -> int:
         self._groups.append(group)
@@ -101,3 +109,9 @@ class Families:
         ]
         says = "" if declared is None else f", and its own split is {declared}"
         return f"it would stand in two splits: {', '.join(told)}{says}"
+
+
+def _told(families: np.ndarray, texts: Callable[[np.ndarray], Sequence[Cell | None]], rows: int) -> Iterator[Any]:
+    """What `texts` gives of the families, `rows` at a time: Pieces."""
+    for start in range(0, max(1, len(families)), rows):
+        yield pa.chunked_array([from_cells(texts(families[start : start + rows]), str)])

@@ -4,7 +4,7 @@ import hashlib
 import sqlite3
 from typing import Any
 
-from mmcore.errors import SetupError
+from mmcore.data.pile import no_room
 
 CACHE_KIB = 2048
 """Of a table that has grown beyond it, the rest lies in a file without a name, which ends with the process."""
@@ -38,7 +38,7 @@ class Lookup:
         try:
             rows = self._file.execute("SELECT said FROM known WHERE key = ?", (digest,)).fetchone()
         except sqlite3.Error as error:
-            raise _full(error) from error
+            raise no_room(error) from error
         return None if rows is None else rows[0]
 
     def put(self, *key: str, said: int | str) -> None:
@@ -49,17 +49,10 @@ class Lookup:
         try:
             self._file.executemany("INSERT INTO known VALUES (?, ?)", self._new.items())
         except sqlite3.Error as error:
-            raise _full(error) from error
+            raise no_room(error) from error
         self._new = {}
 
 
 def _digest(key: tuple[str, ...]) -> bytes:
     """A key's stand-in, of one length. Keys are told apart by 16 bytes."""
     return hashlib.blake2b("\0".join(key).encode(), digest_size=16).digest()
-
-
-def _full(error: sqlite3.Error) -> SetupError:
-    return SetupError(
-        f"What is known of the rows so far cannot be kept in a temporary file: {error}. Free some disk space, or name "
-        "another folder in TMPDIR."
-    )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mmcore.data.arrow import from_cells, from_numpy, to_numpy
 from mmcore.data.column import AT_ONCE
 from mmcore.data.intake import Wanted
 from mmcore.data.parquet import ParquetColumns, table_of, write_parquet
@@ -21,6 +22,8 @@ from mmcore.interfaces.modality import Cell
 
 RESERVED = ("id", "split", "group")
 FORBIDDEN = ":/\\."
+MOST_TEXT = 2**31 - 1
+"""Bytes that one array of texts holds."""
 NOTHING = 0
 """Stands for None where values are told apart by digests."""
 
@@ -30,7 +33,7 @@ class Manifest:
     """The rows that an ingest found usable, in the source's order."""
 
     table: Any
-    """pyarrow.Table, or ParquetColumns: what has `num_rows`, `column_names` and gives columns by name."""
+    """pyarrow.Table, or ParquetColumns or InPieces: what has `num_rows`, `column_names` and gives columns by name."""
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
@@ -44,16 +47,16 @@ class Manifest:
 
     def write(self, path: Path) -> None:
         """Write a Parquet file; the same rows give the same bytes."""
-        write_parquet(path, table_of(self.table))
+        write_parquet(path, self.table)
 
     def with_splits(self, splits: np.ndarray) -> "Manifest":
         """The same rows with other splits. splits: [rows] of texts."""
         table = table_of(self.table)
-        return Manifest(table.set_column(self.columns.index("split"), "split", pa.array(splits, pa.string())))
+        return Manifest(table.set_column(self.columns.index("split"), "split", from_cells(splits.tolist(), str)))
 
     def taken(self, rows: Sequence[int]) -> "Manifest":
         """Some of the rows, in the order given."""
-        return Manifest(table_of(self.table).take(rows))
+        return Manifest(table_of(self.table).take(from_numpy(np.asarray(rows, dtype=np.int64))))
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -73,7 +76,7 @@ class Manifest:
         """[rows] of texts: train, validation or test."""
         encoded = self.column("split").dictionary_encode()
         names = np.array(encoded.dictionary.to_pylist(), dtype=object)
-        found: np.ndarray = names[encoded.indices.to_numpy(zero_copy_only=False)]
+        found: np.ndarray = names[to_numpy(encoded.indices)]
         return found
 
     @property
@@ -109,19 +112,25 @@ class Manifest:
         self._check(name)
         with _whole(name):
             values = self.table[name]
-        if values.num_chunks > 1 and pa.types.is_string(values.type):
-            values = values.cast(pa.large_string())  # in one piece, text may be of more than 2 GiB
+        if values.nbytes > MOST_TEXT and pa.types.is_string(values.type):
+            values = values.cast(pa.large_string())
         return values.combine_chunks()
 
-    def each(self, column: str) -> Iterator[Any]:
-        """The values of a column one after another; of a file no more than a page is in memory at a time."""
-        if not isinstance(self.table, ParquetColumns):
-            yield from values_of(self.column(column))
-            return
+    def pieces(self, column: str) -> Iterator[Any]:
+        """The same AT_ONCE rows at a time; of a file no more than a page is in memory."""
         self._check(column)
         with _whole(column):
-            for piece in self.table.pieces(column, AT_ONCE):
-                yield from piece.to_pylist()
+            if not isinstance(self.table, pa.Table):
+                yield from self.table.pieces(column, AT_ONCE)
+                return
+            values = self.table[column]
+            for start in range(0, len(values), AT_ONCE):
+                yield values[start : start + AT_ONCE]
+
+    def each(self, column: str) -> Iterator[Any]:
+        """The values of a column one after another."""
+        for piece in self.pieces(column):
+            yield from piece.to_pylist()
 
     def _check(self, name: str) -> None:
         if name not in self.columns:
@@ -130,8 +139,7 @@ class Manifest:
             )
 
     def _values(self, column: str) -> list[Any]:
-        found: list[Any] = self.column(column).to_pylist()
-        return found
+        return list(self.each(column))
 
 
 @contextmanager
@@ -142,12 +150,6 @@ def _whole(name: str) -> Iterator[None]:
         raise ArtifactError(f"The manifest is damaged in {name!r}: {error}. Run `mm stage ingest` again.") from error
 
 
-def values_of(column: Any) -> Iterator[Any]:
-    """The values of a pyarrow.Array as Python's own, made a few at a time."""
-    for start in range(0, len(column), AT_ONCE):
-        yield from column[start : start + AT_ONCE].to_pylist()
-
-
 def numbered(values: Iterable[Cell | None], count: int) -> tuple[np.ndarray, np.ndarray]:
     """([count] int64: equal for equal values, counted from 0 in order of appearance, -1 for None; [distinct] int64:
     where each stands first).
@@ -156,14 +158,15 @@ def numbered(values: Iterable[Cell | None], count: int) -> tuple[np.ndarray, np.
     kB for each. Among 10 million the chance that any two different ones are taken for one is 5 in a million.
     """
     digests = np.fromiter(map(_digest, values), np.uint64, count)
-    _, first, numbers = np.unique(digests, return_index=True, return_inverse=True)
-    order = np.empty(len(first), dtype=np.int64)
-    order[np.argsort(first)] = np.arange(len(first))
-    found, first = order[numbers], np.sort(first)
-    if (nothing := np.flatnonzero(digests[first] == NOTHING)).size:
-        found = np.where(found == nothing[0], -1, found - (found > nothing[0]))
-        first = np.delete(first, nothing)
-    return found, first
+    order = digests.argsort(kind="stable")
+    digests = digests[order]
+    begins = np.append(True, digests[1:] != digests[:-1])[:count]  # of values that are equal the one that stands first
+    first, something = order[begins], digests[begins] != NOTHING
+    number, appeared = np.empty(len(first), dtype=np.int64), first.argsort()
+    number[appeared] = np.where(something[appeared], np.cumsum(something[appeared]) - 1, -1)
+    found = np.empty(count, dtype=np.int64)
+    found[order] = number[np.cumsum(begins) - 1]
+    return found, np.sort(first[something])
 
 
 def _digest(value: Cell | None) -> int:

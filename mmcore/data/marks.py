@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from mmcore.data.arrow import from_numpy, to_numpy
 from mmcore.data.cells import compared
 from mmcore.data.manifest import Manifest
 from mmcore.data.parquet import read_parquet, write_parquet
@@ -37,7 +38,7 @@ def marks_of(manifest: Manifest, fields: list[str]) -> np.ndarray:
 
 def write_marks(folder: Path, marks: np.ndarray) -> None:
     """Write trained_on.parquet into a model folder; the same rows give the same bytes."""
-    table = pa.table({"mark": pa.array(np.unique(marks), pa.int64())})
+    table = pa.table({"mark": from_numpy(np.unique(marks))})
     write_parquet(folder / FILE, table, packed=["mark"])
 
 
@@ -47,7 +48,7 @@ def read_marks(folder: Path) -> np.ndarray | None:
     if not path.exists():
         return None
     try:
-        return np.asarray(read_parquet(path)["mark"].to_numpy())
+        return to_numpy(read_parquet(path)["mark"].combine_chunks())
     except (pa.ArrowInvalid, OSError, KeyError) as error:
         raise ArtifactError(f"{path} cannot be read ({error}). Train again, or fetch it with 'dvc pull'.") from error
 

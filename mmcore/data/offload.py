@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mmcore.data.arrow import to_numpy
 from mmcore.data.remote import REMOTE, RemoteStore, file_system
 from mmcore.data.store import Store
 from mmcore.data.storing import write_batch
@@ -71,7 +72,7 @@ def read_shard(path: Path, dtype: np.dtype[Any]) -> tuple[int, list[np.ndarray]]
         whole = file.read_buffer()
     batch = pa.ipc.open_file(pa.BufferReader(whole)).get_batch(0)
     values, shapes = batch["values"], batch["shape"].to_pylist()
-    numbers, offsets = values.values.to_numpy().view(dtype), values.offsets.to_numpy()
+    numbers, offsets = to_numpy(values.values).view(dtype), to_numpy(values.offsets)
     start = values.values.buffers()[1].address - whole.address
     return start, [numbers[offsets[at] : offsets[at + 1]].reshape(shape) for at, shape in enumerate(shapes)]
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from mmcore.data.arrow import from_numpy
 from mmcore.data.cells import Columns, compared
 from mmcore.data.column import AT_ONCE, Column
 from mmcore.data.manifest import Manifest
+from mmcore.data.pile import Pile
 from mmcore.interfaces.modality import Cell
 
 FILE = "profile.json"
@@ -77,7 +79,7 @@ class Chosen:
 
     def __iter__(self) -> Iterator[Cell | None]:
         for start in range(0, len(self.rows), AT_ONCE):
-            yield from self.column.take(self.rows[start : start + AT_ONCE]).to_pylist()
+            yield from self.column.take(from_numpy(self.rows[start : start + AT_ONCE])).to_pylist()
 
     def there(self) -> Iterator[Cell]:
         """Those that are not missing."""
@@ -86,7 +88,8 @@ class Chosen:
 
 def _unpacked(cells: Chosen, columns: Sequence[str]) -> dict[str, Chosen]:
     """Of cells that hold several columns each of these; a cell is taken apart once for all of them."""
-    laid = {column: Column() for column in columns}
+    pile = Pile()
+    laid = {column: Column(pile) for column in columns}
     for cell in cells:
         parts = {} if cell is None else json.loads(str(cell))
         for column, values in laid.items():

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mmcore.data.arrow import to_numpy
 from mmcore.data.store import Store
 from mmcore.errors import ArtifactError, SetupError
 from mmcore.interfaces.block import Block
@@ -52,7 +53,7 @@ class RemoteStore(Store):
         self._remote: dict[str, Any] = json.loads((folder / REMOTE).read_text(encoding="utf-8"))
         with pa.memory_map(str(folder / "arrays.arrow")) as file:
             table = pa.ipc.open_file(file).get_batch(0)
-        self._sizes, self._crcs = table["size"].to_numpy(), table["crc"].to_numpy()
+        self._sizes, self._crcs = to_numpy(table["size"]), to_numpy(table["crc"])
         self._shapes = table["shape"]
         if len(self._sizes) != self._starts[-1]:
             raise ArtifactError(f"{folder} is put together from two stores. Write it anew: mm offload.")
@@ -69,7 +70,7 @@ class RemoteStore(Store):
     @cached_property
     def lengths(self) -> np.ndarray:
         """[rows] how long each row's array is along its first axis, 0 where it has none; nothing is fetched."""
-        offsets, axes = self._shapes.offsets.to_numpy(), np.append(self._shapes.values.to_numpy(), 1)
+        offsets, axes = to_numpy(self._shapes.offsets), np.append(to_numpy(self._shapes.values), 1)
         each = np.where(np.diff(offsets) > 0, axes[offsets[:-1]], 1)
         found: np.ndarray = np.append(each, 0)[self._slots]
         return found

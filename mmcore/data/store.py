@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mmcore.data.arrow import to_numpy
 from mmcore.errors import ArtifactError
 from mmcore.interfaces.block import Block
 
@@ -60,7 +61,7 @@ class Store:
         self.shape: tuple[int, ...] | None = None if self.about["shape"] is None else tuple(self.about["shape"])
         """The shape of every array, None where they differ or there is none."""
         self.dtype: np.dtype[Any] | None = None if self.about["dtype"] is None else np.dtype(self.about["dtype"])
-        self._slots = _open(folder / "index.arrow", self.about["index"]["bytes"])["slot"].to_numpy()
+        self._slots = to_numpy(_open(folder / "index.arrow", self.about["index"]["bytes"])["slot"])
         self._starts = np.cumsum([0, *(shard["count"] for shard in self.about["shards"])])
         self._shards: dict[int, Shard] = {}
 
@@ -130,10 +131,10 @@ def open_shard(path: Path, size: int, dtype: np.dtype[Any]) -> Shard:
     batch = _open(path, size)
     values, shapes = batch["values"], batch["shape"]
     return Shard(
-        values.values.to_numpy().view(dtype),
-        values.offsets.to_numpy(),
-        shapes.values.to_numpy(),
-        shapes.offsets.to_numpy(),
+        to_numpy(values.values).view(dtype),
+        to_numpy(values.offsets),
+        to_numpy(shapes.values),
+        to_numpy(shapes.offsets),
     )
 
 

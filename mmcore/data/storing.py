@@ -1,25 +1,25 @@
 """Writing an array store: shards in order, each distinct array once, `store.json` last."""
 
-from array import array as integers
+import hashlib
+import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 
-from mmcore.data.files import sha256_of
+from mmcore.data.arrow import from_numpy
 from mmcore.data.kept import Kept, KeptShard, link
 from mmcore.data.quarantine import Broken, write_broken
 from mmcore.data.store import FORMAT
+from mmcore.data.waiting import Waiting
 from mmcore.data.writing import cannot_write, whole_file, write_json
 from mmcore.errors import BuildError
 
 SHARD_BYTES = 64 * 2**20
 """Small enough that rows which are added at the end leave most shards, and their copies in a cache, as they are."""
-
-TOGETHER = 4096
-"""How many arrays wait one by one."""
 
 
 class StoreWriter:
@@ -73,7 +73,7 @@ class StoreWriter:
         self._settle(self._shard_bytes + 1)
         if len(self._waiting):
             self._flush()
-        index = pa.record_batch({"slot": pa.array(slots, pa.int64())})
+        index = pa.record_batch({"slot": from_numpy(np.asarray(slots, dtype=np.int64))})
         broken = list(broken)
         write_broken(self._folder / "broken.jsonl", broken)
         shape = next(iter(self._shapes)) if len(self._shapes) == 1 else None
@@ -140,7 +140,7 @@ class StoreWriter:
 
     def _flush(self) -> None:
         """Write what is waiting as one shard."""
-        waiting, self._waiting = self._waiting, Waiting()
+        waiting = self._waiting
         cells, self._cells = self._cells, []
         path = self._folder / f"{len(self._shards):05d}.arrow"
         written = write_batch(path, waiting.batch())
@@ -149,63 +149,36 @@ class StoreWriter:
             shapes = sorted(waiting.shapes)[:2]
             about = {"count": len(waiting), "dtype": str(waiting.dtype), "shapes": shapes, **written}
             self._kept.keep(path, about, cells)
-
-
-class Waiting:
-    """Arrays of a shard to come, every few thousand laid end to end: a small one is mostly its own book-keeping."""
-
-    def __init__(self) -> None:
-        self.nbytes, self.shapes = 0, set[tuple[int, ...]]()
-        self._arrays, self._flat = list[np.ndarray](), list[np.ndarray]()
-        self._sizes, self._axes, self._depths = integers("q"), integers("q"), integers("q")
-
-    def __len__(self) -> int:
-        return len(self._sizes)
-
-    def append(self, one: np.ndarray) -> None:
-        """One more, of the dtype of those before."""
-        self._arrays.append(one)
-        self.nbytes += one.nbytes
-        self.shapes.add(one.shape)
-        self._sizes.append(one.size)
-        self._depths.append(one.ndim)
-        self._axes.extend(one.shape)
-        if len(self._arrays) >= TOGETHER:
-            self._pack()
-
-    @property
-    def dtype(self) -> str:
-        """As NumPy writes it."""
-        return str((self._flat or self._arrays)[0].dtype.str)
-
-    def batch(self) -> Any:
-        """One pyarrow.RecordBatch of all."""
-        self._pack()
-        flat = np.concatenate(self._flat)
-        if flat.dtype == bool:
-            flat = flat.view(np.uint8)  # Arrow packs truth values into bits, which no array can point to
-        values = pa.LargeListArray.from_arrays(_offsets(self._sizes), pa.array(flat))
-        shapes = pa.LargeListArray.from_arrays(_offsets(self._depths), pa.array(np.array(self._axes, dtype=np.int64)))
-        return pa.record_batch({"values": values, "shape": shapes})
-
-    def _pack(self) -> None:
-        if self._arrays:
-            self._flat.append(np.concatenate([one.reshape(-1) for one in self._arrays]))
-            self._arrays = []
+        waiting.clear()
 
 
 def write_batch(path: Path, batch: Any) -> dict[str, Any]:
     """Write one record batch; returns its size and digest."""
-    with whole_file(path) as part:
-        with pa.OSFile(str(part), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
+    with whole_file(path) as part, part.open("wb") as file:
+        hashed = Hashed(file)
+        with pa.ipc.new_file(hashed, batch.schema) as writer:
             writer.write_batch(batch)
-        return {"bytes": part.stat().st_size, "sha256": sha256_of(part)}
+        return {"bytes": file.tell(), "sha256": hashed.digest.hexdigest()}
 
 
-def _offsets(sizes: "integers[int]") -> Any:
-    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
-    np.cumsum(sizes, out=offsets[1:])
-    return pa.array(offsets)
+class Hashed(io.RawIOBase):
+    """A file to write to that makes its digest on the way: what was written is not read again."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, piece: Any) -> int:
+        """piece: bytes, or what lies in memory as they do."""
+        hashing = Thread(target=self.digest.update, args=(piece,))
+        hashing.start()
+        written = self._file.write(piece)
+        hashing.join()
+        return written
 
 
 def _storable(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -56,7 +56,7 @@ def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = N
         way = way_of_reading(modality, part, fit=paths.fit(field), plugins=plugins)
         kept = Kept(paths.state / "encoded" / field / way, grows=paths.prepared == Paths.prepared)
     count = len(distinct.cells)
-    places = [None if kept is None else kept.find(distinct.name(number)) for number in range(count)]
+    places = [None] * count if kept is None else [kept.find(distinct.name(number)) for number in range(count)]
     unread = np.flatnonzero(np.fromiter((place is None for place in places), bool, count))
     torch.set_num_threads(1)  # files are read side by side, each by a thread of its own
     found = read_cells(distinct, unread, modality=modality, base=source.base, began_ns=ingest_began(paths))
@@ -117,7 +117,7 @@ def read_all(cells: Sequence[C], read: Callable[[C], R], *, threads: int) -> Ite
     if threads == 1:
         yield from map(read, cells)
         return
-    size = max(1, min(16, AHEAD // (2 * threads)))
+    size = max(1, min(8, AHEAD // (2 * threads)))
     parts = (cells[start : start + size] for start in range(0, len(cells), size))
     with ThreadPool(threads) as pool:
         waiting = deque(pool.map_async(read, part, chunksize=size) for part in islice(parts, max(1, AHEAD // size)))

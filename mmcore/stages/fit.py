@@ -18,17 +18,34 @@ from mmcore.stages.paths import Paths
 READS = ("data.source", "fields.{field}.modality", "fields.{field}.fit", "fields.{field}.package")
 
 
-class Cells(Iterable[Cell]):
-    """Cells to learn from, as often as a modality wants to walk through them."""
+class TrainingCells(Iterable[Cell]):
+    """The training cells of some fields, one field after another, without the missing ones.
 
-    def __init__(self, cells: Sequence[Cell], what: str) -> None:
-        self._cells, self._what = cells, what
+    A modality may walk through them as often as it wants. A value counts as often as it occurs, a file that many rows
+    share only once.
+    """
+
+    def __init__(self, manifest: Manifest, fields: Sequence[str], *, files: bool, what: str) -> None:
+        """files: whether the cells are paths. what: names the work that is shown."""
+        self._manifest, self._fields, self._files, self._what = manifest, fields, files, what
+        self._count = sum(1 for _ in self._walk())
 
     def __len__(self) -> int:
-        return len(self._cells)
+        return self._count
 
     def __iter__(self) -> Iterator[Cell]:
-        return track(self._cells, len(self._cells), what=self._what)
+        return track(self._walk(), len(self), what=self._what)
+
+    def _walk(self) -> Iterator[Cell]:
+        seen = set[str]()
+        for field in self._fields:
+            columns = (self._manifest.each(name) for name in (field, f"hash:{field}", "split"))
+            for cell, digest, split in zip(*columns, strict=True):
+                if cell is None or split != "train" or (self._files and digest in seen):
+                    continue
+                if self._files:
+                    seen.add(digest)
+                yield cell
 
 
 def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = None) -> None:
@@ -39,8 +56,8 @@ def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = N
     source: Source = plugins.source.build(params.get("data.source", Part), where="data.source")
     columns: tuple[str, ...] = params.get(f"{key}.fit", tuple[str, ...])
     manifest = Manifest.read(paths.manifest)
-    cells = training_cells(manifest, columns, files=modality.files)
-    fit(modality, Cells(cells, f"fit {field}"), source.base, field=field)
+    cells = TrainingCells(manifest, columns, files=modality.files, what=f"fit {field}")
+    fit(modality, cells, source.base, field=field)
     save(modality, paths.fit(field))
 
 
@@ -60,20 +77,3 @@ def save(modality: Modality, folder: Path) -> None:
         modality.save(folder)
     except OSError as error:
         raise cannot_write(folder, error) from error
-
-
-def training_cells(manifest: Manifest, fields: Sequence[str], *, files: bool) -> list[Cell]:
-    """The training cells of some fields, one field after another, without the missing ones.
-
-    A value counts as often as it occurs, a file that many rows share only once.
-    """
-    found, seen = list[Cell](), set[str | None]()
-    for field in fields:
-        cells, hashes = manifest.cells(field), manifest.hashes(field)
-        for row in manifest.rows("train"):
-            cell, digest = cells[row], hashes[row]
-            if cell is None or (files and digest in seen):
-                continue
-            seen.add(digest)
-            found.append(cell)
-    return found

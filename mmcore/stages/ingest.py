@@ -141,16 +141,18 @@ def limited(taken: Taken, settings: DataSettings, paths: Paths) -> Manifest:
 def check_splits(manifest: Manifest, settings: DataSettings) -> None:
     """Raise DataError where there is nothing to train on, or where a share was asked for and no group fell into it."""
     sizes, split = Counter(manifest.each("split")), settings.split
+    asked = {"validation": split.validation, "test": 0.0 if split.column is not None else split.test}
+    empty = [name for name, share in asked.items() if share > 0 and not sizes[name]]
+    if sizes["train"] and not empty:
+        return
     groups = int(manifest.group_numbers().max(initial=-1)) + 1
     if not sizes["train"]:
         says = (
             "no group fell into the training split" if split.column is None else f"column {split.column!r} names none"
         )
         raise DataError(f"there are no training rows: of {len(manifest)} rows in {groups} groups {says}.")
-    asked = {"validation": split.validation, "test": 0.0 if split.column is not None else split.test}
-    for name, share in asked.items():
-        if share > 0 and not sizes[name]:
-            raise DataError(
-                f"there are no {name} rows: none of {groups} groups fell into the {share:.0%} of data.split.{name}. "
-                f"Raise it, add rows, name a split column in data.split.column, or set it to 0."
-            )
+    name = empty[0]
+    raise DataError(
+        f"there are no {name} rows: none of {groups} groups fell into the {asked[name]:.0%} of data.split.{name}. "
+        f"Raise it, add rows, name a split column in data.split.column, or set it to 0."
+    )

@@ -7,6 +7,7 @@ from mmcore.data.duplicates import Families
 from mmcore.data.settings import SplitSettings
 from mmcore.data.split import Dealer
 from mmcore.errors import DataError
+from tests.data.pieces import texts_of
 
 HALVES = Dealer(SplitSettings(validation=0.0, test=0.5))
 TRAIN, TEST = (
@@ -92,5 +93,5 @@ def test_of_many_rows_each_has_its_group_and_split_and_the_first_is_named():
         f"row {count - 1}",
     ]
     found, splits = families.settled()
-    assert found.to_pylist() == groups
-    assert splits.to_pylist() == [HALVES.deal(group, None) for group in groups]
+    assert texts_of(found, AT_ONCE) == groups
+    assert texts_of(splits, 2 * AT_ONCE) == [HALVES.deal(group, None) for group in groups]

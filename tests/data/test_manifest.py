@@ -7,6 +7,7 @@ from mmcore.data.distinct import Distinct
 from mmcore.data.intake import Sample, Wanted
 from mmcore.data.manifest import Manifest
 from mmcore.errors import ArtifactError
+from tests.data.pieces import in_pieces
 
 
 def manifest(cells, **settings):
@@ -14,7 +15,9 @@ def manifest(cells, **settings):
     collected = Collected(wanted)
     for n, cell in enumerate(cells):
         collected.add(Sample(f"{n}", {"text": cell}))
-    return collected.manifest(groups=[f"{n % 2}" for n in range(len(cells))], splits=["train"] * len(cells))
+    return collected.manifest(
+        groups=in_pieces([f"{n % 2}" for n in range(len(cells))]), splits=in_pieces(["train"] * len(cells))
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from mmcore.data.collecting import Collected
 from mmcore.data.intake import Intake, Wanted
 from mmcore.data.marks import marks_of
+from tests.data.pieces import in_pieces
 
 PRICES, YEARS = (3, 7, 12, 0), (1990, 1.5, 2001, 1e-05)
 
@@ -23,7 +24,9 @@ def manifest_of(columns, base, **settings):
     samples = [intake.take(number, row) for number, row in enumerate(rows)]
     for one in samples:
         collected.add(one)
-    return collected.manifest(groups=[one.group for one in samples], splits=["train"] * len(samples))
+    return collected.manifest(
+        groups=in_pieces([one.group for one in samples]), splits=in_pieces(["train"] * len(samples))
+    )
 
 
 ADDED = [(float, 9.5), (float, None), (float, math.nan), (str, "n/a")]

@@ -8,6 +8,7 @@ import pytest
 from mmcore.data.collecting import Collected
 from mmcore.data.intake import Sample, Wanted
 from mmcore.data.profile import changes, kolmogorov, profile_of
+from tests.data.pieces import in_pieces
 
 
 def manifest(**columns):
@@ -15,7 +16,7 @@ def manifest(**columns):
     collected = Collected(Wanted({name: name for name in columns}))
     for row in range(count):
         collected.add(Sample(str(row), {name: cells[row] for name, cells in columns.items()}))
-    return collected.manifest(groups=["g"] * count, splits=["train"] * count)
+    return collected.manifest(groups=in_pieces(["g"] * count), splits=in_pieces(["train"] * count))
 
 
 def profile(columns=None, like=None, **cells):

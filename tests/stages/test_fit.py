@@ -1,5 +1,7 @@
+import pyarrow as pa
 import pytest
 
+from mmcore.data.manifest import Manifest
 from mmcore.errors import DataError, SetupError
 from mmcore.stages import fit
 from tests.stages.project import BlobModality, Project, pictures, plugins
@@ -39,9 +41,17 @@ def test_what_cannot_be_learned_names_the_field(tmp_path):
         project.fit("label")
 
 
-def test_cells_can_be_walked_through_twice():
-    cells = fit.Cells(["a", "b"], "fit")
-    assert list(cells) == list(cells) == ["a", "b"]
+def test_cells_of_the_training_split_can_be_walked_through_twice():
+    cells, digests = ["a.png", None, "b.png", "c.png", "a.png", "d.png"], ["1", None, "2", "3", "1", "1"]
+    table = {"x": cells, "hash:x": digests, "split": ["train", "train", "test", "train", "train", "train"]}
+    manifest = Manifest(pa.table(table))
+
+    files = fit.TrainingCells(manifest, ["x"], files=True, what="fit")
+    values = fit.TrainingCells(manifest, ["x", "x"], files=False, what="fit")
+
+    assert list(files) == list(files) == ["a.png", "c.png"]
+    assert len(files) == 2
+    assert list(values) == ["a.png", "c.png", "a.png", "d.png"] * 2
 
 
 def test_nothing_of_an_earlier_fit_is_left(tmp_path):
