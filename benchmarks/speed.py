@@ -16,6 +16,7 @@ from timing.growth import growth_rows
 from timing.large import write_rows
 from timing.multimodal import multimodal_rows
 from timing.pictures import append_rows, encode_rows, features_rows, input_rows
+from timing.remote import remote_rows
 from timing.sounds import sound_rows
 from timing.starting import flow_rows, start_rows
 from timing.trainer import trainer_rows
@@ -33,6 +34,7 @@ PARTS: Mapping[str, Rows] = {
     "append": append_rows,
     "sound": sound_rows,
     "features": features_rows,
+    "remote": remote_rows,
     "bf16": half_precision,
     "gradcache": chunk_rows,
     "decode": write_rows,
