@@ -4,11 +4,10 @@ from array import array as integers
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from mmcore.data.arrow import EXACT, KINDS, from_cells
-from mmcore.data.pile import Pile
+from mmcore.data.pile import Held, Pile
 from mmcore.interfaces.modality import Cell
 
 AT_ONCE = 1024
@@ -17,7 +16,7 @@ AT_ONCE = 1024
 class Column:
     """Values of one column, which are of one kind in the end."""
 
-    def __init__(self, pile: Pile) -> None:
+    def __init__(self, pile: Pile | Held) -> None:
         """pile: where they wait; the columns of a table may share it."""
         self._pile, self._places, self._last = pile, integers("q"), list[Cell | None]()
         self._kinds, self._least, self._most = set[type](), 0, 0
@@ -26,7 +25,7 @@ class Column:
         """One more."""
         self._last.append(cell)
         if len(self._last) == AT_ONCE:
-            self._note(self._last)
+            self._note()
             self._places.append(self._pile.put(self._last))
             self._last = []
 
@@ -38,18 +37,9 @@ class Column:
         cell: Cell | None = self._piece(piece)[place]
         return cell
 
-    def taken(self, rows: np.ndarray) -> list[Cell | None]:
-        """The values of some rows, in the order given; each piece that holds one is looked at once."""
-        found: list[Cell | None] = [None] * len(rows)
-        for number in np.unique(rows // AT_ONCE).tolist():
-            piece, there = self._piece(number), np.flatnonzero(rows // AT_ONCE == number)
-            for at, row in zip(there.tolist(), rows[there].tolist(), strict=True):
-                found[at] = piece[row % AT_ONCE]
-        return found
-
     def kind(self) -> type:
         """int (of 64 bits), float or bool where all values are; else str, which all can be spelled as."""
-        self._note(self._last)
+        self._note()
         fits = {bool: True, int: self._within(-(2**63), 2**63 - 1), float: self._within(-EXACT, EXACT)}
         for kind, allowed in ((bool, {bool}), (int, {int}), (float, {int, float})):
             if self._kinds and self._kinds <= allowed and fits[kind]:  # whole numbers beyond it are names, no amounts
@@ -68,7 +58,7 @@ class Column:
             yield pa.chunked_array(held, KINDS[kind])
 
     def finish(self) -> Any:
-        """All of it at once: a pyarrow.Array, or a ChunkedArray where there is more text than one holds."""
+        """All of it at once, in one chunk where no text is too much for that: a pyarrow.ChunkedArray."""
         kind, whole = self.kind(), max(AT_ONCE, -(-len(self) // AT_ONCE) * AT_ONCE)
         return pa.table({"column": next(self.pieces(whole, kind))}).combine_chunks()["column"]
 
@@ -79,9 +69,11 @@ class Column:
     def _piece(self, number: int) -> list[Cell | None]:
         return self._pile.get(self._places[number]) if number < len(self._places) else self._last
 
-    def _note(self, cells: list[Cell | None]) -> None:
-        """What kinds there are, and how far whole numbers reach."""
-        self._kinds |= {type(cell) for cell in cells if cell is not None}
+    def _note(self) -> None:
+        """What kinds the last values are of, and how far whole numbers reach; what is of no kind is spelled out."""
+        self._kinds |= {type(cell) for cell in self._last if cell is not None}
+        if not self._kinds <= KINDS.keys():
+            self._last = [cell if cell is None or type(cell) in KINDS else str(cell) for cell in self._last]
         if int in self._kinds:
-            whole = [cell for cell in cells if type(cell) is int]
+            whole = [cell for cell in self._last if type(cell) is int]
             self._least, self._most = min(self._least, *whole, 0), max(self._most, *whole, 0)

@@ -1,7 +1,9 @@
 """The cells of a field that differ: what is read once, however many rows have it."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, overload
 
@@ -16,12 +18,12 @@ class Cells(Sequence[Cell]):
     """Cells that become Python's only when they are looked at."""
 
     def __init__(self, pieces: Iterable[Any]) -> None:
-        """pieces: each a pyarrow.Array without nulls."""
+        """pieces: pyarrow.Arrays, chunked or not, without nulls."""
         self._pieces = [piece for piece in pieces if len(piece)]
-        self._ends = np.cumsum([0, *map(len, self._pieces)])
+        self._ends = [0, *accumulate(map(len, self._pieces))]
 
     def __len__(self) -> int:
-        return int(self._ends[-1])
+        return self._ends[-1]
 
     @overload
     def __getitem__(self, index: int) -> Cell: ...
@@ -30,10 +32,9 @@ class Cells(Sequence[Cell]):
     def __getitem__(self, index: int | slice) -> Cell | list[Cell]:
         if isinstance(index, slice):
             return [self[one] for one in range(*index.indices(len(self)))]
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        piece = int(np.searchsorted(self._ends, index, side="right")) - 1
-        cell: Cell = self._pieces[piece][index - int(self._ends[piece])].as_py()
+        index = range(len(self))[index]
+        piece = bisect_right(self._ends, index) - 1
+        cell: Cell = self._pieces[piece][index - self._ends[piece]].as_py()
         return cell
 
     def __iter__(self) -> Iterator[Cell]:

@@ -1,7 +1,7 @@
 """Rows that belong together: of one group, or with the same content. A late duplicate joins its elder's split."""
 
 from array import array as integers
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,13 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from mmcore.data.arrow import from_cells
-from mmcore.data.column import Column
 from mmcore.data.lookup import Lookup
 from mmcore.data.pieces import Pieces
-from mmcore.data.pile import Pile
+from mmcore.data.pile import Texts
 from mmcore.data.split import SPLITS, Dealer, Split
 from mmcore.errors import DataError
-from mmcore.interfaces.modality import Cell
 
 Key = tuple[str, str]
 """("group", name), ("file", digest) or ("cells", digest): rows that share one belong together."""
@@ -42,10 +40,10 @@ class Families:
     """
 
     def __init__(self, dealer: Dealer) -> None:
-        self._dealer, pile = dealer, Pile()
-        self._ids, self._family = Column(pile), integers("i")
+        self._dealer = dealer
+        self._ids, self._family = Texts(), integers("i")
         """Of each row that has its place."""
-        self._groups, self._elder, self._parent = Column(pile), integers("i"), integers("i")
+        self._groups, self._elder, self._parent = Texts(), integers("i"), integers("i")
         self._declared, self._split = integers("b"), integers("b")
         """Of each family: its elder's, and the family that it has become part of."""
         self._first = Lookup()
@@ -77,16 +75,15 @@ class Families:
     def elder(self, family: int) -> Elder:
         """The first row of a family, once every row has its place."""
         root = self._root(family)
-        return Elder(str(self._ids[self._elder[root]]), str(self._groups[root]), SPLITS[self._split[root]])
+        return Elder(self._ids[self._elder[root]], self._groups[root], self._split_of(root))
 
     def settled(self) -> tuple[Pieces, Pieces]:
         """The group and the split of each row that has its place, as texts; no row comes after it."""
         roots = np.fromiter(map(self._root, self._family), np.int32, len(self._family))
-        splits = np.frombuffer(self._split, np.int8)
-        return (
-            partial(_told, roots, self._groups.taken),
-            partial(_told, roots, lambda families: [SPLITS[split] for split in splits[families].tolist()]),
-        )
+        return partial(_told, roots, self._groups.__getitem__), partial(_told, roots, self._split_of)
+
+    def _split_of(self, family: int) -> Split:
+        return SPLITS[self._split[family]]
 
     def _founded(self, row: int, group: str, declared: Split | None) -> int:
         self._groups.append(group)
@@ -104,14 +101,16 @@ class Families:
 
     def _conflict(self, ties: Mapping[str, int], declared: Split | None) -> str:
         told = [
-            f"its {what} is that of row {self._ids[row]!r} ({SPLITS[self._split[self._root(self._family[row])]]})"
+            f"its {what} is that of row {self._ids[row]!r} ({self._split_of(self._root(self._family[row]))})"
             for what, row in ties.items()
         ]
         says = "" if declared is None else f", and its own split is {declared}"
         return f"it would stand in two splits: {', '.join(told)}{says}"
 
 
-def _told(families: np.ndarray, texts: Callable[[np.ndarray], Sequence[Cell | None]], rows: int) -> Iterator[Any]:
-    """What `texts` gives of the families, `rows` at a time: Pieces."""
+def _told(families: np.ndarray, text_of: Callable[[int], str], rows: int) -> Iterator[Any]:
+    """The text of each row's family, `rows` at a time: Pieces."""
     for start in range(0, max(1, len(families)), rows):
-        yield pa.chunked_array([from_cells(texts(families[start : start + rows]), str)])
+        each = families[start : start + rows].tolist()
+        texts = {family: text_of(family) for family in sorted(set(each))}
+        yield pa.chunked_array([from_cells([texts[family] for family in each], str)])

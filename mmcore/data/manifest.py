@@ -117,7 +117,7 @@ class Manifest:
         return values.combine_chunks()
 
     def pieces(self, column: str) -> Iterator[Any]:
-        """The same AT_ONCE rows at a time; of a file no more than a page is in memory."""
+        """The same AT_ONCE rows at a time, some as pyarrow.ChunkedArray; of a file no more than a page is in memory."""
         self._check(column)
         with _whole(column):
             if not isinstance(self.table, pa.Table):

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from mmcore.data.writing import whole_file
 
 ROWS = 4096
-"""Of a group of rows; as many are in memory a second time while a file is written."""
+"""Of a group of rows; as many are put together at a time while a file is written."""
 
 
 class ParquetColumns:

@@ -71,7 +71,7 @@ class Chosen:
     """The cells of some rows: walked through as often as need be, a thousand of them at a time in memory."""
 
     column: Any
-    """pyarrow.Array"""
+    """pyarrow.Array or ChunkedArray"""
     rows: np.ndarray
 
     def __len__(self) -> int:

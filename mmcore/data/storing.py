@@ -21,6 +21,9 @@ from mmcore.errors import BuildError
 SHARD_BYTES = 64 * 2**20
 """Small enough that rows which are added at the end leave most shards, and their copies in a cache, as they are."""
 
+SMALL = 2**20
+"""Bytes that are hashed before a thread for them would have begun."""
+
 
 class StoreWriter:
     """Takes arrays one by one. A store that was not finished cannot be opened.
@@ -174,11 +177,15 @@ class Hashed(io.RawIOBase):
 
     def write(self, piece: Any) -> int:
         """piece: bytes, or what lies in memory as they do."""
+        if len(piece) < SMALL:
+            self.digest.update(piece)
+            return self._file.write(piece)
         hashing = Thread(target=self.digest.update, args=(piece,))
         hashing.start()
-        written = self._file.write(piece)
-        hashing.join()
-        return written
+        try:
+            return self._file.write(piece)
+        finally:
+            hashing.join()
 
 
 def _storable(dtype: np.dtype[Any]) -> np.dtype[Any]:

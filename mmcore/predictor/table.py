@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from mmcore.data.column import Column
 from mmcore.data.parquet import write_parquet
-from mmcore.data.pile import Pile
+from mmcore.data.pile import Held
 from mmcore.data.writing import CsvLines, whole_file, whole_letters, without_nan
 from mmcore.errors import DataError, listing, near_miss
 from mmcore.interfaces.source import Source
@@ -154,8 +154,7 @@ def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Column -> its values as Parquet takes them: of one kind, texts where they are of several."""
-    pile = Pile()
-    columns = {name: Column(pile) for name in _names(rows)}
+    columns = {name: Column(Held()) for name in _names(rows)}
     for row in rows:
         for name, column in columns.items():
             column.append(row.get(name))

@@ -111,6 +111,8 @@ def without_base(reason: str, cell: Cell, *, base: Path) -> str:
 def read_all(cells: Sequence[C], read: Callable[[C], R], *, threads: int) -> Iterator[R]:
     """What `read` makes of each cell, in order; at most AHEAD of them wait to be taken.
 
+    A thread takes a few cells at a time: of more, the last would be read by one thread while the others have none.
+
     Reading goes on while what was read is written. Processes in place of threads were tried: decoders let other
     threads run, and two cores gained nothing that would pay for a second of starting each.
     """

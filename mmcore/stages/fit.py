@@ -39,12 +39,13 @@ class TrainingCells(Iterable[Cell]):
     def _walk(self) -> Iterator[Cell]:
         seen = set[str]()
         for field in self._fields:
-            columns = (self._manifest.each(name) for name in (field, f"hash:{field}", "split"))
-            for cell, digest, split in zip(*columns, strict=True):
-                if cell is None or split != "train" or (self._files and digest in seen):
+            key = f"hash:{field}" if self._files else field
+            columns = (self._manifest.each(name) for name in (field, key, "split"))
+            for cell, key, split in zip(*columns, strict=True):
+                if cell is None or split != "train" or (self._files and key in seen):
                     continue
                 if self._files:
-                    seen.add(digest)
+                    seen.add(key)
                 yield cell
 
 

@@ -1,16 +1,20 @@
 import gc
+import re
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
-from mmcore.data import pile as piles
 from mmcore.data.column import AT_ONCE, Column
 from mmcore.data.parquet import ParquetColumns, write_parquet
 from mmcore.data.pieces import InPieces
-from mmcore.data.pile import Pile
-from mmcore.errors import SetupError
+from mmcore.data.pile import Held, Pile, Texts
 from tests.data.pieces import in_pieces
+
+ROOT = Path(__file__).parents[2]
 
 
 def column_of(cells):
@@ -34,11 +38,19 @@ def test_what_was_laid_down_comes_back_one_by_one_in_pieces_and_whole(count):
     assert column.finish().to_pylist() == cells
 
 
-def test_rows_of_many_pieces_come_in_the_order_that_is_asked_for():
-    cells = [f"{number}" if number % 2 else number for number in range(4 * AT_ONCE + 3)]
-    rows = np.random.default_rng(0).integers(0, len(cells), 5000)
+def test_texts_come_back_in_any_order():
+    written = [f"{number} 问 " * (number % 50) for number in range(3000)]
+    texts = Texts()
+    for text in written:
+        texts.append(text)
 
-    assert column_of(cells).taken(rows) == [cells[row] for row in rows]
+    assert len(texts) == len(written)
+    assert [texts[row] for row in reversed(range(3000))] == written[::-1]
+
+
+def test_what_is_of_no_kind_is_spelled_out():
+    cells = [Fraction(1, 3), 1, None, *[2] * AT_ONCE]
+    assert column_of(cells).finish().to_pylist() == ["1/3", "1", None, *["2"] * AT_ONCE]
 
 
 @pytest.mark.parametrize(
@@ -62,26 +74,44 @@ def test_the_kind_is_the_narrowest_that_holds_all(cells, kind):
     assert column_of(cells + [None] * AT_ONCE).kind() is kind
 
 
-def test_columns_share_a_pile_which_leaves_nothing_open():
-    pile = Pile()
+@pytest.mark.parametrize("made", [Pile, Held])
+def test_columns_may_share_a_pile(made):
+    pile = made()
     left, right = Column(pile), Column(pile)
     for number in range(2 * AT_ONCE):
         left.append(number)
         right.append(str(number))
     assert (left[5], right[5], left[AT_ONCE], right[AT_ONCE]) == (5, "5", AT_ONCE, str(AT_ONCE))
-    file = pile._file
-    del pile, left, right
+
+
+def test_a_pile_that_is_gone_leaves_no_file_open():
+    pile = Pile()
+    pile.put([1])
+    file = pile._scratch._file
+    del pile
     gc.collect()
     assert file.closed
 
 
-def test_a_full_disk_is_told(monkeypatch):
-    def full():
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(piles, "TemporaryFile", full)
-    with pytest.raises(SetupError, match=r"No space left on device.*TMPDIR"):
-        Pile().put([1])
+def test_a_full_disk_is_told_once():
+    code = """
+import resource, signal
+from mmcore.data.pile import Pile
+from mmcore.errors import SetupError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+pile = Pile()
+pile.put([1])
+try:
+    pile.put(list(range(1000)))
+except SetupError as error:
+    print(error)
+print(pile.get(0))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert re.search(r"cannot be kept in a temporary file: .*File too large.*TMPDIR", done.stdout)
+    assert done.stdout.endswith("[1]\n")
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("count", [0, 1, AT_ONCE, 20_000])

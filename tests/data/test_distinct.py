@@ -40,7 +40,7 @@ def test_cells_are_looked_at_one_by_one_in_parts_and_where_they_are_asked_for():
     cells = Cells([pa.array(range(AT_ONCE)), pa.array([], pa.int64()), pa.array(range(AT_ONCE, 2 * AT_ONCE + 3))])
 
     assert list(cells) == list(range(2 * AT_ONCE + 3))
-    assert cells[5] == 5
+    assert (cells[5], cells[-1]) == (5, 2 * AT_ONCE + 2)
     assert cells[AT_ONCE - 1 : AT_ONCE + 2] == [AT_ONCE - 1, AT_ONCE, AT_ONCE + 1]
     with pytest.raises(IndexError):
         cells[2 * AT_ONCE + 3]
