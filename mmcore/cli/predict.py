@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from mmcore.data.writing import without_nan
 from mmcore.errors import ConfigError, DataError
 from mmcore.predictor import Predictor, answer_table, as_csv, as_lines, format_of, write_table
+from mmcore.runtime.memory import keep_freed_memory
 
 SHOWN = 5
 """Probabilities printed for each task."""
@@ -41,6 +42,7 @@ def ask_table(folder: Path, table: Path, fields: Sequence[str], *, out: Path | N
         raise ConfigError("--json and --out do not go together: name the file .jsonl instead.")
     if out is not None:
         format_of(out)  # an ending that cannot be written is told before an hour of predicting, not after it
+    keep_freed_memory()
     told = answer_table(Predictor.load(folder), table)
     if told.missing:
         print(f"mm: {table} has no column for {', '.join(told.missing)}: answered without.", file=sys.stderr)

@@ -32,11 +32,6 @@ class Column:
     def __len__(self) -> int:
         return len(self._places) * AT_ONCE + len(self._last)
 
-    def __getitem__(self, row: int) -> Cell | None:
-        piece, place = divmod(row, AT_ONCE)
-        cell: Cell | None = self._piece(piece)[place]
-        return cell
-
     def kind(self) -> type:
         """int (of 64 bits), float or bool where all values are; else str, which all can be spelled as."""
         self._note()

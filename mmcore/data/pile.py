@@ -10,6 +10,10 @@ from mmcore.errors import SetupError
 
 TOGETHER = 2**16
 """Bytes of texts that are written at once."""
+SIDE_BY_SIDE = 16
+"""Of so many texts it is known where the first lies."""
+LENGTH = 8
+"""Bytes of the number that says how long a text is."""
 
 
 class Scratch:
@@ -86,29 +90,41 @@ class Held:
 
 
 class Texts:
-    """Texts, found again by their number, in any order: 8 bytes of each are in memory."""
+    """Texts, found again by their number, in any order: half a byte of each is in memory."""
 
     def __init__(self) -> None:
-        self._scratch, self._ends, self._last = Scratch(), integers("q", [0]), bytearray()
+        self._scratch, self._last, self._written = Scratch(), bytearray(), 0
+        self._count, self._starts = 0, integers("q")
 
     def append(self, text: str) -> None:
         """One more. Raises SetupError where the disk is full."""
+        if self._count % SIDE_BY_SIDE == 0:
+            if len(self._last) >= TOGETHER:
+                self._scratch.put(bytes(self._last))
+                self._written, self._last = self._written + len(self._last), bytearray()
+            self._starts.append(self._written + len(self._last))
         data = text.encode()
-        self._last += data
-        self._ends.append(self._ends[-1] + len(data))
-        if len(self._last) >= TOGETHER:
-            self._scratch.put(bytes(self._last))
-            self._last = bytearray()
+        self._last += len(data).to_bytes(LENGTH, "little") + data
+        self._count += 1
 
     def __len__(self) -> int:
-        return len(self._ends) - 1
+        return self._count
 
     def __getitem__(self, number: int) -> str:
-        start, end = self._ends[number], self._ends[number + 1]
-        written = self._ends[-1] - len(self._last)
-        if start < written:
-            return self._scratch.get(start, end - start).decode()
-        return self._last[start - written : end - written].decode()
+        block, place = divmod(range(self._count)[number], SIDE_BY_SIDE)
+        data, at = self._block(block), 0
+        for _ in range(place):
+            at += LENGTH + int.from_bytes(data[at : at + LENGTH], "little")
+        size = int.from_bytes(data[at : at + LENGTH], "little")
+        return data[at + LENGTH : at + LENGTH + size].decode()
+
+    def _block(self, number: int) -> bytes:
+        """SIDE_BY_SIDE texts, each after its length."""
+        end = self._written + len(self._last)
+        start, end = [*self._starts[number : number + 2], end][:2]
+        if start < self._written:
+            return self._scratch.get(start, end - start)
+        return bytes(self._last[start - self._written : end - self._written])
 
 
 def no_room(error: Exception) -> SetupError:

@@ -18,6 +18,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
 
 from mmcore.errors import SetupError
+from mmcore.runtime.memory import keep_freed_memory
 
 __all__ = ["Fabric", "is_divided", "launch", "left_whole", "unsharded"]
 
@@ -52,6 +53,7 @@ def launch(
             "Set training.devices to what is there, or start torchrun on several machines."
         )
     torch.set_num_threads(threads)
+    keep_freed_memory()
     torch.use_deterministic_algorithms(deterministic and accelerator == "cuda", warn_only=True)
     # Else each new tensor would be filled first, lest it is read before it is written, which none of ours is: half of
     # the kernels of a small model's step.

@@ -25,6 +25,7 @@ from mmcore.interfaces.source import Source
 from mmcore.model.folder import Saved, load_model
 from mmcore.registry.plugins import Plugins, installed
 from mmcore.registry.settings import Part
+from mmcore.runtime.memory import keep_freed_memory
 from mmcore.stages.paths import Paths
 
 READS = ("data.source", "evaluation", "training.monitor")
@@ -60,6 +61,7 @@ def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugi
     plugins = plugins or installed()
     settings, metric = params.get("evaluation", EvaluationSettings), params.get("training.monitor", str)
     torch.set_num_threads(settings.threads)
+    keep_freed_memory()
     source: Source = plugins.source.build(params.get("data.source", Part), where="data.source")
     manifest = Manifest.read(paths.manifest)
     folders, saved = (champion, challenger), [open_model(champion, plugins), open_model(challenger, plugins)]

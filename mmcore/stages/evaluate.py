@@ -22,6 +22,7 @@ from mmcore.interfaces.field import Batch
 from mmcore.model.folder import Saved, load_model
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.registry.plugins import Plugins, installed
+from mmcore.runtime.memory import keep_freed_memory
 from mmcore.stages.inputs import Inputs, open_inputs
 from mmcore.stages.outputs import read_output
 from mmcore.stages.paths import Paths
@@ -37,6 +38,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     plugins = plugins or installed()
     settings = params.get("evaluation", EvaluationSettings)
     torch.set_num_threads(settings.threads)
+    keep_freed_memory()
     saved = load_model(paths.model, plugins=plugins)
     inputs = open_inputs(params.fields(), paths, modalities=saved.modalities, model=saved.model)
     saved.model.cached = inputs.cached

@@ -21,6 +21,7 @@ from mmcore.model.folder import load_modality
 from mmcore.model.seeds import seeded
 from mmcore.model.weights import digest_of as digest_of_weights
 from mmcore.registry.plugins import Plugins, installed
+from mmcore.runtime.memory import keep_freed_memory
 from mmcore.runtime.progress import track
 from mmcore.stages.paths import Paths
 
@@ -46,6 +47,7 @@ def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = N
     if why is None:
         assert settings.encoder is not None
         torch.set_num_threads(params.get("training.threads", int))
+        keep_freed_memory()
         with seeded(params.get("training.seed", int), f"encoders.{settings.like or field}"):
             encoder: Encoder = plugins.encoder.build(
                 settings.encoder, modality.facts(), where=f"fields.{field}.encoder"

@@ -25,7 +25,7 @@ def column_of(cells):
 
 
 @pytest.mark.parametrize("count", [0, 1, AT_ONCE, 3 * AT_ONCE, 3 * AT_ONCE + 7])
-def test_what_was_laid_down_comes_back_one_by_one_in_pieces_and_whole(count):
+def test_what_was_laid_down_comes_back_in_pieces_and_whole(count):
     cells = [None if number % 5 == 0 else number for number in range(count)]
     column = column_of(cells)
 
@@ -34,7 +34,6 @@ def test_what_was_laid_down_comes_back_one_by_one_in_pieces_and_whole(count):
     assert len(column) == count
     assert [cell for piece in pieces for cell in piece.to_pylist()] == cells
     assert all(len(piece) == 2 * AT_ONCE for piece in pieces[:-1])
-    assert [column[row] for row in range(0, count, 100)] == cells[::100]
     assert column.finish().to_pylist() == cells
 
 
@@ -81,7 +80,8 @@ def test_columns_may_share_a_pile(made):
     for number in range(2 * AT_ONCE):
         left.append(number)
         right.append(str(number))
-    assert (left[5], right[5], left[AT_ONCE], right[AT_ONCE]) == (5, "5", AT_ONCE, str(AT_ONCE))
+    assert left.finish().to_pylist() == list(range(2 * AT_ONCE))
+    assert right.finish().to_pylist() == [str(number) for number in range(2 * AT_ONCE)]
 
 
 def test_a_pile_that_is_gone_leaves_no_file_open():

@@ -1,0 +1,23 @@
+"""Memory that was freed and is wanted again: kept by the process, not given back in between."""
+
+# What glibc gives back to the system comes again as empty pages, each by an interrupt: trainings on a CPU, which free
+# their activations in every step, spent 2 to 30 % of their time on it; the peak grew by 1 to 20 %. See also
+# benchmarks/NOTES.md.
+
+import ctypes
+import os
+import platform
+
+TRIM_THRESHOLD, MMAP_MAX = -1, -4  # malloc.h
+KEPT = 2**30
+"""Bytes that may lie idle at the end of the heap."""
+CHOSEN = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
+"""Who sets one of these has chosen."""
+
+
+def keep_freed_memory() -> bool:
+    """Whether this process keeps, from now on, what it frees; with another C library nothing changes."""
+    if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in CHOSEN):
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    return bool(mallopt(TRIM_THRESHOLD, KEPT) and mallopt(MMAP_MAX, 0))
