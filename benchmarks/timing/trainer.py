@@ -34,14 +34,14 @@ def trainer_rows(*, quick: bool) -> list[dict[str, Any]]:
     """Steps of about 10 ms, and of about 1."""
     what = "training loop, a step of {}, beside the Lightning Trainer"
     if why := lacks("lightning"):
-        return [not_measured(what.format(case.ms), goal=GOAL, why=why) for case in CASES]
+        return [not_measured(what.format(f"{case.ms:g} ms"), goal=GOAL, why=why) for case in CASES]
     sys.path.append(str(BESIDE))
     torch.set_num_threads(1)
     found = list[dict[str, Any]]()
     for case in CASES:
         with _as_in_a_terminal():
             mine, reference = steps(case, theirs, turns=2 if quick else 9, quick=quick)
-        found.append(row(what.format(case.ms), mine, reference, goal=GOAL, unit="ms"))
+        found.append(row(what.format(f"{case.ms:g} ms"), mine, reference, goal=GOAL, unit="ms"))
     return found
 
 

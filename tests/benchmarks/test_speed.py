@@ -68,6 +68,7 @@ def test_our_side_of_what_is_beside_others_runs():
         "find",
         pytest.param("loop", marks=pytest.mark.slow),
         pytest.param("encode", marks=pytest.mark.slow),
+        pytest.param("remote", marks=pytest.mark.slow),
         pytest.param("gradcache", marks=pytest.mark.slow),
     ],
 )
