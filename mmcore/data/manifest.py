@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mmcore.data.arrow import from_cells, from_numpy, to_numpy
+from mmcore.data.arrow import from_cells, from_numpy
 from mmcore.data.column import AT_ONCE
 from mmcore.data.intake import Wanted
 from mmcore.data.parquet import ParquetColumns, table_of, write_parquet
@@ -73,10 +73,11 @@ class Manifest:
 
     @property
     def splits(self) -> np.ndarray:
-        """[rows] of texts: train, validation or test."""
-        encoded = self.column("split").dictionary_encode()
-        names = np.array(encoded.dictionary.to_pylist(), dtype=object)
-        found: np.ndarray = names[to_numpy(encoded.indices)]
+        """[rows] of texts: train, validation or test; of a fold, some that are neither."""
+        names = dict[str, int]()
+        numbers = (names.setdefault(name, len(names)) for name in self.each("split"))
+        each = np.fromiter(numbers, np.int32, len(self))
+        found: np.ndarray = np.array([*names], dtype=object)[each]
         return found
 
     @property
