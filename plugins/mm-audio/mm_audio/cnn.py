@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from torch import Tensor, nn
 
+from mm_audio.convolution import Convolution
 from mm_audio.masked import ACTIVATIONS, Activation, ConvStage, MaskedGroupNorm, check_kernel, frames_of
 from mmcore.errors import ConfigError
 from mmcore.interfaces.encoder import Encoder
@@ -46,7 +47,7 @@ class AudioCNN(Encoder):
         super().__init__(facts)
         _check(widths, time_strides, frequency_strides, kernel=kernel)
         self.multiple = stem_strides[0] * math.prod(time_strides)
-        stem = nn.Conv2d(1, stem_width, kernel, stem_strides, _padding(kernel, stem_strides))
+        stem = Convolution(1, stem_width, kernel, stem_strides, _padding(kernel, stem_strides))
         self.stem = nn.Sequential(stem, ACTIVATIONS[activation]())
         self.widths = (stem_width, *widths)
         bands = -(-facts["mels"] // stem_strides[1])
@@ -57,7 +58,7 @@ class AudioCNN(Encoder):
             if output == "steps" and number == len(widths) - 1:  # the last one hears all frequencies at once
                 size, padding, strides = (kernel, bands), (padding[0], 0), (strides[0], 1)
             bands = -(-bands // strides[1])
-            convolution = nn.Conv2d(self.widths[number], widths[number], size, strides, padding, bias=False)
+            convolution = Convolution(self.widths[number], widths[number], size, strides, padding, bias=False)
             norm = MaskedGroupNorm(groups, widths[number])
             stages.append(ConvStage(convolution, norm, activation=activation, dropout=dropout))
         self.stages = nn.ModuleList(stages)
