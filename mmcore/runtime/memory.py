@@ -1,7 +1,7 @@
 """Memory that was freed and is wanted again: kept by the process, not given back in between."""
 
 # What glibc gives back to the system comes again as empty pages, each by an interrupt: trainings on a CPU, which free
-# their activations in every step, spent 2 to 30 % of their time on it; the peak grew by 1 to 20 %. See also
+# their activations in every step, spent 2 to 30 % of their time on it; the peak grew by 1 to 22 %. See also
 # benchmarks/NOTES.md.
 
 import ctypes
