@@ -1,8 +1,8 @@
 """Memory that was freed and is wanted again: kept by the process, not given back in between."""
 
-# What glibc gives back to the system comes again as empty pages, each by an interrupt: trainings on a CPU, which free
-# their activations in every step, spent 2 to 30 % of their time on it; the peak grew by 1 to 22 %. See also
-# benchmarks/NOTES.md.
+# What glibc gives back to the system comes again as empty pages, each by an interrupt. When it gives back depends on
+# the sizes of tensors: of trainings on a CPU some spent a quarter of their time on it, some next to nothing, and one
+# network much at one size of batch and nothing at another. The peak grew by 0 to 22 %. See also benchmarks/NOTES.md.
 
 import ctypes
 import os
