@@ -71,8 +71,8 @@ class Distinct:
         """Those of a field."""
         files = any(digest is not None for digest in manifest.each(f"hash:{field}"))
         rows, first = numbered(manifest.each(f"hash:{field}" if files else field), len(manifest))
-        cells, digests = (Cells(_at(manifest.pieces(name), first)) for name in (field, f"hash:{field}"))
-        return cls(cells, rows, digests if files else None)
+        cells = Cells(_at(manifest.pieces(field), first))
+        return cls(cells, rows, Cells(_at(manifest.pieces(f"hash:{field}"), first)) if files else None)
 
     def name(self, number: int) -> str:
         """What a file is found again by: its content, and its ending, since it may tell how to read it."""

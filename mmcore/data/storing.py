@@ -22,7 +22,7 @@ SHARD_BYTES = 64 * 2**20
 """Small enough that rows which are added at the end leave most shards, and their copies in a cache, as they are."""
 
 SMALL = 2**20
-"""Bytes that are hashed before a thread for them would have begun."""
+"""Bytes up to which a piece is hashed first and then written, without a thread that does both at once."""
 
 
 class StoreWriter:

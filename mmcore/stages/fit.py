@@ -39,8 +39,8 @@ class TrainingCells(Iterable[Cell]):
     def _walk(self) -> Iterator[Cell]:
         seen = set[str]()
         for field in self._fields:
-            key = f"hash:{field}" if self._files else field
-            columns = (self._manifest.each(name) for name in (field, key, "split"))
+            known_by = f"hash:{field}" if self._files else field
+            columns = (self._manifest.each(name) for name in (field, known_by, "split"))
             for cell, key, split in zip(*columns, strict=True):
                 if cell is None or split != "train" or (self._files and key in seen):
                     continue
