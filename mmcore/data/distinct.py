@@ -1,11 +1,10 @@
 """The cells of a field that differ: what is read once, however many rows have it."""
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import repeat
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,68 +13,52 @@ from mmcore.data.manifest import Manifest, numbered
 from mmcore.interfaces.modality import Cell
 
 
-class Cells(Sequence[Cell]):
-    """Cells that become Python's only when they are looked at."""
+class Found(NamedTuple):
+    """One of the cells."""
 
-    def __init__(self, pieces: Iterable[Any]) -> None:
-        """pieces: pyarrow.Arrays, chunked or not, without nulls."""
-        self._pieces = [piece for piece in pieces if len(piece)]
-        self._ends = [0, *accumulate(map(len, self._pieces))]
+    cell: Cell
+    digest: str | None
+    """Of the file that it points to, None where it is a value."""
 
-    def __len__(self) -> int:
-        return self._ends[-1]
-
-    @overload
-    def __getitem__(self, index: int) -> Cell: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Cell]: ...
-    def __getitem__(self, index: int | slice) -> Cell | list[Cell]:
-        if isinstance(index, slice):
-            return [self[one] for one in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
-        piece = bisect_right(self._ends, index) - 1
-        cell: Cell = self._pieces[piece][index - self._ends[piece]].as_py()
-        return cell
-
-    def __iter__(self) -> Iterator[Cell]:
-        for piece in self._pieces:
-            yield from piece.to_pylist()
-
-    def at(self, places: np.ndarray) -> "Cells":
-        """Those at some places, in rising order."""
-        return self if len(places) == len(self) else Cells(_at(self._pieces, places))
-
-
-def _at(pieces: Iterable[Any], places: np.ndarray) -> Iterator[Any]:
-    """Of each piece what lies at some places of all, which rise."""
-    start = 0
-    for piece in pieces:
-        first, last = np.searchsorted(places, [start, start + len(piece)])
-        here = places[first:last] - start
-        yield piece if len(here) == len(piece) else piece.take(from_numpy(here))
-        start += len(piece)
+    @property
+    def name(self) -> str:
+        """What a file is found again by: its content, and its ending, since it may tell how to read it."""
+        return "" if self.digest is None else f"{self.digest[:32]}{Path(str(self.cell)).suffix.lower()}"
 
 
 @dataclass(frozen=True)
 class Distinct:
-    """Cells that differ, in order of appearance: files by their content, everything else by its value."""
+    """Cells that differ, in order of appearance: files by their content, everything else by its value.
 
-    cells: Cells
+    They are walked through in the manifest, as often as one wants, and not held.
+    """
+
+    manifest: Manifest
+    field: str
+    files: bool
     rows: np.ndarray
     """[rows] int64: which of them each row has, -1 where it has none."""
-    digests: Cells | None
-    """Of files: of the content of each."""
+    first: np.ndarray
+    """[distinct] int64: the row where each stands first, rising."""
 
     @classmethod
     def of(cls, manifest: Manifest, field: str) -> "Distinct":
         """Those of a field."""
         files = any(digest is not None for digest in manifest.each(f"hash:{field}"))
         rows, first = numbered(manifest.each(f"hash:{field}" if files else field), len(manifest))
-        cells = Cells(_at(manifest.pieces(field), first))
-        return cls(cells, rows, Cells(_at(manifest.pieces(f"hash:{field}"), first)) if files else None)
+        return cls(manifest, field, files, rows, first)
 
-    def name(self, number: int) -> str:
-        """What a file is found again by: its content, and its ending, since it may tell how to read it."""
-        if self.digests is None:
-            return ""
-        return f"{str(self.digests[number])[:32]}{Path(str(self.cells[number])).suffix.lower()}"
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def __iter__(self) -> Iterator[Found]:
+        digests = self._walk(f"hash:{self.field}") if self.files else repeat(None)
+        return map(Found, self._walk(self.field), digests)
+
+    def _walk(self, column: str) -> Iterator[Any]:
+        """A column's values in the rows of `first`."""
+        start = 0
+        for piece in self.manifest.pieces(column):
+            places = self.first[slice(*np.searchsorted(self.first, [start, start + len(piece)]))] - start
+            start += len(piece)
+            yield from (piece if len(places) == len(piece) else piece.take(from_numpy(places))).to_pylist()

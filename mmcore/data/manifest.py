@@ -162,12 +162,14 @@ def numbered(values: Iterable[Cell | None], count: int) -> tuple[np.ndarray, np.
     order = digests.argsort(kind="stable")
     digests = digests[order]
     begins = np.append(True, digests[1:] != digests[:-1])[:count]  # of values that are equal the one that stands first
-    first, something = order[begins], digests[begins] != NOTHING
-    number, appeared = np.empty(len(first), dtype=np.int64), first.argsort()
-    number[appeared] = np.where(something[appeared], np.cumsum(something[appeared]) - 1, -1)
+    first, something = order[begins], (digests != NOTHING)[begins]
+    del digests
+    appears = np.zeros(count, dtype=bool)
+    appears[first[something]] = True
+    number = np.where(something, (np.cumsum(appears) - 1)[first], -1)
     found = np.empty(count, dtype=np.int64)
-    found[order] = number[np.cumsum(begins) - 1]
-    return found, np.sort(first[something])
+    found[order] = np.repeat(number, np.diff(np.append(np.flatnonzero(begins), count)))
+    return found, np.flatnonzero(appears)
 
 
 def _digest(value: Cell | None) -> int:

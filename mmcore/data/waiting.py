@@ -34,7 +34,7 @@ class Waiting:
         if one.dtype != self._room.dtype:
             self._room = np.empty(0, one.dtype)
         if end > len(self._room):
-            more = max(end - len(self._room), LEAST // one.itemsize, len(self._room) // 8)
+            more = max(end - len(self._room), LEAST // one.itemsize, len(self._room) // 32)
             self._room.resize(len(self._room) + more, refcheck=False)  # moves pages where the system can, copies none
         self._room[self._used : end] = one.reshape(-1)
         self._used = end

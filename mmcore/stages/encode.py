@@ -1,7 +1,7 @@
 """encode@FIELD: every distinct cell read once, into an array store."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -12,7 +12,7 @@ import torch
 from joblib import cpu_count
 
 from mmcore.config.params import Params
-from mmcore.data.distinct import Distinct
+from mmcore.data.distinct import Distinct, Found
 from mmcore.data.kept import Kept
 from mmcore.data.manifest import Manifest
 from mmcore.data.quarantine import Broken
@@ -55,35 +55,27 @@ def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = N
     if modality.files:  # values are read as fast as they would be found again
         way = way_of_reading(modality, part, fit=paths.fit(field), plugins=plugins)
         kept = Kept(paths.state / "encoded" / field / way, grows=paths.prepared == Paths.prepared)
-    count = len(distinct.cells)
-    places = [None] * count if kept is None else [kept.find(distinct.name(number)) for number in range(count)]
-    unread = np.flatnonzero(np.fromiter((place is None for place in places), bool, count))
     torch.set_num_threads(1)  # files are read side by side, each by a thread of its own
-    found = read_cells(distinct, unread, modality=modality, base=source.base, began_ns=ingest_began(paths))
+    unread = (one for one in distinct if kept is None or kept.find(one.name) is None)
+    results = read_cells(unread, modality=modality, base=source.base, began_ns=ingest_began(paths))
     writer = StoreWriter(paths.store(field), kept=kept)
-    slots, reasons = np.full(count + 1, -1, dtype=np.int64), dict[int, str]()
-    for number, place in enumerate(track(places, count, what=f"encode {field}")):
-        if place is not None:
+    slots, reasons = np.full(len(distinct) + 1, -1, dtype=np.int64), dict[int, str]()
+    for number, one in enumerate(track(distinct, len(distinct), what=f"encode {field}")):
+        if kept is not None and (place := kept.find(one.name)) is not None:
             slots[number] = writer.take_over(*place)
-        elif isinstance(result := next(found), str):
+        elif isinstance(result := next(results), str):
             reasons[number] = result
         else:
-            slots[number] = writer.add(result, cell=distinct.name(number))
+            slots[number] = writer.add(result, cell=one.name)
     writer.finish(slots[distinct.rows], broken=broken_cells(manifest, field, index=distinct.rows, reasons=reasons))
 
 
 def read_cells(
-    distinct: Distinct, unread: np.ndarray, *, modality: Modality, base: Path, began_ns: int
+    cells: Iterable[Found], *, modality: Modality, base: Path, began_ns: int
 ) -> Iterator[np.ndarray | str]:
-    """What reading gives of the cells with the numbers `unread`, in that order.
-
-    Raises DataError where a file is not what ingest saw.
-    """
-    cells, read, threads = distinct.cells.at(unread), reader(modality, base), _threads(modality)
-    if distinct.digests is None:
-        return read_all(cells, read, threads=threads)
-    checked = read_unchanged(read, cells, distinct.digests.at(unread), base=base, began_ns=began_ns)
-    return read_all(range(len(cells)), checked, threads=threads)
+    """What reading gives of cells, in their order. Raises DataError where a file is not what ingest saw."""
+    read = read_unchanged(reader(modality, base), base=base, began_ns=began_ns)
+    return read_all(cells, read, threads=_threads(modality))
 
 
 def reader(modality: Modality, base: Path) -> Read:
@@ -108,7 +100,7 @@ def without_base(reason: str, cell: Cell, *, base: Path) -> str:
     return reason.removeprefix(f"{cell}: ")
 
 
-def read_all(cells: Sequence[C], read: Callable[[C], R], *, threads: int) -> Iterator[R]:
+def read_all(cells: Iterable[C], read: Callable[[C], R], *, threads: int) -> Iterator[R]:
     """What `read` makes of each cell, in order; at most AHEAD of them wait to be taken.
 
     A thread takes a few cells at a time: of more, the last would be read by one thread while the others have none.
@@ -120,7 +112,8 @@ def read_all(cells: Sequence[C], read: Callable[[C], R], *, threads: int) -> Ite
         yield from map(read, cells)
         return
     size = max(1, min(8, AHEAD // (2 * threads)))
-    parts = (cells[start : start + size] for start in range(0, len(cells), size))
+    cells = iter(cells)
+    parts = iter(lambda: list(islice(cells, size)), [])
     with ThreadPool(threads) as pool:
         waiting = deque(pool.map_async(read, part, chunksize=size) for part in islice(parts, max(1, AHEAD // size)))
         while waiting:

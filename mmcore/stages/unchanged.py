@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from mmcore.data.distinct import Cells
+from mmcore.data.distinct import Found
 from mmcore.data.files import sha256_of
 from mmcore.data.writing import write_json
 from mmcore.errors import DataError
@@ -36,28 +36,26 @@ def ingest_began(paths: Paths) -> int:
         return 0
 
 
-def read_unchanged(
-    read: Callable[[Cell], T], cells: Cells, digests: Cells, *, base: Path, began_ns: int
-) -> Callable[[int], T]:
-    """`read` of the cell with a number, for files. It raises DataError where the file's digest is not the one given.
+def read_unchanged(read: Callable[[Cell], T], *, base: Path, began_ns: int) -> Callable[[Found], T]:
+    """`read`, which raises DataError where the digest of a cell's file is not the one that ingest took.
 
     began_ns: as `ingest_began` gives it; what has not changed since then is not looked into.
     """
 
-    def read_one(number: int) -> T:
-        cell = cells[number]
-        found = read(cell)
-        if not _is_still(base / str(cell), digests[number], began_ns):
+    def read_one(found: Found) -> T:
+        cell, digest = found
+        result = read(cell)
+        if digest is not None and not _is_still(base / str(cell), digest, began_ns):
             raise DataError(
                 f"{cell} is not what it was when `mm stage ingest` read it: it was changed or taken away meanwhile. "
                 "Run again once the data is at rest: dvc repro"
             )
-        return found
+        return result
 
     return read_one
 
 
-def _is_still(path: Path, digest: Cell, began_ns: int) -> bool:
+def _is_still(path: Path, digest: str, began_ns: int) -> bool:
     try:
         return path.stat().st_ctime_ns < began_ns - APART_NS or sha256_of(path) == digest
     except (OSError, DataError):

@@ -1,9 +1,8 @@
-import numpy as np
 import pyarrow as pa
 import pytest
 
 from mmcore.data.column import AT_ONCE
-from mmcore.data.distinct import Cells, Distinct
+from mmcore.data.distinct import Distinct
 from mmcore.data.manifest import Manifest
 
 
@@ -16,32 +15,43 @@ def manifest(cells, digests=None):
 def test_values_are_told_apart_in_order_of_appearance(cells):
     found = Distinct.of(manifest(cells), "x")
 
-    assert list(found.cells) == [cells[0], cells[1], cells[4]]
+    assert [one.cell for one in found] == [cells[0], cells[1], cells[4]]
     assert found.rows.tolist() == [0, 1, 0, -1, 2]
-    assert found.name(1) == ""
+    assert {one.name for one in found} == {""}
+    assert len(found) == 3
 
 
 def test_files_are_told_apart_by_content_and_the_first_with_it_gives_its_name():
     found = Distinct.of(manifest(["a.PNG", "b.png", None, "c.jpg"], ["1" * 64, "2" * 64, None, "1" * 64]), "x")
 
-    assert list(found.cells) == ["a.PNG", "b.png"]
+    assert [one.cell for one in found] == ["a.PNG", "b.png"]
     assert found.rows.tolist() == [0, 1, -1, 0]
-    assert [found.name(number) for number in range(2)] == ["1" * 32 + ".png", "2" * 32 + ".png"]
+    assert [one.name for one in found] == ["1" * 32 + ".png", "2" * 32 + ".png"]
 
 
 def test_a_field_that_no_row_has_gives_nothing():
     found = Distinct.of(Manifest(pa.table({"x": pa.nulls(3, pa.string()), "hash:x": pa.nulls(3, pa.string())})), "x")
 
-    assert list(found.cells) == []
+    assert list(found) == []
     assert found.rows.tolist() == [-1, -1, -1]
 
 
-def test_cells_are_looked_at_one_by_one_in_parts_and_where_they_are_asked_for():
-    cells = Cells([pa.array(range(AT_ONCE)), pa.array([], pa.int64()), pa.array(range(AT_ONCE, 2 * AT_ONCE + 3))])
+@pytest.mark.parametrize("digests", [False, True])
+def test_a_manifest_of_many_pieces_is_walked_through_as_often_as_one_wants(digests):
+    cells = [f"{number % (AT_ONCE + 7)}.png" for number in range(3 * AT_ONCE)]
+    table = manifest(cells, [cell * 16 for cell in cells] if digests else None)
 
-    assert list(cells) == list(range(2 * AT_ONCE + 3))
-    assert (cells[5], cells[-1]) == (5, 2 * AT_ONCE + 2)
-    assert cells[AT_ONCE - 1 : AT_ONCE + 2] == [AT_ONCE - 1, AT_ONCE, AT_ONCE + 1]
-    with pytest.raises(IndexError):
-        cells[2 * AT_ONCE + 3]
-    assert list(cells.at(np.array([2, AT_ONCE + 7]))) == [2, AT_ONCE + 7]
+    found = Distinct.of(table, "x")
+
+    for _ in range(2):
+        walked = list(found)
+        assert [one.cell for one in walked] == cells[: AT_ONCE + 7]
+        assert all(one.digest == (one.cell * 16 if digests else None) for one in walked)
+    assert found.rows.tolist() == [number % (AT_ONCE + 7) for number in range(3 * AT_ONCE)]
+
+
+def test_of_a_file_the_same_comes_out(tmp_path):
+    table = manifest([str(number // 3) for number in range(3 * AT_ONCE)])
+    table.write(tmp_path / "manifest.parquet")
+
+    assert list(Distinct.of(Manifest.read(tmp_path / "manifest.parquet"), "x")) == list(Distinct.of(table, "x"))
