@@ -70,9 +70,7 @@ def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = N
     writer.finish(slots[distinct.rows], broken=broken_cells(manifest, field, index=distinct.rows, reasons=reasons))
 
 
-def read_cells(
-    cells: Iterable[Found], *, modality: Modality, base: Path, began_ns: int
-) -> Iterator[np.ndarray | str]:
+def read_cells(cells: Iterable[Found], *, modality: Modality, base: Path, began_ns: int) -> Iterator[np.ndarray | str]:
     """What reading gives of cells, in their order. Raises DataError where a file is not what ingest saw."""
     read = read_unchanged(reader(modality, base), base=base, began_ns=began_ns)
     return read_all(cells, read, threads=_threads(modality))

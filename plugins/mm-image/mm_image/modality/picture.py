@@ -12,6 +12,7 @@ import torch
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch.nn import functional
 
+from mm_image.modality.jpeg import jpeg_pixels
 from mmcore.errors import DataError
 
 Resize = Literal["crop", "pad", "stretch"]
@@ -50,11 +51,14 @@ class PictureReader:
         try:
             with Image.open(path, formats=FORMATS) as image:
                 self._check_size(image, name)
-                enough = math.ceil(MARGIN * self.size_px)
+                size, enough = image.size, math.ceil(MARGIN * self.size_px)
                 drafted = image.draft(None, (enough, enough))
-                image.load()
                 extent = image.size if drafted is None else drafted[1][2:]
-                return _upright(self._resized(self._coloured(image, name), *extent), image)
+                pixels = jpeg_pixels(image, size)
+                if pixels is None:
+                    image.load()
+                    pixels = np.array(self._coloured(image, name))
+                return _upright(self._resized(pixels, *extent), image)
         except (DataError, MemoryError):
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -90,27 +94,27 @@ class PictureReader:
         canvas.alpha_composite(image.convert("RGBA"))
         return canvas.convert("RGB")
 
-    def _resized(self, image: Image.Image, width: float, height: float) -> np.ndarray:
-        """The picture as uint8 [3,H,W] of size_px. width, height: how far it reaches; the last pixel may be cut."""
+    def _resized(self, pixels: np.ndarray, width: float, height: float) -> np.ndarray:
+        """uint8 [H,W,3] -> [3,H,W] of size_px. width, height: how far it reaches; the last pixel may be cut."""
         side = self.size_px
         if self.resize == "crop":
             short = min(width, height)
             left, top = int((width - short) / 2), int((height - short) / 2)
-            return resampled(image, side, side, box=(left, top, left + short, top + short))
+            return resampled(pixels, side, side, box=(left, top, left + short, top + short))
         if self.resize == "stretch":
-            return resampled(image, side, side, box=(0, 0, width, height))
+            return resampled(pixels, side, side, box=(0, 0, width, height))
         scale = side / max(width, height)
         lines, columns = max(1, round(height * scale)), max(1, round(width * scale))
         canvas = np.empty((3, side, side), np.uint8)
         canvas[:] = np.array(self.background, np.uint8).reshape(3, 1, 1)
         top, left = (side - lines) // 2, (side - columns) // 2
-        inside = resampled(image, lines, columns, box=(0, 0, width, height))
+        inside = resampled(pixels, lines, columns, box=(0, 0, width, height))
         canvas[:, top : top + lines, left : left + columns] = inside
         return canvas
 
 
-def resampled(image: Image.Image, height: int, width: int, *, box: tuple[int, int, float, float]) -> np.ndarray:
-    """A part of an RGB picture as uint8 [3,H,W] of another size, by bicubic interpolation over all pixels of each.
+def resampled(pixels: np.ndarray, height: int, width: int, *, box: tuple[int, int, float, float]) -> np.ndarray:
+    """A part of uint8 [H,W,3] as [3,H,W] of another size, by bicubic interpolation over all pixels of each.
 
     box: left, top, right and bottom of the part; its last column and line may be shares of a pixel.
 
@@ -123,19 +127,20 @@ def resampled(image: Image.Image, height: int, width: int, *, box: tuple[int, in
     factor = max(1, int(across / (GAP * width))), max(1, int(down / (GAP * height)))
     part = (left, top, math.ceil(right), math.ceil(bottom))
     if factor != (1, 1):
-        image = image.reduce(factor, box=part)
+        pixels = np.array(Image.fromarray(pixels).reduce(factor, box=part))
         across, down = across / factor[0], down / factor[1]  # the last block may be a part of one
-    elif part != (0, 0, *image.size):
-        image = image.crop(part)
+    else:
+        pixels = np.ascontiguousarray(pixels[part[1] : part[3], part[0] : part[2]])
     if 1 in (width, height):  # torch takes the wrong pixels here, where a processor has no AVX2
-        found = image.resize((width, height), Image.Resampling.BICUBIC, box=(0, 0, across, down))
+        whole = Image.fromarray(pixels)
+        found = whole.resize((width, height), Image.Resampling.BICUBIC, box=(0, 0, across, down))
         return np.asarray(found).transpose(2, 0, 1).copy()
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    values = torch.from_numpy(pixels).permute(2, 0, 1)
     if (across, down) != (width, height):
         scale = (1 + TINY) * height / down, (1 + TINY) * width / across
-        pixels = functional.interpolate(pixels[None], scale_factor=scale, mode="bicubic", antialias=True)[0]
-    assert pixels.shape[1:] == (height, width), "the scale gives the size"
-    return np.ascontiguousarray(pixels.numpy())
+        values = functional.interpolate(values[None], scale_factor=scale, mode="bicubic", antialias=True)[0]
+    assert values.shape[1:] == (height, width), "the scale gives the size"
+    return np.ascontiguousarray(values.numpy())
 
 
 def _upright(array: np.ndarray, image: Image.Image) -> np.ndarray:
