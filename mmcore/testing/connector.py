@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from mmcore.interfaces.connector import Connector
 from mmcore.interfaces.tokens import Tokens
+from mmcore.testing.flow import CUT, cut_off
 from mmcore.testing.gpu import module_there, there
 from mmcore.testing.module import ModuleContract, generator
 from mmcore.testing.perturb import junk, real, tokens_far, tokens_with_more_padding
+from mmcore.testing.reach import OPEN, shake
 from mmcore.testing.walk import dishonest
 
 
@@ -45,6 +47,10 @@ class ConnectorContract(ModuleContract):
         """What comes out."""
         return module_there(module)(there(self.make()))
 
+    def ready(self) -> Connector:
+        """The connector in evaluation mode, its gates open."""
+        return shake(self.build().eval(), size=OPEN)
+
     def make(self) -> Tokens:
         """The tests' tokens."""
         return self.tokens(self.samples, generator())
@@ -62,25 +68,30 @@ class ConnectorContract(ModuleContract):
         assert distance < self.tolerance, f"{why} (largest relative difference: {distance:.2g})"
 
     def test_the_declared_width_is_true(self) -> None:
-        connector = self.build().eval()
+        connector = self.ready()
         assert connector.width_out == self.width_out, "width_out must be the width that was asked for."
         found = connector(self.make()).width
         assert found == self.width_out, f"tokens of width {found} come out, not of {self.width_out}."
 
+    def test_what_comes_in_learns_of_what_it_changes(self) -> None:
+        connector, tokens = self.ready(), self.make()
+        lost = cut_off(lambda given: {"out": real(connector(tokens.with_values(given["in"])))}, {"in": tokens.values})
+        assert not lost, f"what comes in changes what comes out and gets no gradient from it. {CUT}"
+
     def test_flags_of_tokens_are_true(self) -> None:
         for tokens in (self.make(), self.without(torch.tensor([1]))):
-            assert (fault := dishonest(self.build().eval()(tokens))) is None, f"of what comes out, {fault}."
+            assert (fault := dishonest(self.ready()(tokens))) is None, f"of what comes out, {fault}."
 
     def test_absent_samples_stay_absent_and_present_ones_present(self) -> None:
         tokens = self.without(torch.tensor([1, 4]))
-        found = self.build().eval()(tokens)
+        found = self.ready()(tokens)
         assert torch.equal(found.present, tokens.present), (
             "a sample must be present before and after, or neither. Learned queries make tokens for absent samples: "
             "mask them."
         )
 
     def test_finite_with_everything_absent(self) -> None:
-        found = self.build().eval()(self.without(torch.arange(self.samples)))
+        found = self.ready()(self.without(torch.arange(self.samples)))
         assert found.values.isfinite().all(), (
             "with every sample absent something is not finite: a softmax over nothing?"
         )
@@ -100,13 +111,13 @@ class ConnectorContract(ModuleContract):
             )
 
     def test_junk_in_masked_places_changes_nothing(self) -> None:
-        tokens, connector = self.without(torch.tensor([1])), self.build().eval()
+        tokens, connector = self.without(torch.tensor([1])), self.ready()
         noise = torch.where(tokens.mask.unsqueeze(-1), tokens.values, junk(tokens.values, generator(1)))
         one, two = connector(tokens), connector(tokens.with_values(noise))
         self.assert_same(one, two, "values where the mask is False change the result")
 
     def test_more_padding_changes_nothing(self) -> None:
-        tokens, connector = self.make(), self.build().eval()
+        tokens, connector = self.make(), self.ready()
         if tokens.grid is None:  # a grid has no padding behind
             self.assert_same(
                 connector(tokens),
@@ -115,13 +126,13 @@ class ConnectorContract(ModuleContract):
             )
 
     def test_a_sample_alone_gives_the_same(self) -> None:
-        tokens, row, connector = self.make(), torch.tensor([2]), self.build().eval()
+        tokens, row, connector = self.make(), torch.tensor([2]), self.ready()
         one, two = connector(tokens).pick(row), connector(tokens.pick(row))
         self.assert_same(one, two, "a sample alone gives something else than the same sample in a batch")
 
     def test_neighbours_in_the_batch_change_nothing(self) -> None:
         tokens, row = self.make(), torch.tensor([2])
-        connector = self.build().eval()
+        connector = self.ready()
         values = junk(tokens.values, generator(1)) / 1e4
         values[2] = tokens.values[2]
         one, two = connector(tokens).pick(row), connector(tokens.with_values(values)).pick(row)
@@ -129,6 +140,6 @@ class ConnectorContract(ModuleContract):
 
     def test_permuting_samples_permutes_the_result(self) -> None:
         tokens, order = self.make(), torch.randperm(self.samples, generator=generator(2))
-        connector = self.build().eval()
+        connector = self.ready()
         one, two = connector(tokens).pick(order), connector(tokens.pick(order))
         self.assert_same(one, two, "the place of a sample in the batch changes its result")

@@ -26,6 +26,7 @@ from mmcore.testing.perturb import (
     with_more_padding,
     with_other_neighbours,
 )
+from mmcore.testing.reach import OPEN, shake
 from mmcore.testing.walk import batch_of, dishonest, model_of, stations, walk
 
 
@@ -74,8 +75,8 @@ class EncoderContract(DecodingContract):
         return self.field(self.samples, generator(seed))
 
     def ready(self) -> Encoder:
-        """The encoder in evaluation mode."""
-        return self.build().eval()
+        """The encoder in evaluation mode, its gates open."""
+        return shake(self.build().eval(), size=OPEN)
 
     def assert_same(self, one: Tokens, other: Tokens, why: str) -> None:
         """Fail with `why` where the real tokens differ."""
@@ -227,7 +228,7 @@ class EncoderContract(DecodingContract):
         others = with_other_neighbours(field, 2, generator(1))
         found = list[Tokens]()
         for given in (field, others):
-            encoder = self.build().train()
+            encoder = shake(self.build().train(), size=OPEN)
             torch.manual_seed(0)  # the same dropout twice
             found.append(walk(encoder, given).pick(row))
         mixes = tokens_far(*found) > self.tolerance

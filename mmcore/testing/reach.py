@@ -1,9 +1,15 @@
 """What a module holds: every float tensor that can be reached from it, registered or not."""
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+
+M = TypeVar("M", bound=nn.Module)
+
+OPEN = 0.2
+"""How far parameters are shaken, so that one sees behind gates that start closed (LayerScale, a head of zeros)."""
 
 
 def reachable(module: nn.Module) -> dict[str, Tensor]:
@@ -44,9 +50,10 @@ def _joined(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def shake(module: nn.Module, *, size: float = 0.05, seed: int = 7) -> None:
-    """Add small random numbers to every parameter: gates that start at zero open, ties are broken."""
+def shake(module: M, *, size: float = 0.05, seed: int = 7) -> M:
+    """The module with small random numbers added to every parameter: gates that start at zero open, ties are broken."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=generator).to(parameter), alpha=size)
+    return module

@@ -62,6 +62,17 @@ class ReadingContract(PluginContract):
                 f"{cell!r} is read otherwise from another folder: relative paths start at `base`, whatever it is."
             )
 
+    def test_a_number_is_read_as_it_is_written_too(self, tmp_path: Path) -> None:
+        modality = self.fitted(tmp_path)
+        for cell in self.cells(tmp_path):
+            if isinstance(cell, int | float):
+                why = f"{cell!r} is read, but {str(cell)!r} is not, or otherwise: in use cells come as texts, take both"
+                try:
+                    array = modality.read(str(cell), tmp_path)
+                except DataError as error:
+                    pytest.fail(f"{why}. {error}")
+                assert identical(array, modality.read(cell, tmp_path)), f"{why}."
+
     def test_arrays_are_plain_and_finite(self, tmp_path: Path) -> None:
         modality = self.fitted(tmp_path)
         for cell in self.cells(tmp_path):

@@ -17,9 +17,11 @@ from mmcore.interfaces.task import Outputs, Task, logits_of
 from mmcore.interfaces.tokens import Tokens
 from mmcore.registry.settings import Part
 from mmcore.testing.coupling import CouplingContract
+from mmcore.testing.flow import CUT, cut_off
 from mmcore.testing.gpu import module_there, there
 from mmcore.testing.module import generator
 from mmcore.testing.perturb import JUNK, junk
+from mmcore.testing.reach import OPEN, shake
 from mmcore.testing.scoring import ScoringContract
 from mmcore.testing.teaching import TeachingContract
 
@@ -111,8 +113,8 @@ class TaskContract(ScoringContract, TeachingContract, CouplingContract):
         return mask
 
     def ready(self) -> Task:
-        """The task in evaluation mode."""
-        return self.build().eval()
+        """The task in evaluation mode, its gates open."""
+        return shake(self.build().eval(), size=OPEN)
 
     def hidden(self, task: Task, rows: Tensor) -> Batch:
         """The batch without targets in `rows`."""
@@ -142,7 +144,7 @@ class TaskContract(ScoringContract, TeachingContract, CouplingContract):
 
     @pytest.mark.parametrize("training", [False, True])
     def test_neighbours_in_the_batch_change_nothing(self, training: bool) -> None:
-        task, streams = self.build().train(training), self.streams()
+        task, streams = shake(self.build().train(training), size=OPEN), self.streams()
         other = {name: tokens.with_values(tokens.values.clone()) for name, tokens in self.streams(seed=1).items()}
         for name, tokens in other.items():
             tokens.values[2] = streams[name].values[2]
@@ -195,6 +197,16 @@ class TaskContract(ScoringContract, TeachingContract, CouplingContract):
         for name, loss in losses.items():
             assert loss.ndim == 0, f"the loss {name!r} must be a scalar but has shape {tuple(loss.shape)}."
             assert loss.isfinite(), f"the loss {name!r} is {loss.item()}."
+
+    def test_every_stream_learns_of_what_it_changes(self) -> None:
+        task, streams, batch = self.ready(), self.streams(), self.make()
+
+        def compute(values: Mapping[str, Tensor]) -> Outputs:
+            moved = {name: tokens.with_values(values.get(name, tokens.values)) for name, tokens in streams.items()}
+            return task.loss(task(moved), batch)
+
+        lost = cut_off(compute, {name: streams[name].values for name in task.reads})
+        assert not lost, f"{lost} change a loss and get no gradient from it: what gives them never learns. {CUT}"
 
     def test_rows_without_a_target_are_left_out_of_the_loss(self) -> None:
         task, rows = self.ready(), torch.tensor([1, 4])

@@ -107,6 +107,17 @@ class VectorContract(Held, ModalityContract):
         return ["a b c", "1 2", "1 2 nan"]
 
 
+class NumbersContract(Held, ModalityContract):
+    held = VectorModality
+    settings = {"noise": 0.5}
+
+    def cells(self, folder: Path) -> list[Cell]:
+        return [0.5, -1.25, 3, 1e-3, 7.0, 0]
+
+    def broken(self, folder: Path) -> list[Cell]:
+        return ["a", "1 2"]
+
+
 class SequenceContract(Held, ModalityContract):
     held = SequenceModality
 

@@ -17,6 +17,8 @@ from mmcore.interfaces.field import Field
 from mmcore.interfaces.modality import Cell, Modality, Shown
 
 FILE = "number.json"
+TRUTHS = {"true": 1.0, "false": 0.0}
+"""As a table of texts has what is a truth value in others."""
 LARGE = 1e150
 """Squares of larger numbers are none that a float64 holds."""
 
@@ -85,6 +87,8 @@ class NumberModality(Modality):
 
 
 def _number(cell: Cell) -> float | None:
+    if isinstance(cell, str) and (truth := TRUTHS.get(cell.strip().lower())) is not None:
+        return truth
     try:
         number = float(cell)
     except (ValueError, OverflowError):  # the latter of whole numbers that no float holds

@@ -214,3 +214,27 @@ class TooLargeForHalf(MLP):
         tokens = super().embed(field, start)
         large = torch.tensor(3.4e38, dtype=tokens.values.dtype)
         return tokens.with_values(tokens.values + 0 * large)
+
+
+@mutant(CausalGRUContract, "test_causal_means_causal", saying="something looks ahead")
+class LooksAheadThroughAGate(CausalGRU):
+    """The gate is closed before the first step of a training: nothing is seen of it in a new model."""
+
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        self.gate = nn.Parameter(torch.zeros(width))
+
+    def embed(self, field, start=0):
+        tokens = super().embed(field, start)
+        return tokens.with_values(tokens.values + self.gate * tokens.values.mean(1, keepdim=True))
+
+
+@mutant(MLPContract, "test_declared_batch_statistics_are_true", saying="depends on its neighbours")
+class NeighboursThroughAGate(MLP):
+    def __init__(self, facts, *, width: int = 8, dropout: float = 0.0):
+        super().__init__(facts, width=width, dropout=dropout)
+        self.gate = nn.Parameter(torch.zeros(width))
+
+    def embed(self, field, start=0):
+        tokens = super().embed(field, start)
+        return tokens.with_values(tokens.values + self.gate * tokens.values.mean(0, keepdim=True))

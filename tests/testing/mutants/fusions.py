@@ -178,3 +178,21 @@ class BufferNotSaved(ToyConcat):
     def combine(self, streams):
         joint = super().combine(streams)["joint"]
         return {"joint": joint.with_values(joint.values + self.shift).zeroed()}
+
+
+@mutant(ConcatContract, "test_every_field_learns_of_what_it_changes", saying="their encoders never learn")
+class JointCutOff(ToyConcat):
+    """The head learns, the loss falls, and the encoders stay as they were drawn."""
+
+    def combine(self, streams):
+        return super().combine({name: tokens.with_values(tokens.values.detach()) for name, tokens in streams.items()})
+
+
+@mutant(ConcatContract, "test_one_field_alone_is_fused_or_refused", saying="one field is too few")
+class OthersOfNone(ToyConcat):
+    """Each field beside the mean of the others."""
+
+    def combine(self, streams):
+        others = torch.stack([streams[name].pool() for name in self.names[1:]])
+        joint = super().combine(streams)["joint"]
+        return {"joint": joint.with_values(joint.values + others.mean()).zeroed()}

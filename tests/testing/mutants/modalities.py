@@ -9,7 +9,13 @@ import torch
 
 from mmcore.errors import DataError
 from mmcore.testing.toys.modalities import LabelModality, SequenceModality, VectorModality
-from tests.testing.contracts import LabelContract, LabelInFileContract, SequenceContract, VectorContract
+from tests.testing.contracts import (
+    LabelContract,
+    LabelInFileContract,
+    NumbersContract,
+    SequenceContract,
+    VectorContract,
+)
 from tests.testing.mutation import mutant
 from tests.testing.parts import LabelInFile, WordsDropped
 
@@ -226,3 +232,41 @@ class FilesNotSaidToBe(LabelInFile):
 class ShowsFloats(VectorModality):
     def show(self, array):
         return "image", np.zeros((4, 4, 3))
+
+
+@mutant(NumbersContract, "test_a_number_is_read_as_it_is_written_too", saying="cells come as texts")
+class NumbersAlone(VectorModality):
+    """Right for every table that knows its types, and for no answer in use."""
+
+    def read(self, cell, base):
+        if isinstance(cell, str):
+            raise DataError(f"{cell!r} is no number.", path=cell)
+        return super().read(cell, base)
+
+
+@mutant(NumbersContract, "test_a_number_is_read_as_it_is_written_too", saying="or otherwise")
+class WrittenNumbersHalved(VectorModality):
+    def read(self, cell, base):
+        return super().read(cell, base) / (2 if isinstance(cell, str) else 1)
+
+
+@mutant(VectorContract, "test_a_loaded_modality_changes_a_batch_in_the_same_way", saying="not saved")
+class NoiseForgotten(VectorModality):
+    """How much noise there is, is learned: every stage after the first works without any."""
+
+    learned = 0.0
+
+    def fit(self, cells, base):
+        super().fit(cells, base)
+        self.learned = 1.0
+
+    def augment(self, field, generator):
+        return super().augment(field.with_values(field.values + self.learned), generator)
+
+
+@mutant(VectorContract, "test_fit_skips_what_cannot_be_read", saying="fit fails on cells that cannot be read")
+class FitFallsOverOneCell(VectorModality):
+    def fit(self, cells, base):
+        cells = list(cells)
+        assert all(np.isfinite([float(part) for part in str(cell).split()]).all() for cell in cells)
+        super().fit(cells, base)

@@ -125,3 +125,20 @@ class ColumnsInTheFirstLine(ToyFile):
 
     def columns(self):
         return [self.path.read_text().split("\n")[0]]
+
+
+@mutant(ToyConnectorContract, "test_what_comes_in_learns_of_what_it_changes", saying="gets no gradient from it")
+class ConnectorCutsOff(ToyConnector):
+    def forward(self, tokens):
+        return super().forward(tokens.with_values(tokens.values.detach()))
+
+
+@mutant(ToyConnectorContract, "test_neighbours_in_the_batch_change_nothing", saying="depends on its neighbours")
+class ConnectorMixesThroughAGate(ToyConnector):
+    def __init__(self, width, width_out):
+        super().__init__(width, width_out)
+        self.gate = torch.nn.Parameter(torch.zeros(width_out))
+
+    def forward(self, tokens):
+        found = super().forward(tokens)
+        return found.with_values(found.values + self.gate * found.values.mean(0, keepdim=True))

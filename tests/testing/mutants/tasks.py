@@ -166,3 +166,26 @@ class SettlesUnasked(ToyClassification):
     def settle(self, predictions, truth):
         with torch.no_grad():
             self.head.bias.add_(1)
+
+
+@mutant(ClassificationContract, "test_every_stream_learns_of_what_it_changes", saying="what gives them never learns")
+class HeadAlone(ToyClassification):
+    """The loss falls, and nothing before the head learns."""
+
+    def forward(self, streams):
+        return super().forward({n: tokens.with_values(tokens.values.detach()) for n, tokens in streams.items()})
+
+
+@mutant(
+    ClassificationContract, "test_neighbours_in_the_batch_change_nothing", saying="of the streams only", training=False
+)
+class MeanOfTheBatchThroughAGate(ToyClassification):
+    """The gate is closed before the first step of a training: nothing is seen of it in a new model."""
+
+    def __init__(self, writes, fields, *, target: str, stream: str = "joint"):
+        super().__init__(writes, fields, target=target, stream=stream)
+        self.gate = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, streams):
+        logits = super().forward(streams)["logits"]
+        return {"logits": logits - self.gate * logits.mean(0)}
