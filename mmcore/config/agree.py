@@ -8,6 +8,8 @@ from mmcore.registry.settings import Part
 
 RESERVED = ("id", "split", "group")
 """Columns of the manifest that no field may be named after."""
+JOINT = "joint"
+"""The stream that fusions add, which would stand in place of a field's own."""
 
 
 def disagreements(fields: Mapping[str, FieldSettings], tasks: Mapping[str, Part], *, monitor: str) -> Iterator[str]:
@@ -15,6 +17,11 @@ def disagreements(fields: Mapping[str, FieldSettings], tasks: Mapping[str, Part]
     for name in fields:
         if name in RESERVED or not name or any(sign in name for sign in ":/."):
             yield f"a field cannot be called {name!r}: {listing(RESERVED)}, and names with ':', '/' or '.' are taken."
+    if JOINT in fields and (fields[JOINT].encoder or fields[JOINT].like):
+        yield (
+            f"a field with an encoder cannot be called {JOINT!r}: that is what all fields give together. Call it "
+            f"otherwise, and give fields.NAME.column={JOINT}."
+        )
     if not any(field.encoder for field in fields.values()):
         yield "no field has an encoder, so there is nothing to look at. Give one: fields.FIELD.encoder=.."
     for name, part in tasks.items():

@@ -73,6 +73,7 @@ class Modality(ABC):
     def read(self, cell: Cell, base: Path) -> np.ndarray:
         """One raw cell as an array; deterministic, whatever was read before.
 
+        In use cells come as texts: what is read of a number is read of it as it is written, too.
         base: where relative paths start. Raises DataError that names the file where the cell cannot be read.
         """
 
