@@ -156,7 +156,7 @@ def test_interpolations_follow_the_choices(project):
         (["training.monitor=labl/accuracy"], r"must be TASK/METRIC but is 'labl/accuracy'. Did you mean 'label'\?"),
         (["fields.image.encoder=null", "fields.text.encoder=null"], r"no field has an encoder"),
         (["+fields.split=text/rnn"], r"a field cannot be called 'split'"),
-        (["+fields.joint=text/rnn"], r"cannot be called 'joint'.* Call it otherwise, and give fields.NAME.column=joint"),
+        (["+fields.joint=text/rnn"], r"cannot be called 'joint'.* give fields.NAME.column=joint"),
         (["~tasks.label"], r"there is no task"),
         (["fusion.name=concat"], r"fusion: mmcore.fusions 'concat' takes no 'guide'"),
     ],
