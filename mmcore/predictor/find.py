@@ -32,14 +32,14 @@ class Finder:
 
         Raises ConfigError where no task of the model aligns two fields.
         """
-        tasks = {name: task for name, task in predictor.model.each_task().items() if task.coupled}
+        tasks = _aligning(predictor)
         if not tasks:
             raise ConfigError(
                 f"nothing in this model aligns two fields, so that nothing can be found with it. Its tasks: "
                 f"{listing(predictor.model.each_task())}. Train one with `tasks: {{pair: alignment}}`."
             )
-        self._task, task = next(iter(sorted(tasks.items())))
-        self._predictor, self.fields = predictor, task.targets
+        self._predictor, self._task = predictor, tasks[0]
+        self.fields = predictor.model.each_task()[self._task].targets
         self._cache = (cache or _user_cache()) / predictor.digest
         self.broken = 0
         """Files of the last search that could not be read."""
@@ -112,6 +112,27 @@ class Finder:
             told = self._predictor.model.each_task()[self._task].predict(self._predictor.model(batch)[self._task])
         vectors: np.ndarray = told[field]
         return vectors
+
+
+def _aligning(predictor: Predictor) -> list[str]:
+    """The tasks with two fields for targets, both looked at, that give a vector of each, in one space; sorted."""
+    model = predictor.model
+    pairs = {
+        name: task
+        for name, task in sorted(model.each_task().items())
+        if task.coupled and len(task.targets) == len(set(task.targets) & set(model.owners)) == 2
+    }
+    if not pairs:
+        return []
+    with torch.inference_mode():
+        outputs = model(predictor.batch([{}]))  # what columns there are does not depend on the row: a blank one tells
+        told = {name: task.predict(outputs[name]) for name, task in pairs.items()}
+    return [name for name, task in pairs.items() if _in_one_space([told[name].get(field) for field in task.targets])]
+
+
+def _in_one_space(columns: Sequence[np.ndarray | None]) -> bool:
+    shapes = [None if column is None else column.shape for column in columns]
+    return shapes[0] == shapes[1] and shapes[0] is not None and len(shapes[0]) == 2
 
 
 def _user_cache() -> Path:

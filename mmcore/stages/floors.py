@@ -81,8 +81,10 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
 
 def _tasks_of(model: MultimodalModel, name: str) -> list[str]:
     """The tasks that a field alone can be asked for: none that ties fields together or reads another field's stream."""
-    others = set(model.owners) - {name} - model.generated
-    return [task for task, found in model.each_task().items() if not found.coupled and not others & set(found.reads)]
+    seen, tasks = set(model.owners), model.each_task()
+    tied = {task for task, found in tasks.items() if found.coupled and len(seen & set(found.targets)) > 1}
+    others = seen - {name} - model.generated
+    return [task for task, found in tasks.items() if task not in tied and not others & set(found.reads)]
 
 
 def _reaches(model: MultimodalModel, name: str) -> bool:

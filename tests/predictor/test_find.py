@@ -1,5 +1,6 @@
 """Search is exact, embeds each content once, and goes both ways."""
 
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from mmcore.registry.settings import Part
 from mmcore.testing.toys import toy_modalities
 from mmcore.testing.toys.kit import toy_entry_points
 from tests.predictor.files import VectorFile
+from tests.ranking import ranking
 
 PLAN = ModelPlan(
     modalities={"vector": Part("vector", {}), "sequence": Part("sequence", {})},
@@ -30,7 +32,7 @@ QUERY = {"sequence": "it is not"}
 def points(group):
     found = [point for point in toy_entry_points(group) if point.name != "vector"]
     files = EntryPoint("vector", "tests.predictor.files:VectorFile", group)
-    return [*found, files] if group == "mmcore.modalities" else found
+    return [*found, files] if group == "mmcore.modalities" else [*found, *ranking(group)]
 
 
 @pytest.fixture
@@ -48,15 +50,25 @@ def things(tmp_path):
 
 
 @pytest.fixture
-def finder(tmp_path, things):
-    plugins = Plugins.of(points)
-    vector = VectorFile()
-    vector.fit(["1.txt"], things)
-    modalities = {"vector": vector, "sequence": toy_modalities()["sequence"]}
-    model = assemble(PLAN, modalities, seed=0, plugins=plugins)
-    columns = {name: name for name in modalities}
-    save_model(tmp_path / "model", model, plan=PLAN, modalities=modalities, columns=columns, plugins=plugins)
-    return Finder(Predictor.load(tmp_path / "model", plugins), cache=tmp_path / "cache")
+def load(tmp_path, things):
+    """A model of PLAN, with these tasks in place of its own where they are given."""
+
+    def loaded(**tasks):
+        plugins, vector = Plugins.of(points), VectorFile()
+        vector.fit(["1.txt"], things)
+        modalities = {**toy_modalities(), "vector": vector}
+        parts = {name: Part(name, {}) for name in modalities}
+        plan = replace(PLAN, modalities=parts, tasks=tasks or PLAN.tasks)
+        model, columns = assemble(plan, modalities, seed=0, plugins=plugins), {name: name for name in modalities}
+        save_model(tmp_path / "model", model, plan=plan, modalities=modalities, columns=columns, plugins=plugins)
+        return Predictor.load(tmp_path / "model", plugins)
+
+    return loaded
+
+
+@pytest.fixture
+def finder(load, tmp_path):
+    return Finder(load(), cache=tmp_path / "cache")
 
 
 def test_what_is_found_is_what_comparing_all_by_hand_finds(finder, things):
@@ -222,6 +234,20 @@ def test_a_place_that_is_not_there_is_told(finder, things):
 def test_a_model_that_aligns_nothing_cannot_find(predictor):
     with pytest.raises(ConfigError, match=r"nothing in this model aligns two fields.*Its tasks: answer"):
         Finder(predictor)
+
+
+@pytest.mark.parametrize("name", ["a", "z"])
+def test_a_coupled_task_beside_the_one_that_aligns_is_not_taken_for_it(load, things, tmp_path, name):
+    alone = Finder(load(), cache=tmp_path / "cache").find(QUERY, things)
+    both = load(**PLAN.tasks, **{name: Part("ranking", {})})
+
+    assert Finder(both, cache=tmp_path / "cache").find(QUERY, things) == alone
+
+
+@pytest.mark.parametrize("targets", [["label"], ["label", "vector"], ["sequence", "vector"], ["vector", "vector"]])
+def test_a_coupled_task_that_gives_no_vectors_of_two_fields_cannot_find(load, targets):
+    with pytest.raises(ConfigError, match=r"nothing in this model aligns two fields.*Its tasks: order"):
+        Finder(load(order=Part("ranking", {"targets": targets})))
 
 
 def test_the_command_prints_names_with_how_near_they_are(finder, things, monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """Tasks that write, that align and that tell numbers go through train, floors, evaluate and report."""
 
 import json
+from importlib.metadata import entry_points
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,8 +9,10 @@ import pytest
 
 from mmcore.config.params import Params
 from mmcore.model.folder import load_model
+from mmcore.registry.plugins import Plugins
 from mmcore.stages import encode, evaluate, features, fit, floors, ingest, join, report, train
 from mmcore.stages.paths import Paths
+from tests.ranking import ranking
 
 SAYS = {"cat": "me ow me ow", "dog": "woof woof said the dog", "cow": "moo", "duck": "quack quack quack quack"}
 TEXT = {"name": "text", "kind": "character", "vocabulary_size": 40, "max_tokens": 32}
@@ -204,3 +207,41 @@ def test_a_task_that_reads_one_fields_own_stream_has_no_floor_of_the_others(tmp_
 
     assert {key.split("/")[0] for key in found["animal"]} == {"both"}
     assert {key.split("/")[0] for key in found["says"]} == {"both", "heard"}
+
+
+def test_fields_that_are_aligned_have_no_floor_alone_where_one_of_them_is_written_either(tmp_path):
+    fields = {
+        "animal": field("animal", TEXT, encoder=READER),
+        "says": field("says", TEXT, encoder=WRITER),
+    }
+    pair = {"name": "alignment", "first": "animal", "second": "says", "width": 8}
+    params, paths = prepare(
+        tmp_path, fields, fusion=PREFIX,
+        tasks={"says": {"name": "generation", "target": "says", "metrics": ["perplexity"]}, "pair": pair},
+        model={}, training={"monitor": "says/perplexity", "epochs": 1, "threads": 1},
+        floors={"fusion": PREFIX, "epochs": 1},
+    )  # fmt: skip
+    floors.run(params, paths)
+    found = json.loads(paths.floors.read_text())
+
+    assert set(found["animal"]) == set(found["says"]) == {"says/perplexity"}
+
+
+def test_a_coupled_task_has_the_floors_of_each_field_that_reaches_it(tmp_path):
+    plugins = Plugins.of(lambda group: [*entry_points(group=group), *ranking(group)])
+    fields = {
+        "animal": field("animal", TEXT, encoder=READER),
+        "says": field("says", TEXT, encoder=READER),
+        "weight": field("weight", {"name": "number"}),
+    }
+    order = {"name": "ranking", "targets": ["weight"]}
+    params, paths = prepare(
+        tmp_path, fields, fusion={"name": "concat", "width": 8},
+        tasks={"order": order, "pair": {"name": "alignment", "first": "animal", "second": "says"}},
+        model={}, training={"monitor": "order/spread", "epochs": 1, "threads": 1},
+        floors={"fusion": {"name": "concat", "width": 8}, "epochs": 1},
+    )  # fmt: skip
+    floors.run(params, paths, plugins=plugins)
+    found = json.loads(paths.floors.read_text())
+
+    assert set(found["animal"]) == set(found["says"]) == {"order/spread"}
