@@ -15,8 +15,10 @@ from mmcore.runtime.memory import keep_freed_memory
 
 SHOWN = 5
 """Probabilities printed for each task."""
-NAMED = ("label", "labels", "text", "probability", "probabilities")
-"""What is told without its name, or as bars."""
+NAMED = ("label", "labels", "text")
+"""What is told without its name."""
+IN_BARS = ("probability", "probabilities")
+"""What bars tell, where the probabilities are those of labels."""
 BAR = 20
 """Letters of the bar of a probability of 1."""
 
@@ -62,10 +64,11 @@ def ask_table(folder: Path, table: Path, fields: Sequence[str], *, out: Path | N
 
 def in_words(task: str, answer: Mapping[str, Any]) -> Iterator[str]:
     """Lines for people: what the task says, and a bar for each of the most probable labels."""
-    said = [str(answer[name]) for name in ("label", "labels", "text") if name in answer]
-    rest = {name: value for name, value in answer.items() if name not in NAMED}
+    told = answer.get("probabilities")
+    shares: Mapping[str, float] = told if isinstance(told, Mapping) else {}
+    said = [str(answer[name]) for name in NAMED if name in answer]
+    rest = {name: value for name, value in answer.items() if name not in (*NAMED, *(IN_BARS if shares else ()))}
     yield f"{task}: {', '.join([*said, *(f'{name} {_short(value)}' for name, value in rest.items())]) or 'nothing'}"
-    shares: Mapping[str, float] = answer.get("probabilities", {})
     width = max(map(cell_len, list(shares)[:SHOWN]), default=0)  # Chinese letters are two columns wide
     for label, share in list(shares.items())[:SHOWN]:
         yield f"  {label}{' ' * (width - cell_len(label))}  {_bar(share)} {share:6.1%}"

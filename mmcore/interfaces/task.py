@@ -78,6 +78,10 @@ class Task(nn.Module, ABC):
     def predict(self, outputs: Outputs) -> Table:
         """What a user wants to know, a row a sample: labels, probabilities, numbers, texts.
 
+        Columns have any names and are told as they are, but for these. `probabilities` [B,C], with C the number of
+        classes or labels of the first target that has any, are told by their names, and the share of `label`, where it
+        is one of them, as `probability`. `mm ask` says `text`, `label`, `labels` or `value`; the report takes
+        `probability`, else the highest of `probabilities`, for how sure the model is.
         A coupled task's column with the name of a field is about that field: in use, rows that lack the field get none.
         """
 

@@ -30,7 +30,7 @@ Answer = dict[str, Any]
 
 Classes: `label`, `probability` and `probabilities` (label -> share); sets of labels: `labels` and `probabilities`; a
 number: `value`; text: `text` and its `score`, the log-probability; alignment: a vector for each field that the row has,
-by its name.
+by its name. Other columns of a task, and `probabilities` that are not those of its labels, are told as they are.
 """
 Answers = dict[str, Answer]
 """What every task says of one row."""
@@ -189,7 +189,8 @@ class Predictor:
         with torch.inference_mode():
             outputs = outputs_of(self._model, batch, modalities=self.modalities, write=True, told=told)
             tasks = self._model.each_task()
-            said = {name: self._each(task, task.predict(outputs[name])) for name, task in tasks.items()}
+            tables = {name: task.predict(outputs[name]) for name, task in tasks.items()}
+        said = {name: self._each(task, tables[name], rows=len(batch)) for name, task in tasks.items()}
         for name, task in tasks.items():
             if task.coupled:
                 _leave_out_absent(said[name], batch)
@@ -201,15 +202,17 @@ class Predictor:
             return field
         return replace(field, scored=torch.zeros(field.values.shape[:2], dtype=torch.bool))  # all of it is given
 
-    def _each(self, task: Task, table: Table) -> list[Answer]:
-        """A table of predictions as plain values, a row a sample."""
-        plain = {name: column.tolist() for name, column in table.items() if name != "probabilities"}
-        answers = [dict(zip(plain, values, strict=True)) for values in zip(*plain.values(), strict=True)]
+    def _each(self, task: Task, table: Table, *, rows: int) -> list[Answer]:
+        """A table of predictions as plain values, a row a sample; shares go with their labels where they are theirs."""
+        columns = {name: column.tolist() for name, column in table.items()}
+        answers = [{name: column[n] for name, column in columns.items()} for n in range(rows)]
         names = self._names(task)
-        for answer, shares in zip(answers, table.get("probabilities", np.empty((0, 0))).tolist(), strict=False):
-            by_name = dict(sorted(zip(names, shares, strict=True), key=lambda pair: -pair[1]))
-            if "label" in answer:
-                answer["probability"] = by_name[str(answer["label"])]  # not the highest one where a threshold decides
+        if table.get("probabilities", np.empty(0)).shape[1:] != (len(names),):
+            return answers
+        for answer in answers:
+            by_name = dict(sorted(zip(names, answer.pop("probabilities"), strict=True), key=lambda pair: -pair[1]))
+            if (said := str(answer.get("label"))) in by_name:
+                answer["probability"] = by_name[said]  # not the highest one where a threshold decides
             answer["probabilities"] = by_name
         return answers
 

@@ -65,6 +65,12 @@ def test_a_text_is_told_with_its_score_and_a_vector_by_its_length():
     assert list(predict.in_words("near", {"image": [0.1] * 128})) == ["near: image (128 numbers)"]
 
 
+def test_probabilities_that_are_of_no_labels_are_told_by_how_many_there_are():
+    told = {"probability": 0.25, "probabilities": [0.25, 0.5, 0.25]}
+
+    assert list(predict.in_words("dose", told)) == ["dose: probability 0.25, probabilities (3 numbers)"]
+
+
 def test_a_value_may_hold_an_equals_sign(folder):
     with pytest.raises(DataError, match="1=2"):
         predict.ask_row(folder, ["vector=1=2"], as_json=False)

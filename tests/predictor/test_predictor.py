@@ -2,6 +2,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from mmcore.errors import ArtifactError, DataError
@@ -24,6 +25,37 @@ def test_the_most_probable_label_comes_first(predictor):
     (answers,) = predictor.predict([ROW])
 
     assert next(iter(answers["answer"]["probabilities"])) == answers["answer"]["label"]
+
+
+@pytest.mark.parametrize("shares", [[0.1, 0.2, 0.7], 0.5, [[0.1, 0.9], [0.2, 0.8]]])
+def test_probabilities_that_are_not_those_of_the_labels_are_told_as_they_are(predictor, monkeypatch, shares):
+    task = predictor.model.each_task()["answer"]
+    monkeypatch.setattr(task, "predict", lambda outputs: {"probabilities": np.array([shares, shares])})
+
+    assert predictor.predict([ROW, ROW]) == [{"answer": {"probabilities": shares}}] * 2
+
+
+def test_probabilities_of_a_task_whose_target_has_no_labels_are_told_as_they_are(predictor, monkeypatch):
+    task, told = predictor.model.each_task()["answer"], {"dose": 1.5, "probabilities": [0.25, 0.75]}
+    monkeypatch.setattr(task, "predict", lambda outputs: {name: np.array([value]) for name, value in told.items()})
+    monkeypatch.setattr(task, "targets", ("vector",))
+
+    assert predictor.predict([ROW]) == [{"answer": told}]
+
+
+def test_a_label_that_is_no_class_has_no_probability(predictor, monkeypatch):
+    task, shares = predictor.model.each_task()["answer"], np.array([[0.25, 0.75]])
+    monkeypatch.setattr(task, "predict", lambda outputs: {"label": np.array(["unsure"]), "probabilities": shares})
+
+    answer = predictor.predict([ROW])[0]["answer"]
+
+    assert answer == {"label": "unsure", "probabilities": {"up": 0.75, "down": 0.25}}
+
+
+def test_a_task_that_tells_nothing_leaves_the_row_its_place(predictor, monkeypatch):
+    monkeypatch.setattr(predictor.model.each_task()["answer"], "predict", lambda outputs: {})
+
+    assert predictor.predict([ROW, ROW]) == [{"answer": {}}] * 2
 
 
 def test_answers_come_in_the_order_of_the_rows_whatever_the_batch_size(predictor):
