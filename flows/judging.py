@@ -26,6 +26,8 @@ from mmcore.releases.tags import Version, read_registry
 
 DATA = "artifacts/manifest.parquet"
 NONE = "none"
+SAID = "mm: "
+"""How a line begins that `mm` says itself."""
 
 
 class Candidate:
@@ -128,11 +130,14 @@ def run_mm(*arguments: str) -> None:
         )
     finally:
         lifeline.close()
-    if done.returncode == 0:
-        return
     told = done.stderr.strip()
+    if done.returncode == 0:
+        for line in told.splitlines():
+            if line.startswith(SAID):  # a warning of ours, and nothing that a library mutters
+                print(line, file=sys.stderr)
+        return
     if done.returncode == MENDABLE:
-        raise SetupError(told.removeprefix("mm: "))
+        raise SetupError(told.removeprefix(SAID))
     raise CommandFailed(f"`mm {' '.join(arguments)}` ended with {done.returncode}:\n{told[-2000:]}")
 
 

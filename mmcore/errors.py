@@ -9,6 +9,7 @@ MmcoreError                 something the user can mend: the command line prints
 ├── SetupError              the environment: a missing program, library, disk space
 └── TrainingError           a training that cannot go on: a loss that is not finite, a checkpoint that cannot be written
 Interrupted                 asked to stop by a signal; the work done so far is kept
+EditedCode                  no error but a warning: a model answers through other code than it was made with
 """
 
 import difflib
@@ -58,6 +59,10 @@ class Interrupted(MmcoreError):
     def __init__(self, message: str, *, signal: int) -> None:
         super().__init__(message)
         self.signal = signal
+
+
+class EditedCode(UserWarning):
+    """A model that was loaded may answer otherwise than it was judged."""
 
 
 def near_miss(name: str, available: Iterable[str]) -> str:

@@ -28,7 +28,7 @@ def compare_models(first: str, second: str, *, as_json: bool) -> None:
         print(f"\n{found.metric} where\n{aligned([('', first, second, 'gain', 'interval'), *slices])}")
     left_out = "".join(f" {count} do not count: {why}." for why, count in found.left_out.items())
     print(f"\nOn {found.n} rows of the {found.split} split.{left_out} A gain is positive where {second} is better.")
-    for note in dict.fromkeys(found.notes):
+    for note in dict.fromkeys([*found.edited, *found.notes]):
         print(note)
 
 

@@ -3,12 +3,13 @@
 import gc
 import io
 import sys
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from mmcore.errors import Interrupted, MmcoreError
+from mmcore.errors import EditedCode, Interrupted, MmcoreError
 
 MENDABLE = 2
 """Exit code for what the user can mend: one message, no traceback."""
@@ -27,6 +28,7 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 def main() -> None:
     """What the script `mm` calls: 0 done, 2 for the user to mend, 130 and 143 when asked to stop, 1 otherwise."""
     _never_lose_for_a_letter()
+    _warn_in_one_line()
     try:
         app(prog_name="mm")
     except Interrupted as error:
@@ -46,6 +48,16 @@ def _never_lose_for_a_letter() -> None:
     ):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=errors)
+
+
+def _warn_in_one_line() -> None:
+    """What is meant for the user, and not Python's way to show it, with the line of code below."""
+    shown = warnings.formatwarning
+
+    def one_line(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:
+        return f"mm: {message}\n" if issubclass(category, EditedCode) else shown(message, category, *where, **more)
+
+    warnings.formatwarning = one_line
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """The model folder: all that prediction needs, and nothing else."""
 
 # model.safetensors   the weights
-# model.yaml          the plan, and the versions of what made it
+# model.yaml          the plan, and the versions of what made it, with digests of the code that is from outside
 # fields/FIELD/       what each modality's fit learned
 
 from collections.abc import Mapping
@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
-from mmcore.errors import ArtifactError
+from mmcore.errors import ArtifactError, Interrupted, MmcoreError, listing
 from mmcore.interfaces.modality import Modality
 from mmcore.model.assemble import assemble
+from mmcore.model.edited import Edited, edited
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.plan import EncoderPlan, ModelPlan
 from mmcore.model.settings import ModelSettings
@@ -35,6 +36,8 @@ class Saved:
     columns: Mapping[str, str | tuple[str, ...]]
     """Field -> the column of the source that it was trained from, or several."""
     about: Mapping[str, Any]
+    edited: tuple[Edited, ...] = ()
+    """Packages from outside with other code than made it: it may answer otherwise than it was judged."""
 
 
 def save_model(
@@ -44,9 +47,14 @@ def save_model(
     plan: ModelPlan,
     modalities: Mapping[str, Modality],
     columns: Mapping[str, str | tuple[str, ...]],
+    code: Mapping[str, str] | None = None,
     plugins: Plugins | None = None,
 ) -> None:
-    """Write the folder, whose parent exists. Equal models give equal bytes."""
+    """Write the folder, whose parent exists. Equal models give equal bytes.
+
+    code: the digests of packages from outside, as `mm compose` recorded them; those that the plan does not name are
+    left out.
+    """
     plan = _rebuildable(plan, model)
     folder.mkdir(exist_ok=True)
     save_tensors(state_of(model), folder / "model.safetensors")
@@ -54,9 +62,12 @@ def save_model(
         target = folder / "fields" / name
         target.mkdir(parents=True, exist_ok=True)
         modalities[name].save(target)
+    packages = packages_of(plan, plugins or installed())
+    digests = {name: digest for name, digest in (code or {}).items() if name in packages}
     about = {
         "format": FORMAT,
-        "packages": packages_of(plan, plugins or installed()),
+        "packages": packages,
+        **({"code": digests} if digests else {}),
         "columns": {name: columns[name] for name in sorted(columns)},
         "plan": plan_to_yaml(plan),
     }
@@ -66,20 +77,32 @@ def save_model(
 def load_model(folder: Path, *, plugins: Plugins | None = None) -> Saved:
     """Read a model folder. Touches no hub and needs neither DVC, Prefect nor Hydra.
 
-    Raises ArtifactError where the folder is not one or was made by another format or major version of a plugin.
+    Raises ArtifactError where the folder is not one, was made by another format or major version of a plugin, or does
+    not load by code that was edited since.
     """
     plugins = plugins or installed()
     about = _read(folder / "model.yaml")
     _check_packages(folder, about["packages"])
     plan = plan_of_yaml(about["plan"])
-    modalities = {
-        name: load_modality(folder / "fields" / name, plan.modalities[name], field=name, plugins=plugins)
-        for name in sorted(plan.modalities)
-    }
-    model = assemble(plan, modalities, seed=0, plugins=plugins)
-    load_state(model, load_tensors(folder / "model.safetensors"), what=str(folder / "model.safetensors"))
+    code = about.get("code", {})  # none where nothing was from outside, or in a folder of before there were digests
+    changed = edited(code, versions=about["packages"], points=points_of(plan, plugins)) if code else ()
+    try:
+        modalities = {
+            name: load_modality(folder / "fields" / name, plan.modalities[name], field=name, plugins=plugins)
+            for name in sorted(plan.modalities)
+        }
+        model = assemble(plan, modalities, seed=0, plugins=plugins)
+        load_state(model, load_tensors(folder / "model.safetensors"), what=str(folder / "model.safetensors"))
+    except Exception as error:  # code may raise anything about what it was not written for
+        if not changed or isinstance(error, Interrupted):
+            raise
+        told = str(error) if isinstance(error, MmcoreError) else repr(error)
+        raise ArtifactError(
+            f"{folder} cannot be loaded, and was made with other code of {listing(map(str, changed))}. Put that code "
+            f"back, or train again. What went wrong: {told}"
+        ) from error
     columns = {name: column if isinstance(column, str) else tuple(column) for name, column in about["columns"].items()}
-    return Saved(model.eval(), modalities, plan, columns, about)
+    return Saved(model.eval(), modalities, plan, columns, about, changed)
 
 
 def read_plan(folder: Path) -> ModelPlan:

@@ -1,6 +1,7 @@
 """A model folder that answers: raw cells in, what its tasks say out. No DVC, no Prefect, no Hydra, no hub."""
 
 import itertools
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -12,7 +13,7 @@ import torch
 
 from mmcore.data.cells import Columns, MadeOf, names_of
 from mmcore.data.writing import json_text
-from mmcore.errors import DataError, listing, near_miss
+from mmcore.errors import DataError, EditedCode, listing, near_miss
 from mmcore.evaluation.predict import outputs_of
 from mmcore.interfaces.field import Batch, Field
 from mmcore.interfaces.metric import Table
@@ -50,8 +51,17 @@ class Predictor:
         """The model of a folder that a training wrote.
 
         Raises ArtifactError where the folder is not one or was made by another format or major version of a plugin.
+        Warns with EditedCode where the code of a plugin from outside is no longer what made it.
         """
-        return cls(load_model(folder, plugins=plugins), device=device)
+        saved = load_model(folder, plugins=plugins)
+        if saved.edited:
+            warnings.warn(
+                f"{folder} was made with other code of {listing(map(str, saved.edited))}: it may answer otherwise than "
+                "it was judged. Put that code back, or train again.",
+                EditedCode,
+                stacklevel=2,
+            )
+        return cls(saved, device=device)
 
     @property
     def model(self) -> MultimodalModel:
@@ -75,8 +85,10 @@ class Predictor:
 
     @cached_property
     def digest(self) -> str:
-        """Of the weights and of what made them: equal models have equal ones."""
-        return digest_of(self._model, of=json_text(self._saved.about).encode())[:24]
+        """Of the weights and of what made them, and of code that was edited since: equal models have equal ones."""
+        now = {one.name: one.now for one in self._saved.edited}
+        made = self._saved.about if not now else {**self._saved.about, "now": now}
+        return digest_of(self._model, of=json_text(made).encode())[:24]
 
     def write_with(self, **changed: Any) -> None:
         """Change how texts are written from now on: settings of `Writing`, for every task that writes."""

@@ -68,8 +68,9 @@ def _data(lock: str) -> Iterator[str]:
 
 
 def _made_with(about: str | None) -> Iterator[str]:
-    packages: Mapping[str, str] = (yaml.safe_load(about) or {}).get("packages", {}) if about else {}
-    yield from (f"- {name} {version}" for name, version in sorted(packages.items()))
+    made: Mapping[str, Mapping[str, str]] = (yaml.safe_load(about) or {}) if about else {}
+    code = {name: f" (code {digest})" for name, digest in made.get("code", {}).items()}
+    yield from (f"- {name} {version}{code.get(name, '')}" for name, version in sorted(made.get("packages", {}).items()))
 
 
 def _params(text: str) -> str:

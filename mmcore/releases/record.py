@@ -2,7 +2,8 @@
 
     verdict       PROMOTE, HOLD or REJECT
     reasons       sentences, the weightiest first
-    judged        false where the models could not be compared; then `reasons` say why, and it is for a person to mend
+    judged        false where the models could not be compared; then `reasons` say why, and it is for a person to mend.
+                  `scores` are there all the same where one answers through code that it was not made with
     when          ISO 8601, UTC
     champion      {"version", "commit", "digest"} of the model in use; null: there is none
     challenger    {"digest"} of artifacts/model, as in dvc.lock

@@ -12,10 +12,10 @@ STATES = {"PROMOTE": "good", "HOLD": "open", "REJECT": "bad"}
 
 def render_verdict(record: Mapping[str, Any], *, title: str) -> str:
     """The page. record: as mmcore/releases/record.py tells."""
-    watched = record["scores"].get(record["metric"])
+    watched = record["scores"].get(record["metric"]) if record["chance"] else None  # else it is no gain to judge by
     return _template().render(
         title=title, record=record, looks=record["earlier"], watched=watched, state=STATES[record["verdict"]],
-        strip=None if watched is None else strip(record["scores"][record["metric"]], record["chance"]["needed"]),
+        strip=None if watched is None else strip(watched, record["chance"]["needed"]),
     )  # fmt: skip
 
 

@@ -49,6 +49,8 @@ class Compared:
     """Rows of the split that do not count, by why."""
     known: Sequence[str]
     """Every score of the second model, by `task/metric`, also those that could not be compared."""
+    edited: Sequence[str]
+    """What was made with other code of a plugin from outside: it may have been better than it looks here."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -66,6 +68,11 @@ def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugi
     manifest = Manifest.read(paths.manifest)
     folders, saved = (champion, challenger), [open_model(champion, plugins), open_model(challenger, plugins)]
     rows, left_out = fair_rows(manifest, paths, folders, saved, split=settings.split)
+    edited = [
+        f"{folder} was made with other code of {listing(map(str, one.edited))}."
+        for folder, one in zip(folders, saved, strict=True)
+        if one.edited
+    ]
     notes = [
         f"{folder} does not say which rows it was trained on: the split is trusted."
         for folder in folders
@@ -93,7 +100,7 @@ def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugi
     marks = marks_of(manifest, _inputs(saved[1], manifest))[rows]
     digest = hashlib.sha256(np.ascontiguousarray(marks).tobytes()).hexdigest()[:24]
     return Compared(
-        metric, scores, slices, settings.split, len(rows), digest, left_out, sorted(scores_of(saved[1])), notes
+        metric, scores, slices, settings.split, len(rows), digest, left_out, sorted(scores_of(saved[1])), edited, notes
     )
 
 

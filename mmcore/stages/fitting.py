@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmcore.config.fields import FieldSettings
 from mmcore.config.params import Params
 from mmcore.data.balance import even_shares
 from mmcore.data.cells import Columns
@@ -167,7 +168,10 @@ def fit_and_save(
         )  # fmt: skip
     if fabric.is_global_zero:
         columns = {name: field.column for name, field in fields.items()}
-        save_model(model, made.cpu(), plan=plan, modalities=modalities, columns=columns, plugins=plugins)
+        save_model(
+            model, made.cpu(), plan=plan, modalities=modalities, columns=columns, code=_code(settings, fields),
+            plugins=plugins,
+        )  # fmt: skip
         record_rows(model, paths, list(plan.encoders), columns=columns, start=start)
         write_curves(learning, curves)
         if timings is not None:
@@ -177,6 +181,12 @@ def fit_and_save(
             write_json(timings, about)
         checkpoints.clear()
     fabric.barrier()
+
+
+def _code(settings: TrainingSettings, fields: Mapping[str, FieldSettings]) -> dict[str, str]:
+    """Name -> digest of each package from outside, as params.yaml has it and `check_packages` saw it to be."""
+    of_fields = [record for field in fields.values() for record in (field.package, field.encoder_package)]
+    return {record.name: record.digest for record in (*settings.packages, *of_fields) if record is not None}
 
 
 def record_rows(

@@ -31,8 +31,9 @@ READS = (*compare.READS, "fields", "verdict", "repeats.summary", "report.title")
 def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None:
     """Judge artifacts/model by what .mm/judge.json says: `now`, `digest` of the new model, `champion`, `looks`.
 
-    The champion's bytes lie in the folder that it names. Where the two cannot be compared, the verdict is HOLD and says
-    so in `judged`. Raises ConfigError where `verdict.tolerances` names what is no score.
+    The champion's bytes lie in the folder that it names. Where the two cannot be compared, or one of them only through
+    code that it was not made with, the verdict is HOLD and says so in `judged`. Raises ConfigError where
+    `verdict.tolerances` names what is no score.
     """
     plugins = plugins or installed()
     asked = json.loads((paths.state / "judge.json").read_text(encoding="utf-8"))
@@ -51,8 +52,13 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
         except (ArtifactError, DataError) as error:
             record |= {"judged": False, "reasons": [f"The models cannot be compared: {error}"]}
         else:
-            _compare(record, compared, params, paths, looks=looks, now=now)
-            record["drift"] = drift_of(params, paths, folder, plugins=plugins)
+            _check_tolerances(params.get("verdict", VerdictSettings), compared.known)
+            _tell(record, compared)
+            if compared.edited:
+                record |= {"judged": False, "reasons": [_unfair(compared)]}
+            else:
+                _compare(record, compared, params, paths, looks=looks, now=now)
+                record["drift"] = drift_of(params, paths, folder, plugins=plugins)
     record["earlier"] = [asdict(look) for look in of_the_year(looks, now)][-SHOWN:]
     write_record(paths.root, record)
     verdict.run(params, paths)
@@ -67,11 +73,28 @@ def _first(record: Record, params: Params, paths: Paths, *, plugins: Plugins) ->
     _settle(record, first(scores, metric, better=better_of(saved.model, metric)))
 
 
+def _tell(record: Record, compared: compare.Compared) -> None:
+    """Every score of both."""
+    record["rows"] = {"split": compared.split, "n": compared.n, "digest": compared.rows}
+    record["rows"]["left_out"] = dict(compared.left_out)
+    record["scores"] = {name: asdict(_difference(found)) for name, found in compared.scores.items()}
+    record["slices"] = {name: asdict(_difference(found)) for name, found in compared.slices.items()}
+    record["notes"] = list(dict.fromkeys(compared.notes))
+
+
+def _unfair(compared: compare.Compared) -> str:
+    """Why no gain counts, and the ways out."""
+    return (
+        f"The models cannot be compared: {' '.join(compared.edited)} A gain may come from that edit alone. Put that "
+        "code back; or, where it answers as before, give the package another version and install it again; or promote "
+        "by hand."
+    )
+
+
 def _compare(
     record: Record, compared: compare.Compared, params: Params, paths: Paths, *, looks: list[Look], now: datetime
 ) -> None:
     settings, metric = params.get("verdict", VerdictSettings), compared.metric
-    _check_tolerances(settings, compared.known)
     year = of_the_year(looks, now)
     key = (record["champion"]["digest"], record["challenger"]["digest"], compared.rows)
     before = earlier(looks, key)
@@ -93,11 +116,6 @@ def _compare(
         settings=settings,
     )  # fmt: skip
     _settle(record, settled)
-    record["rows"] = {"split": compared.split, "n": compared.n, "digest": compared.rows}
-    record["rows"]["left_out"] = dict(compared.left_out)
-    record["scores"] = {name: asdict(_difference(found)) for name, found in compared.scores.items()}
-    record["slices"] = {name: asdict(found) for name, found in slices.items()}
-    record["notes"] = list(dict.fromkeys(compared.notes))
     record["notes"] += _changed_rows(looks, compared)
     record["look"] = asdict(tonight) | {"verdict": str(settled.decision)}
     record["chance"] = {

@@ -1,6 +1,7 @@
 """The verdict on a new model, its drift and its page, from real models."""
 
 import json
+import re
 import shutil
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from mmcore.errors import ArtifactError, ConfigError
 from mmcore.model.folder import load_model
 from mmcore.releases.looks import Look, line_of, read_looks
 from mmcore.releases.record import read_record
-from mmcore.stages import judge, smoke, verdict
+from mmcore.stages import compare, judge, smoke, verdict
 from mmcore.stages.drift import drift_of
 from tests.stages import table
 
@@ -121,6 +122,37 @@ def test_models_that_cannot_be_compared_are_told_and_hold(project, tmp_path):
     record = decide(project, folder=gone)
     assert (record["verdict"], record["judged"]) == ("HOLD", False)
     assert "mm-gone" in record["reasons"][0]
+
+
+@pytest.fixture
+def edited(project, tmp_path):
+    """The model in use, made with other code of a package than is there."""
+    folder = shutil.copytree(project[1].root / "champion", tmp_path / "edited")
+    about = yaml.safe_load((folder / "model.yaml").read_text())
+    about["code"] = {"mm-tasks": "0" * 16}
+    (folder / "model.yaml").write_text(yaml.safe_dump(about))
+    return folder
+
+
+def test_over_a_model_that_other_code_made_nothing_is_promoted_and_the_package_is_named(project, edited):
+    assert decide(project, looks=nights(seeds=3))["verdict"] == "PROMOTE"
+    record = decide(project, looks=nights(seeds=3), folder=edited)
+
+    assert (record["verdict"], record["judged"], record.get("look")) == ("HOLD", False, None)
+    assert re.search(r"edited was made with other code of mm-tasks .* then\)\. A gain may", record["reasons"][0])
+    assert record["scores"]["label/accuracy"]["gain"] > 0  # a person who promotes by hand wants to see it
+    page = (project[1].root / "artifacts" / "verdict.html").read_text()
+    assert "mm-tasks" in page
+    assert "label/cross_entropy" in page
+
+
+def test_two_models_by_hand_are_compared_and_it_is_told_who_made_them(project, edited):
+    settings, paths = project
+    found = compare.run(settings, paths, champion=edited, challenger=paths.model)
+
+    assert found.scores["label/accuracy"].gain > 0
+    (told,) = found.edited
+    assert told.startswith(f"{edited} was made with other code of mm-tasks")
 
 
 def test_the_page_says_all_of_it(project):
