@@ -19,6 +19,9 @@ class Metric(ABC):
     better: Literal["up", "down"]
     needs: tuple[str, ...] = ()
     """Columns of the predictions without which it is left out: the text, where nothing was written."""
+    among_others: bool = False
+    """A row is judged among the others as they are, which stay when rows are drawn for an interval: a picture is looked
+    for among all candidates. Intervals then tell nothing of how these were chosen."""
 
     @abstractmethod
     def __call__(self, predictions: Table, targets: Table) -> float:
@@ -27,6 +30,9 @@ class Metric(ABC):
     def rows(self, predictions: Table, targets: Table) -> np.ndarray | None:
         """One number a row whose mean is the score; None where it is no mean over rows.
 
+        Intervals draw from these numbers, so that the mean over drawn rows must be the score of those rows: a number
+        may not depend on what changes with the rows that are drawn (the variance of all, as in 1 - error² / variance),
+        unless it is `among_others`; rows of one group are drawn together.
         nan where a row does not count: of five captions of one picture the picture is looked for once.
         """
         return None
@@ -34,7 +40,8 @@ class Metric(ABC):
     def digest(self, predictions: Table, targets: Table) -> Table | None:
         """What of each row decides the score, so that what is costly is done once and not for each interval's sample.
 
-        `of` makes the score of any choice of its rows. None: the metric has no such middle.
+        `of` makes the score of any choice of its rows, as if there were no others: no ranks or means over all, unless
+        it is `among_others`. None: the metric has no such middle.
         """
         return None
 

@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from mmcore.evaluation.predict import pick
 from mmcore.interfaces.field import Batch
 from mmcore.interfaces.fusion import Streams
-from mmcore.interfaces.metric import Table
+from mmcore.interfaces.metric import Metric, Table
 from mmcore.interfaces.task import Outputs, Task
 from mmcore.testing.module import ModuleContract, generator
+
+DRAWS = 8
+"""How often rows are drawn, as the bootstrap would."""
 
 
 class ScoringContract(ModuleContract):
@@ -46,6 +50,23 @@ class ScoringContract(ModuleContract):
             return outputs
         score = -torch.arange(1.0, self.samples + 1)
         return {**outputs, "ids": self.make().fields[task.generates].values, "log_probability": score}
+
+    def perfect(self, predictions: Table, truth: Table) -> Table:
+        """Columns of predictions that nothing is better than: here those that the truth has in the same form.
+
+        Override it where metrics look at others: probabilities that are 1 for what is true.
+        """
+        return {
+            name: column for name, column in truth.items() if name in predictions and _like(column, predictions[name])
+        }
+
+    def drawn(self) -> list[np.ndarray]:
+        """Numbers of rows, some more than once: whole groups, as intervals draw them."""
+        group, draw = self.make().group.numpy(), np.random.default_rng(5)
+        members = [np.flatnonzero(group == number) for number in np.unique(group)]
+        return [
+            np.concatenate([members[n] for n in draw.integers(len(members), size=len(members))]) for _ in range(DRAWS)
+        ]
 
     def test_predictions_have_a_row_for_each_sample(self) -> None:
         _, predictions, truth = self.tables()
@@ -153,6 +174,44 @@ class ScoringContract(ModuleContract):
                 f"of(digest) of {name} is another score than its own: intervals would lie beside it."
             )
 
+    def test_the_mean_over_drawn_rows_is_their_score(self) -> None:
+        task, predictions, truth = self.tables()
+        for name, metric in task.metrics().items():
+            rows = metric.rows(predictions, truth)
+            if rows is None or metric.among_others:
+                continue
+            for some in self.drawn():
+                assert _mean(rows[some]) == pytest.approx(_score(metric, predictions, truth, some), nan_ok=True), (
+                    f"rows() of {name}: drawn rows have another mean than their score, since a row's number depends on "
+                    "the others (their mean, their variance): intervals would be too narrow. Give a digest, or nothing."
+                )
+
+    def test_the_digest_of_drawn_rows_comes_to_their_score(self) -> None:
+        task, predictions, truth = self.tables()
+        for name, metric in task.metrics().items():
+            digest = metric.digest(predictions, truth)
+            if digest is None or metric.among_others:
+                continue
+            for some in self.drawn():
+                found, score = metric.of(pick(digest, some)), _score(metric, predictions, truth, some)
+                assert found == pytest.approx(score, nan_ok=True), (
+                    f"of(digest) of {name} is another score than that of drawn rows, since a row of the digest depends "
+                    "on the others (a rank among them): intervals would be too narrow. Leave that to `of`."
+                )
+
+    def test_nothing_scores_better_than_the_truth(self) -> None:
+        task, predictions, truth = self.tables()
+        known = self.perfect(predictions, truth)
+        turned = {name: np.roll(column, 1, axis=0) for name, column in known.items()}
+        for name, metric in task.metrics().items():
+            best, *others = (metric({**predictions, **part}, truth) for part in (known, {}, turned))
+            way = 1 if metric.better == "up" else -1
+            above = [other for other in others if way * other > way * best + abs(best) * 1e-6]
+            assert not above, (
+                f"{name} gives {best} for the truth itself and {above[0]} for something else, but better is "
+                f"{metric.better!r}: the worst model would be kept."
+            )
+
     def test_metrics_need_columns_that_are_told(self) -> None:
         task, predictions, _ = self.tables()
         lacking = {name: set(metric.needs) - set(predictions) for name, metric in task.metrics().items()}
@@ -195,3 +254,18 @@ def _alike(one: np.ndarray, other: np.ndarray) -> bool:
     if one.dtype.kind == "f":
         return bool(np.allclose(one, other, atol=1e-5))
     return bool(np.array_equal(one, other))
+
+
+def _like(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.shape == other.shape and one.dtype.kind == other.dtype.kind
+
+
+def _mean(rows: np.ndarray) -> float:
+    """Of those that count."""
+    counting = rows[~np.isnan(rows)]
+    return float(counting.mean()) if len(counting) else float("nan")
+
+
+def _score(metric: Metric, predictions: Table, truth: Table, rows: np.ndarray) -> float:
+    """Of these rows as if there were no others."""
+    return metric(pick(predictions, rows), pick(truth, rows))

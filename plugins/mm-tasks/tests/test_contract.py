@@ -11,6 +11,7 @@ from mm_tasks.category import CategoryModality
 from mm_tasks.number import NumberModality
 
 from mmcore.interfaces.field import Batch, Field
+from mmcore.interfaces.metric import Table
 from mmcore.interfaces.modality import Cell, Modality
 from mmcore.testing.modality import ModalityContract
 from mmcore.testing.task import TaskContract
@@ -111,6 +112,10 @@ class TestClassification(TaskContract):
         field = self.fields()["colour"].collate([np.asarray(number) for number in chosen])
         return Batch({"colour": field}, row=torch.arange(samples), group=torch.arange(samples))
 
+    def perfect(self, predictions: Table, truth: Table) -> Table:
+        certain = np.eye(predictions["probabilities"].shape[1])[truth["class"]]
+        return {**super().perfect(predictions, truth), "probabilities": certain}
+
 
 class TestClassificationFromOneStream(TestClassification):
     settings = {"target": "colour", "stream": "question", "pool": "last", "hidden": 8, "dropout": 0.2}
@@ -138,6 +143,9 @@ class TestClassificationOfLabels(TaskContract):
         chosen = torch.randint(len(TAGS), (samples,), generator=generator).tolist()
         field = tags.collate([tags.read(TAGS[number], Path()) for number in chosen])
         return Batch({"tags": field}, row=torch.arange(samples), group=torch.arange(samples))
+
+    def perfect(self, predictions: Table, truth: Table) -> Table:
+        return {**super().perfect(predictions, truth), "probabilities": truth["there"].astype(float)}
 
 
 class TestClassificationOfPlainLabels(TestClassificationOfLabels):
@@ -204,6 +212,9 @@ class TestAlignment(TaskContract):
         }
         return Batch(fields, row=torch.arange(samples), group=torch.arange(samples))
 
+    def perfect(self, predictions: Table, truth: Table) -> Table:
+        return dict.fromkeys(("image", "text"), np.eye(self.samples))
+
 
 class TestAlignmentOfPairs(TestAlignment):
     settings = {"first": "image", "second": "text", "width": 4, "error": "siglip", "temperature": 0.1, "hidden": 6}
@@ -222,6 +233,9 @@ class TestGeneration(TaskContract):
         words = [WORDS[number % len(WORDS)] for number in range(samples)]
         field = letters.collate([letters.read(word, Path()) for word in words])
         return Batch({"text": field}, row=torch.arange(samples), group=torch.arange(samples) // 2)
+
+    def perfect(self, predictions: Table, truth: Table) -> Table:
+        return {**super().perfect(predictions, truth), "nll": np.zeros(self.samples)}
 
 
 class TestGenerationWithSeveralReferences(TestGeneration):

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from mmcore.interfaces.metric import Metric
 from mmcore.testing.toys.task import ToyAccuracy, ToyClassification
 from tests.testing.contracts import ClassificationContract
 from tests.testing.mutation import mutant
@@ -109,6 +110,55 @@ class HalfTheRows(ToyAccuracy):
 class RowsBesideTheScore(ToyClassification):
     def metrics(self):
         return {"accuracy": HalfTheRows()}
+
+
+class AboveTheFloor(ToyAccuracy):
+    """How often the label is right for each time that the most frequent one would be."""
+
+    def __call__(self, predictions, targets):
+        rows = self.rows(predictions, targets)
+        return float(rows.mean()) if len(rows) else float("nan")
+
+    def rows(self, predictions, targets):
+        _, counts = np.unique(targets["label"], return_counts=True)
+        return super().rows(predictions, targets) * len(targets["label"]) / counts.max(initial=1)
+
+
+@mutant(ClassificationContract, "test_the_mean_over_drawn_rows_is_their_score", saying="depends on the others")
+class RowsBesideEachOther(ToyClassification):
+    def metrics(self):
+        return {"above_the_floor": AboveTheFloor()}
+
+
+class MedianPlace(ToyAccuracy):
+    """Of all rows in the order of certainty, whichever are drawn."""
+
+    rows = Metric.rows
+
+    def __call__(self, predictions, targets):
+        return self.of(self.digest(predictions, targets))
+
+    def digest(self, predictions, targets):
+        return {"place": predictions["probabilities"].max(1).argsort().argsort()}
+
+    def of(self, digest):
+        return float(np.median(digest["place"])) if len(digest["place"]) else float("nan")
+
+
+@mutant(ClassificationContract, "test_the_digest_of_drawn_rows_comes_to_their_score", saying="a rank among them")
+class DigestOfRanks(ToyClassification):
+    def metrics(self):
+        return {"median_place": MedianPlace()}
+
+
+class LessIsBetter(ToyAccuracy):
+    better = "down"
+
+
+@mutant(ClassificationContract, "test_nothing_scores_better_than_the_truth", saying="the worst model would be kept")
+class AccuracyTheWrongWay(ToyClassification):
+    def metrics(self):
+        return {"accuracy": LessIsBetter()}
 
 
 class SortingAccuracy(ToyAccuracy):

@@ -22,6 +22,8 @@ class Retrieval:
     Vectors that are no numbers find what belongs to them last.
     """
 
+    among_others = True
+
     def __init__(self, query: str, found: str) -> None:
         """query, found: fields."""
         self.query, self.found = query, found

@@ -131,6 +131,7 @@ class CiderD(RowMean):
 
     better: Literal["up", "down"] = "up"
     needs = WRITTEN
+    among_others = True  # which words are rare is told by the references of all rows
 
     def __init__(self, language: Language) -> None:
         """language: how texts are cut into words."""
