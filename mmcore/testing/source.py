@@ -12,6 +12,7 @@ from mmcore.errors import DataError
 from mmcore.interfaces.modality import Cell
 from mmcore.interfaces.source import BrokenRow, Row, Source
 from mmcore.registry.settings import Part
+from mmcore.testing.elsewhere import rows_elsewhere
 from mmcore.testing.plugin import PluginContract
 
 
@@ -54,6 +55,17 @@ class SourceContract(PluginContract):
         assert first, "the source yields no row."
         assert first == _known(source.rows()), "the second walk over rows() gives others, or another order."
         assert first == _known(self.build(tmp_path).rows()), "another instance gives other rows, or another order."
+
+    def test_another_process_gives_the_same_rows_in_the_same_order(self, tmp_path: Path) -> None:
+        settings = self.source_settings(tmp_path)
+        first = _known(self.built(settings).rows())
+        target = self.plugins().source.point(self.name).value
+        there, error = rows_elsewhere({"target": target, "settings": dict(settings)})
+        assert error is None, f"reading fails in a process of its own:\n{error}"
+        assert first == _known(there), (
+            "another process gives other rows, or another order: rows could move to other splits. Sets and hash() "
+            "change from process to process: sort."
+        )
 
     def test_every_row_has_exactly_the_columns(self, tmp_path: Path) -> None:
         source = self.build(tmp_path)

@@ -78,6 +78,19 @@ class RowsShuffled(ToySource):
         yield from [*rows, {"number": random.random(), "text": ""}]
 
 
+@mutant(
+    ToySourceContract,
+    "test_another_process_gives_the_same_rows_in_the_same_order",
+    saying="Sets and hash.. change from process to process",
+)
+class RowsOfASet(ToySource):
+    def __init__(self, *, count: int = 50):  # of five, every hundredth order would be the same by chance
+        super().__init__(count=count)
+
+    def rows(self):
+        yield from ({"number": int(text), "text": text} for text in {str(number) for number in range(self.count)})
+
+
 @mutant(ToySourceContract, "test_every_row_has_exactly_the_columns", saying="but columns")
 class RowWithoutACell(ToySource):
     def rows(self):
