@@ -2,7 +2,7 @@
 
 # B = samples of a batch
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -102,11 +102,16 @@ class CouplingContract(ModuleContract):
         turned = {name: output[order] for name, output in task(self.streams(seed=1)).items()}
         for name, output in turned.items():
             output[0] = outputs[name][0]
-        return _pull(task, outputs, batch), _pull(task, turned, batch)
+        own = [name for name in outputs if not (_of_everyone(outputs[name]) and _of_everyone(turned[name]))]
+        return _pull(task, outputs, batch, own=own), _pull(task, turned, batch, own=own)
 
 
-def _pull(task: Task, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
+def _of_everyone(output: Tensor) -> bool:
+    """Whether it is the same in every row, as a learned scale is."""
+    return bool((output == output[:1]).all())
+
+
+def _pull(task: Task, outputs: Outputs, batch: Batch, *, own: Sequence[str]) -> dict[str, Tensor]:
     leaves = {name: output.detach().clone().requires_grad_() for name, output in outputs.items()}
     torch.autograd.backward(list(task.loss(leaves, batch).values()))
-    # Numbers that are the same for every row (a scale) are everyone's: vectors alone are a sample's own.
-    return {name: leaf.grad[0] for name, leaf in leaves.items() if leaf.grad is not None and leaf.ndim > 1}
+    return {name: grad[0] for name in own if (grad := leaves[name].grad) is not None}

@@ -72,6 +72,17 @@ class GroupsAreNegatives(ToyAlignment):
         return torch.eye(len(pair), dtype=torch.bool) | pair.expand(len(pair), -1)
 
 
+@mutant(AlignmentContract, "test_samples_of_one_group_are_no_negatives_of_each_other", saying="pull on 'first'")
+class GroupsOfNumbersAreNegatives(GroupsAreNegatives):
+    """A number for each field in place of a vector."""
+
+    def forward(self, streams):
+        return {name: output[:, 0] for name, output in super().forward(streams).items()}
+
+    def loss(self, outputs, batch):
+        return super().loss({name: output.unsqueeze(1) for name, output in outputs.items()}, batch)
+
+
 @mutant(AlignmentContract, "test_a_coupled_loss_looks_at_outputs_and_batch_alone", saying="where gradients are cached")
 class TemperatureInTheLoss(ToyAlignment):
     def __init__(self, writes, fields, *, first: str = "sequence", second: str = "vector", width: int = 4):
