@@ -4,6 +4,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from timm.layers import PatchEmbed
@@ -52,7 +53,12 @@ def _features(network: FeatureListNet, pooled: bool) -> Anatomy:
             layers = []
     last = str(network.output_fmt) == "NHWC"
     first = FirstFeatures(Layers(groups[0], last_in=False, last_out=last))
-    stages: list[Stage] = [GridStage(Layers(group, last_in=last, last_out=last)) for group in groups[1:]]
+    shrunk = network.feature_info.reduction()
+    strides = [after // before for before, after in pairwise(shrunk)]
+    stages: list[Stage] = [
+        GridStage(Layers(group, last_in=last, last_out=last), stride=stride)
+        for group, stride in zip(groups[1:], strides, strict=True)
+    ]
     if pooled:
         stages[-1] = Pooled(stages[-1])
     return Anatomy(first, stages)
