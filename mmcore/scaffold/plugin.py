@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from string import Template
 
 import yaml
@@ -35,6 +36,17 @@ class NewPlugin:
 
     kind: str
     name: str
+    into: Path = Path("plugins")
+
+    @property
+    def folder(self) -> Path:
+        """Where it is written."""
+        return self.into / self.distribution
+
+    @property
+    def watched(self) -> bool:
+        """Whether it lies in the clone, where DVC sees what is edited."""
+        return self.folder.resolve().is_relative_to(Path.cwd().resolve())
 
     @property
     def distribution(self) -> str:
@@ -71,6 +83,7 @@ class NewPlugin:
             "kind": self.kind,
             "name": self.name,
             "distribution": self.distribution,
+            "folder": quote(self.folder.as_posix()),
             "package": self.package,
             "class_name": self.class_name,
             "encoder": self.encoder,
@@ -85,20 +98,24 @@ class NewPlugin:
 def write_plugin(kind: str, name: str, *, into: Path, plugins: Plugins) -> Path:
     """Write the folder of a new plugin and return it.
 
-    Raises ConfigError for a kind that is none, a name that cannot be one, and a name or folder that is taken.
+    Raises ConfigError for a kind that is none, a name that cannot be one, a name or folder that is taken, and an `into`
+    that is a file or cannot be written to.
     """
     if kind not in GROUPS:
         raise ConfigError(f"There is no kind {kind!r} of plugin.{near_miss(kind, GROUPS)} There is: {listing(GROUPS)}.")
-    new = NewPlugin(kind, name)
+    new = NewPlugin(kind, name, into)
     _check_name(new, plugins)
-    folder = into / new.distribution
-    if folder.exists():
-        raise ConfigError(f"{folder} is there already. Choose another name, or remove it first.")
-    for path, text in list(_files(new)):  # all of them, before the first is written
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-    return folder
+    if new.folder.exists():
+        raise ConfigError(f"{new.folder} is there already. Choose another name, or remove it first.")
+    files = list(_files(new))  # all of them, before the first is written
+    try:
+        for path, text in files:
+            target = new.folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+    except OSError as error:  # a file in the way, a folder of somebody else's
+        raise ConfigError(f"{into} is no folder to write to: {error.strerror}. Name another: --into FOLDER.") from error
+    return new.folder
 
 
 def _check_name(new: NewPlugin, plugins: Plugins) -> None:
@@ -125,13 +142,20 @@ def _check_name(new: NewPlugin, plugins: Plugins) -> None:
 def _files(new: NewPlugin) -> Iterator[tuple[str, str]]:
     """Every file with its path in the folder."""
     yield "pyproject.toml", _filled("shared/pyproject.toml", new)
-    yield "README.md", _filled(f"{new.kind}/README.md", new)
+    yield "README.md", "\n".join(_filled(part, new) for part in _readme(new))
     yield f"{new.package}/__init__.py", ""
     for piece in new.pieces:
         yield f"{new.package}/{piece.module}.py", _filled(f"{new.kind}/{piece.module}.py", new)
         yield f"{new.package}/conf/{piece.kind}/{piece.name}.yaml", _filled(f"{new.kind}/{piece.module}.yaml", new)
     # Named after the package: where pytest looks at two plugins together, it takes files of one name for one module.
     yield f"tests/test_{new.package}.py", _filled(f"{new.kind}/test_contract.py", new)
+
+
+def _readme(new: NewPlugin) -> list[str]:
+    """The templates that the README is made of."""
+    if not new.watched:
+        return [f"{new.kind}/README.md", "shared/outside.md"]
+    return [f"{new.kind}/README.md", *(["modality/inside.md"] if new.kind == "modality" else [])]
 
 
 def _filled(template: str, new: NewPlugin) -> str:

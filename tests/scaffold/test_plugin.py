@@ -147,6 +147,38 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path, empty):
     assert [path.name for path in (tmp_path / "mm-radar").iterdir()] == ["mine.py"]
 
 
+@pytest.mark.parametrize("into", ["README.md", "README.md/below"])
+def test_a_file_is_no_folder_to_write_to(into, tmp_path, empty):
+    (tmp_path / "README.md").write_text("mine")
+
+    with pytest.raises(
+        ConfigError, match=r"README.md\S* is no folder to write to: Not a directory. Name another: --into"
+    ):
+        write_plugin("encoder", "radar", into=tmp_path / into, plugins=empty)
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", sorted(GROUPS))
+def test_outside_the_clone_the_readme_says_what_holds_there(kind, tmp_path, empty, monkeypatch):
+    (tmp_path / "clone").mkdir()
+    monkeypatch.chdir(tmp_path / "clone")
+    text = (write_plugin(kind, "radar", into=Path("../my own"), plugins=empty) / "README.md").read_text()
+
+    assert "pip install --no-build-isolation -e '../my own/mm-radar'" in text
+    assert "After editing run\n`mm compose`, in the clone" in text
+    assert "plugins/mm-radar" not in text
+    assert "is what DVC watches" not in text
+
+
+def test_in_the_clone_dvc_watches_a_new_modality(tmp_path, empty, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (write_plugin("modality", "radar", into=Path("plugins"), plugins=empty) / "README.md").read_text()
+
+    assert "-e plugins/mm-radar\n" in text
+    assert "`modality.py` is what DVC watches" in text
+    assert "outside of the clone" not in text
+
+
 def test_a_package_that_can_be_imported_is_not_shadowed(tmp_path, empty, monkeypatch):
     (tmp_path / "path" / "mm_radar").mkdir(parents=True)
     monkeypatch.syspath_prepend(tmp_path / "path")
