@@ -159,8 +159,8 @@ def test_a_table_that_is_not_there_names_the_setting_to_mend(tmp_path):
         TableSource(path=str(tmp_path / "rows.csv")).columns()
 
 
-def test_an_unknown_ending_asks_for_the_format(tmp_path):
-    with pytest.raises(DataError, match=r"data\.source\.format"):
+def test_an_unknown_ending_names_those_that_are_read_and_where_the_format_can_be_said(tmp_path):
+    with pytest.raises(DataError, match=r"read end in .*\.csv.* To train on .* set data\.source\.format"):
         table(tmp_path, "a\n1\n", name="rows.txt").columns()
     assert rows_of(table(tmp_path, "a\n1\n", name="rows.txt", format="csv")) == [{"a": 1}]
 

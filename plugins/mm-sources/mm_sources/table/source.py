@@ -7,7 +7,7 @@ from typing import Literal
 from mm_sources.table.delimited import read_csv, read_csv_header, read_csv_texts
 from mm_sources.table.lines import read_lines, read_lines_header
 from mm_sources.table.parquet import read_parquet, read_parquet_header
-from mmcore.errors import ConfigError, DataError
+from mmcore.errors import ConfigError, DataError, listing
 from mmcore.interfaces.source import Row, Source
 
 Format = Literal["auto", "csv", "jsonl", "parquet"]
@@ -76,8 +76,9 @@ class TableSource(Source):
         kind = ENDINGS.get(self.path.suffix.lower()) if self.format == "auto" else self.format
         if kind is None:
             raise DataError(
-                f"the ending {self.path.suffix!r} does not tell the format. "
-                f"Set data.source.format to csv, jsonl or parquet, or use one of {', '.join(ENDINGS)}.",
+                f"the ending {self.path.suffix!r} does not tell the format. Tables that are read end in "
+                f"{listing(ENDINGS)}. To train on one that ends otherwise, set data.source.format to csv, jsonl or "
+                "parquet.",
                 path=self.path,
             )
         return self.path, kind
