@@ -9,7 +9,8 @@ import yaml
 
 HEADER = """\
 # What every stage reads. Written by `mm compose`; may be edited by hand (comments added here are not kept):
-# `mm compose` tells before it overwrites an edit. What each setting means stands in conf/ and in the plugins' conf/.
+# `mm compose` tells before it overwrites an edit. What each setting means stands in conf/, in the plugins' conf/
+# and, of a field's own keys, in docs/data.md. What stands in none of them is found out by `mm compose`.
 """
 
 

@@ -1,12 +1,23 @@
 """What the README says is there, is there; and both languages say the same."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from mmcore.config.fields import FieldSettings
+
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "README.zh.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/plugins.md", "docs/data.md"]
+PAGES = [
+    "README.md",
+    "README.zh.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/plugins.md",
+    "docs/data.md",
+    "docs/data.zh.md",
+]
 LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
 CODE = re.compile(r"`([^`\n]+)`")
 
@@ -45,11 +56,19 @@ def test_both_languages_have_the_same_commands_links_and_code():
     assert set(CODE.findall(text(english))) == set(CODE.findall(text(chinese)))
 
 
-def test_both_languages_of_the_page_on_search_name_the_same_keys_and_commands():
-    english, chinese = "docs/search.md", "docs/search.zh.md"
+@pytest.mark.parametrize("page", ["data", "search"])
+def test_both_languages_of_a_page_name_the_same_keys_and_commands(page):
+    english, chinese = f"docs/{page}.md", f"docs/{page}.zh.md"
 
     assert commands(english) == commands(chinese)
     assert set(CODE.findall(text(english))) == set(CODE.findall(text(chinese)))
+
+
+def test_the_page_that_params_yaml_leads_to_explains_every_key_of_a_field():
+    header, explained = text("params.yaml").split("\n\n")[0], set(CODE.findall(text("docs/data.md")))
+
+    assert "docs/data.md" in header
+    assert {key.name for key in fields(FieldSettings)} - explained == set()
 
 
 def test_both_languages_have_the_same_numbers_and_sections():
