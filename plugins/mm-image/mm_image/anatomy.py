@@ -51,7 +51,7 @@ def _features(network: FeatureListNet, pooled: bool) -> Anatomy:
         if name in network.return_layers:
             groups.append(layers)
             layers = []
-    last = str(network.output_fmt) == "NHWC"
+    last = network.output_fmt == "NHWC"  # an enumeration of texts
     first = FirstFeatures(Layers(groups[0], last_in=False, last_out=last))
     shrunk = network.feature_info.reduction()
     strides = [after // before for before, after in pairwise(shrunk)]

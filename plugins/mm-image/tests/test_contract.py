@@ -67,6 +67,10 @@ class TestTimmBatchNorm(TestTimmStages):
     settings = {"model": "test_efficientnet", "output": "tokens"}
 
 
+class TestTimmChannelsLast(TestTimmStages):
+    settings = {"model": "test_mambaout", "output": "tokens"}
+
+
 class TestTimmWhole(TestTimmStages):
     settings = {"model": "test_convnext", "stages": False, "output": "global"}
 

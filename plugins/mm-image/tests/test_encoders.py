@@ -81,7 +81,7 @@ def test_a_training_step_of_the_default_on_64_pictures_is_cheap():
     assert min(times) < 0.15
 
 
-@pytest.mark.parametrize("model", ["test_resnet", "test_convnext", "test_efficientnet", "test_vit"])
+@pytest.mark.parametrize("model", ["test_resnet", "test_convnext", "test_efficientnet", "test_mambaout", "test_vit"])
 def test_walking_the_stages_gives_what_timm_gives(model):
     size = 160
     encoder = Timm({"channels": 3, "height": size, "width": size}, model=model).eval()
@@ -98,6 +98,7 @@ def test_walking_the_stages_gives_what_timm_gives(model):
     else:
         reference = timm.create_model(model, features_only=True)
         assert encoder.widths == tuple(reference.feature_info.channels())
+        assert last.width == encoder.widths[-1]
         assert last.grid == (size // reference.feature_info.reduction()[-1],) * 2
 
 
