@@ -16,14 +16,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
 from flows.branch import CARD, LOOKS, RECORD, Branch, outside, uncommitted
+from flows.journal import Journal, Underway
 from flows.judging import Candidate, run_mm
-from flows.locks import only_one, state_of
+from flows.locks import only_one
 from flows.moves import failed_smoke, taken_back
 from flows.sharing import Tell, hear, publish
 from mmcore.errors import MmcoreError, SetupError
@@ -39,17 +40,6 @@ FILES = ("dvc.lock", "dvc.yaml", "params.yaml", "artifacts/metrics.json")
 """What the branch holds of a release beside the code; as they are now, committed or not."""
 
 
-@dataclass(frozen=True)
-class Underway:
-    """The journal: what has been begun and not ended."""
-
-    commit: str
-    number: str
-    reason: str
-    previous: str | None
-    """The version that the pointer named before."""
-
-
 class Releaser:
     """Makes releases of one repository and moves its pointer."""
 
@@ -57,7 +47,7 @@ class Releaser:
         self.root, self.settings, self.tell = root, settings, tell
         self.git = Git(root)
         self.branch = Branch(self.git, settings)
-        self._journal = state_of(self.git) / f"underway-{settings.name}.json"
+        self._journal = Journal(self.git)
         self._told = set[str]()
 
     def release(self, record: Record) -> Version:
@@ -75,7 +65,7 @@ class Releaser:
             self._check_artifact()
             self._push()
             commit, number = self._commit(record, candidate.digest)
-            return self._finish(Underway(commit, number, _why(record), self._current()))
+            return self._finish(self._underway(commit, number, _why(record)))
 
     def hear(self) -> None:
         """Of what other machines have released, before a release is numbered or compared with."""
@@ -96,25 +86,37 @@ class Releaser:
         with only_one(self.git, "release", wait=True):
             self._mend()
             version = read_registry(self.git, self.settings.name).version(number)
-            return self._finish(Underway(version.commit, version.number, reason, self._current()))
+            return self._finish(self._underway(version.commit, version.number, reason))
 
-    def mend(self) -> Version | None:
-        """End what an earlier run began; None where nothing is left over."""
-        if not self._journal.exists():
-            return None
-        with only_one(self.git, "release", wait=True):
-            return self._mend()
+    def mend(self) -> None:
+        """End what earlier runs began, under the name and for the pointer that they began it for."""
+        if self._journal:
+            with only_one(self.git, "release", wait=True):
+                self._mend()
 
-    def _mend(self) -> Version | None:
-        try:
-            underway = Underway(**json.loads(self._journal.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return None
-        except (ValueError, TypeError):  # killed while it was written: nothing had been tagged yet
-            self._journal.unlink()
-            return None
-        self.tell(f"Going on with the release of {self.settings.name} {underway.number}, which was interrupted.")
-        return self._finish(underway)
+    def _mend(self) -> None:
+        for underway in self._journal.read(stage=self.settings.stage):
+            settings = replace(self.settings, name=underway.name, stage=underway.stage)
+            Releaser(self.root, settings, self.tell)._go_on(underway)
+
+    def _go_on(self, underway: Underway) -> None:
+        """Unless the pointer was moved since: the release was compared with what it named then."""
+        self.hear()
+        registry, what = read_registry(self.git, underway.name), f"the release of {underway.name} {underway.number}"
+        current = self._current()
+        others = [one for one in registry.versions if one.number == underway.number and one.commit != underway.commit]
+        if others or current not in (underway.previous, underway.number):
+            self._journal.clear(underway.name)
+            self.tell(
+                f"An earlier run began {what}, while {underway.stage} was {underway.previous or 'nothing'}. That is "
+                f"{current or 'nothing'} by now and stays so. `python -m flows.release` shows what there is."
+            )
+            return
+        self.tell(f"Going on with {what}, which was interrupted.")
+        self._finish(underway)
+
+    def _underway(self, commit: str, number: str, reason: str) -> Underway:
+        return Underway(self.settings.name, self.settings.stage, commit, number, reason, self._current())
 
     def _current(self) -> str | None:
         current = read_registry(self.git, self.settings.name).current(self.settings.stage)
@@ -123,9 +125,7 @@ class Releaser:
     def _finish(self, underway: Underway) -> Version:
         """From the journal on. Every step may have been taken already."""
         name, stage = self.settings.name, self.settings.stage
-        part = self._journal.with_suffix(".part")
-        part.write_text(json.dumps(asdict(underway)), encoding="utf-8")
-        part.replace(self._journal)
+        self._journal.write(underway)
         registry = read_registry(self.git, name)
         if underway.number not in [version.number for version in registry.versions]:
             message = f"{name} {underway.number}: {underway.reason}"
@@ -136,9 +136,9 @@ class Releaser:
             self._smoke(underway.commit)
         except MmcoreError as error:
             self._back(underway)
-            self._journal.unlink()
+            self._journal.clear(name)
             raise SmokeFailed(_taken_back(underway, stage, error)) from error
-        self._journal.unlink()
+        self._journal.clear(name)
         self.publish()
         return read_registry(self.git, name).version(underway.number)
 
