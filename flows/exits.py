@@ -9,6 +9,7 @@ from flows.signals import exit_on_sigterm
 from mmcore.errors import MmcoreError
 
 DONE, FAULT, MENDABLE = 0, 1, 2
+WRONG = 3  # of `mm smoke` alone: the model is at fault
 
 
 def exit_code(outcomes: Iterable[Outcome]) -> int:

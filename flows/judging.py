@@ -11,11 +11,11 @@ from pathlib import Path
 
 from flows.branch import Branch
 from flows.environment import for_stages
-from flows.exits import MENDABLE
+from flows.exits import MENDABLE, WRONG
 from flows.lifeline import Lifeline
 from flows.settings import verdict_settings
 from mmcore.config.pretrain import CHAMPION
-from mmcore.errors import MmcoreError, SetupError
+from mmcore.errors import MmcoreError, SetupError, WrongModel
 from mmcore.releases.contents import digest_of, outputs_of
 from mmcore.releases.fetch import MODEL, digest_in, fetch
 from mmcore.releases.git import Git
@@ -114,7 +114,8 @@ def write_down(record: Record, branch: Branch) -> bool:
 def run_mm(*arguments: str) -> None:
     """A command of `mm` in the working folder that ends with us; what it says goes to stderr.
 
-    Raises SetupError where it says that the user can mend it, CommandFailed otherwise.
+    Raises SetupError where it says that the user can mend it, WrongModel where `mm smoke` says that the model is at
+    fault, CommandFailed otherwise.
     """
     lifeline = Lifeline()
     try:
@@ -138,6 +139,8 @@ def run_mm(*arguments: str) -> None:
         return
     if done.returncode == MENDABLE:
         raise SetupError(told.removeprefix(SAID))
+    if done.returncode == WRONG and arguments[0] == "smoke":
+        raise WrongModel(told.removeprefix(SAID))
     raise CommandFailed(f"`mm {' '.join(arguments)}` ended with {done.returncode}:\n{told[-2000:]}")
 
 

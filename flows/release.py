@@ -19,6 +19,7 @@ from flows.moves import in_use_before, promoted, rolled_back
 from flows.project import check_project
 from flows.releasing import Releaser, digest_or_none, settle
 from flows.settings import release_settings
+from flows.smoke import Unfinished
 from mmcore.errors import ConfigError, SetupError
 from mmcore.releases.fetch import fetch
 from mmcore.releases.record import is_of, read_record
@@ -28,10 +29,13 @@ Act = Callable[[Releaser, argparse.Namespace], int]
 
 
 def act_on(root: Path, act: Act, given: argparse.Namespace) -> int:
-    """After whatever an earlier release left undone."""
+    """After whatever an earlier release left undone; where that cannot be done now, a person may still look or move."""
     check_project(root)
     releaser = Releaser(root, release_settings(root), lambda line: print(line, file=sys.stderr))
-    releaser.mend()
+    try:
+        releaser.mend()
+    except Unfinished as error:
+        releaser.tell(str(error))
     return act(releaser, given)
 
 

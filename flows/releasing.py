@@ -13,7 +13,6 @@ What is under way stands in a journal from `commit` on. Each step looks first wh
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,10 +26,11 @@ from flows.judging import Candidate, run_mm
 from flows.locks import only_one
 from flows.moves import failed_smoke, taken_back
 from flows.sharing import Tell, hear, publish
-from mmcore.errors import MmcoreError, SetupError
+from flows.smoke import SmokeFailed, Unfinished, smoke_test, told_taken_back, told_untested
+from mmcore.errors import MmcoreError, SetupError, WrongModel
 from mmcore.releases.card import card
-from mmcore.releases.contents import check_contents, inputs_of
-from mmcore.releases.fetch import MODEL, digest_in, get
+from mmcore.releases.contents import inputs_of
+from mmcore.releases.fetch import MODEL, digest_in, fetch
 from mmcore.releases.git import Git
 from mmcore.releases.record import Record, write_record
 from mmcore.releases.settings import ReleaseSettings
@@ -48,13 +48,15 @@ class Releaser:
         self.git = Git(root)
         self.branch = Branch(self.git, settings)
         self._journal = Journal(self.git)
+        self._unfinished = list[Underway]()
         self._told = set[str]()
 
     def release(self, record: Record) -> Version:
         """Make the model in artifacts/ a release, and the one in use.
 
         Raises SetupError where a step fails, or where the record compares with a model that is not in use any more; the
-        pointer then names what it named before. Raises SmokeFailed where the released bytes do not answer.
+        pointer then names what it named before. Raises SmokeFailed where the released bytes do not answer, Unfinished
+        where they cannot be asked.
         """
         with only_one(self.git, "release", wait=True):
             self._mend()
@@ -86,16 +88,23 @@ class Releaser:
         with only_one(self.git, "release", wait=True):
             self._mend()
             version = read_registry(self.git, self.settings.name).version(number)
+            fetch(self.git, version, name=self.settings.name)  # else the pointer would name what nobody can get
             return self._finish(self._underway(version.commit, version.number, reason))
 
     def mend(self) -> None:
-        """End what earlier runs began, under the name and for the pointer that they began it for."""
+        """End what earlier runs began, under the name and for the pointer that they began it for.
+
+        Raises Unfinished where that cannot be now; another move of the pointer may take its place then.
+        """
         if self._journal:
             with only_one(self.git, "release", wait=True):
                 self._mend()
 
     def _mend(self) -> None:
         for underway in self._journal.read(stage=self.settings.stage):
+            if underway in self._unfinished:
+                continue
+            self._unfinished.append(underway)
             settings = replace(self.settings, name=underway.name, stage=underway.stage)
             Releaser(self.root, settings, self.tell)._go_on(underway)
 
@@ -133,11 +142,14 @@ class Releaser:
         if self._current() != underway.number:
             self._point(underway.commit, f"{stage} is {underway.number}: {underway.reason}")
         try:
-            self._smoke(underway.commit)
-        except MmcoreError as error:
+            self.tell("Smoke test: fetching what the pointer gives, and asking it.")
+            smoke_test(self.git, underway)
+        except WrongModel as error:
             self._back(underway)
             self._journal.clear(name)
-            raise SmokeFailed(_taken_back(underway, stage, error)) from error
+            raise SmokeFailed(told_taken_back(underway, error)) from error
+        except (MmcoreError, OSError) as error:  # a full disk, bytes that cannot be fetched: no fault of the model
+            raise Unfinished(told_untested(underway, error)) from error
         self._journal.clear(name)
         self.publish()
         return read_registry(self.git, name).version(underway.number)
@@ -221,27 +233,12 @@ class Releaser:
         parents = [*([tip] if tip else []), code]
         return self.branch.commit(files, message, tree=code, parents=parents, tracked=paths), number
 
-    def _smoke(self, commit: str) -> None:
-        """Get the pointer's bytes as a user would, hold them against dvc.lock, and ask them something."""
-        self.tell("Smoke test: fetching what the pointer gives, and asking it.")
-        folder = self.root / ".mm"
-        folder.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix="smoke-") as place:
-            got = Path(place) / "model"
-            get(self.git, got, name=self.settings.name, stage=self.settings.stage)
-            check_contents(got, digest_in(self.git, commit), what=f"What {self.settings.stage} gives")
-            run_mm("smoke", str(got))
-
 
 def _pointers(root: Path, paths: Sequence[str]) -> dict[str, bytes]:
     """The .dvc files of data that DVC tracks among the paths or above them, as they are now."""
     folders = {str(above) for path in paths for above in (Path(path), *Path(path).parents)} - {"."}
     found = [Path(f"{folder}.dvc") for folder in sorted(folders)]
     return {path.as_posix(): (root / path).read_bytes() for path in found if (root / path).is_file()}
-
-
-class SmokeFailed(SetupError):
-    """What was released does not answer, and the pointer went back."""
 
 
 def digest_or_none(git: Git, commit: str) -> str | None:
@@ -270,12 +267,6 @@ def _why(record: Record) -> str:
         by, reason = record["forced"]["by"], record["forced"]["reason"]
         return f"released against the verdict {record['verdict']} by {by}: {reason}"
     return str(record["reasons"][0]) if record["reasons"] else str(record["verdict"])
-
-
-def _taken_back(underway: Underway, stage: str, error: MmcoreError) -> str:
-    if underway.previous == underway.number:
-        return f"{underway.number}, which {stage} names, failed its smoke test: {error}"
-    return f"{underway.number} failed its smoke test, and {stage} names {underway.previous or 'nothing'} again: {error}"
 
 
 def _dvc(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -6,6 +6,7 @@ MmcoreError                 something the user can mend: the command line prints
 ├── BuildError              parts that do not fit each other: a task reads a stream that no fusion writes
 ├── DataError               a table, a row or a file that cannot be read; `path` names it
 ├── ArtifactError           a folder that an earlier stage or another version wrote cannot be used
+│   └── WrongModel          a model whose bytes or answers are not those that it was judged by
 ├── SetupError              the environment: a missing program, library, disk space
 └── TrainingError           a training that cannot go on: a loss that is not finite, a checkpoint that cannot be written
 Interrupted                 asked to stop by a signal; the work done so far is kept
@@ -43,6 +44,10 @@ class DataError(MmcoreError):
 
 class ArtifactError(MmcoreError):
     """A folder that an earlier stage or another version wrote cannot be used."""
+
+
+class WrongModel(ArtifactError):
+    """A model's bytes or answers are not those that it was judged by: it is no use to try again."""
 
 
 class SetupError(MmcoreError):

@@ -1,32 +1,45 @@
 """`mm smoke`: load a model folder and ask it some rows of the test split, as `mm predict` would."""
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from mmcore.config.params import load_params
-from mmcore.errors import ArtifactError
+from mmcore.errors import WrongModel
 from mmcore.predictor import Predictor
 from mmcore.stages import smoke
 from mmcore.stages.paths import Paths
 
+WRONG = 3
+"""Exit code for a model at fault: a release is taken back for that, and for nothing else that may end the test."""
+
 
 def smoke_test(folder: Path) -> None:
-    """Print how many rows were answered. Raises ArtifactError where one is not, or otherwise than it was judged."""
+    """Print how many rows were answered. Ends with 3 where an answer is no number, or another than it was judged by."""
+    try:
+        print(_asked(folder))
+    except WrongModel as error:
+        print(f"mm: {error}", file=sys.stderr)
+        raise typer.Exit(WRONG) from error
+
+
+def _asked(folder: Path) -> str:
     paths = Paths(Path())
     predictor = Predictor.load(folder)
     if not paths.manifest.exists():
-        print(f"{folder} loads. There are no rows here to ask it.")
-        return
+        return f"{folder} loads. There are no rows here to ask it."
     asked = smoke.questions(load_params(paths.params, smoke.READS), paths, folder, inputs=predictor.inputs)
     rows = [row for row in asked.rows if any(cell is not None for cell in row.values())]
     answers = predictor.predict(rows, asked.base)
     for number, answer in enumerate(answers):
         if not _finite(answer):
-            raise ArtifactError(f"Row {number} of the smoke test got an answer that is no number: {answer!r}.")
+            raise WrongModel(f"Row {number} of the smoke test got an answer that is no number: {answer!r}.")
     if len(rows) == len(asked.rows):
         smoke.check_answers(answers, asked.expected)
-    print(f"{folder.name} answers {len(rows)} rows" + (", as when it was judged." if asked.expected else "."))
+    return f"{folder.name} answers {len(rows)} rows" + (", as when it was judged." if asked.expected else ".")
 
 
 def _finite(value: Any) -> bool:

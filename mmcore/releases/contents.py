@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from mmcore.errors import ArtifactError
+from mmcore.errors import ArtifactError, WrongModel
 
 
 def outputs_of(lock: str) -> dict[str, str]:
@@ -35,10 +35,10 @@ def digest_of(path: Path) -> str:
 
 
 def check_contents(path: Path, digest: str, *, what: str) -> None:
-    """Raise ArtifactError where a file or folder is not the one that dvc.lock means."""
+    """Raise WrongModel where a file or folder is not the one that dvc.lock means."""
     found = digest_of(path)
     if found != digest:
-        raise ArtifactError(
+        raise WrongModel(
             f"{what} should have the digest {digest} but has {found}: its bytes are damaged. Run `dvc pull`."
         )
 

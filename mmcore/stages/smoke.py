@@ -10,7 +10,7 @@ import numpy as np
 from mmcore.config.params import Params
 from mmcore.data.files import digest_of_folder
 from mmcore.data.manifest import Manifest
-from mmcore.errors import ArtifactError
+from mmcore.errors import WrongModel
 from mmcore.interfaces.modality import Cell
 from mmcore.interfaces.source import Source
 from mmcore.registry.plugins import Plugins, installed
@@ -56,13 +56,13 @@ def questions(
 
 
 def check_answers(answers: Sequence[Mapping[str, Mapping[str, Any]]], expected: Sequence[Mapping[str, Any]]) -> None:
-    """Raise ArtifactError where an answer is not what evaluate found of the same bytes."""
+    """Raise WrongModel where an answer is not what evaluate found of the same bytes."""
     for number, (said, told) in enumerate(zip(answers, expected, strict=False)):
         for key, value in told.items():
             task, _, column = key.partition(":")
             found = said.get(task, {}).get(column, value)
             if found != value:
-                raise ArtifactError(
+                raise WrongModel(
                     f"Row {number} of the smoke test: {task} said {found!r}, and {value!r} when it was judged."
                 )
 

@@ -15,10 +15,11 @@ from dvc.repo.artifacts import Artifacts
 import flows.judging
 import flows.releasing
 import flows.retrain
+import flows.smoke
 import mmcore.releases.fetch
 from flows.releasing import Releaser
 from flows.settings import release_settings, verdict_settings
-from mmcore.errors import ArtifactError
+from mmcore.errors import WrongModel
 from mmcore.releases.git import Git
 from mmcore.releases.record import empty, read_record, write_record
 from mmcore.releases.tags import read_registry
@@ -72,7 +73,7 @@ class Toy:
         elif arguments[0] == "smoke":
             value = (Path(arguments[1]) / "value").read_text().strip()
             if value in self.broken:
-                raise ArtifactError("It does not answer.")
+                raise WrongModel("It does not answer.")
         elif arguments != ("stage", "verdict"):
             raise AssertionError(arguments)
 
@@ -167,10 +168,10 @@ def toy(project, monkeypatch):
     """Its first commit is made; no model is in use. DVC runs its stages, without Prefect."""
     made = Toy(project)
     monkeypatch.setenv("DVC_STUDIO_OFFLINE", "1")
-    for module in (flows.releasing, mmcore.releases.fetch):
+    for module in (flows.smoke, mmcore.releases.fetch):
         monkeypatch.setattr(module, "get", get_here)
     monkeypatch.setattr(flows.releasing, "_dvc", without_remote)
-    for module in (flows.judging, flows.releasing):
+    for module in (flows.judging, flows.releasing, flows.smoke):
         monkeypatch.setattr(module, "run_mm", made.mm)
     monkeypatch.setattr(flows.retrain, "bring_up_to_date", lambda **_: project.reproduce() and [])
     project.write("params.yaml", yaml.safe_dump(PARAMS))
@@ -207,6 +208,6 @@ def real_dvc(toy, monkeypatch):
     """DVC as processes of its own, as in use."""
     monkeypatch.undo()
     monkeypatch.chdir(toy.root)
-    for module in (flows.judging, flows.releasing):
+    for module in (flows.judging, flows.releasing, flows.smoke):
         monkeypatch.setattr(module, "run_mm", toy.mm)
     monkeypatch.setattr(flows.retrain, "bring_up_to_date", lambda **_: toy.project.reproduce() and [])

@@ -12,6 +12,7 @@ import yaml
 import flows.judging
 import flows.release
 import flows.releasing
+import flows.smoke
 from mmcore.releases.contents import digest_of
 from tests.stages import table
 
@@ -41,7 +42,7 @@ def real(toy, monkeypatch):
     artifacts = {"model": {"path": "artifacts/model"}}
     toy.project.write("dvc.yaml", yaml.safe_dump({"stages": {"train": stage}, "artifacts": artifacts}))
     toy.project.write(".gitignore", "/artifacts/*\n!/artifacts/metrics.json\n/.mm\n/weak\n/good\n")
-    for module in (flows.judging, flows.releasing):
+    for module in (flows.judging, flows.releasing, flows.smoke):
         monkeypatch.setattr(module, "run_mm", _run_mm)
     return toy
 
