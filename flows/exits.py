@@ -12,6 +12,10 @@ DONE, FAULT, MENDABLE = 0, 1, 2
 WRONG = 3  # of `mm smoke` alone: the model is at fault
 
 
+class CommandFailed(MmcoreError):
+    """A command of ours crashed or was killed, which its user did not cause: exit code 1."""
+
+
 def exit_code(outcomes: Iterable[Outcome]) -> int:
     """For the user to mend only where all that failed says so."""
     failed = [outcome for outcome in outcomes if outcome.status is Status.FAILED]
@@ -27,6 +31,6 @@ def run_to_exit(main: Callable[[], int]) -> int:
         return main()
     except MmcoreError as error:
         print(f"error: {error}", file=sys.stderr)
-        return MENDABLE
+        return FAULT if isinstance(error, CommandFailed) or isinstance(error.__cause__, CommandFailed) else MENDABLE
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

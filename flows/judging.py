@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import asdict
@@ -11,11 +12,11 @@ from pathlib import Path
 
 from flows.branch import Branch
 from flows.environment import for_stages
-from flows.exits import MENDABLE, WRONG
+from flows.exits import MENDABLE, WRONG, CommandFailed
 from flows.lifeline import Lifeline
 from flows.settings import verdict_settings
 from mmcore.config.pretrain import CHAMPION
-from mmcore.errors import MmcoreError, SetupError, WrongModel
+from mmcore.errors import SetupError, WrongModel
 from mmcore.releases.contents import digest_of, outputs_of
 from mmcore.releases.fetch import MODEL, digest_in, fetch
 from mmcore.releases.git import Git
@@ -141,8 +142,14 @@ def run_mm(*arguments: str) -> None:
         raise SetupError(told.removeprefix(SAID))
     if done.returncode == WRONG and arguments[0] == "smoke":
         raise WrongModel(told.removeprefix(SAID))
-    raise CommandFailed(f"`mm {' '.join(arguments)}` ended with {done.returncode}:\n{told[-2000:]}")
+    raise CommandFailed(
+        f"`mm {' '.join(arguments)}` {_ended(done.returncode)}" + (f":\n{told[-2000:]}" if told else ".")
+    )
 
 
-class CommandFailed(MmcoreError):
-    """A fault that the user did not cause: exit code 1."""
+def _ended(code: int) -> str:
+    """In words; negative where a signal ended it."""
+    if code >= 0:
+        return f"ended with {code}"
+    name = signal.Signals(-code).name
+    return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")

@@ -9,7 +9,7 @@ import pytest
 import flows.release
 import flows.smoke
 import mmcore.releases.fetch
-from flows.judging import CommandFailed
+from flows.exits import CommandFailed
 from flows.smoke import SmokeFailed, Unfinished
 from mmcore.errors import ArtifactError, SetupError
 from tests.flows.releases.conftest import get_here
