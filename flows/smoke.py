@@ -6,8 +6,7 @@ from pathlib import Path
 from flows.journal import Underway
 from flows.judging import run_mm
 from mmcore.errors import MmcoreError, SetupError, WrongModel
-from mmcore.releases.contents import check_contents
-from mmcore.releases.fetch import digest_in, get
+from mmcore.releases.fetch import check_contents, digest_in, get
 from mmcore.releases.git import Git
 
 
@@ -29,7 +28,7 @@ def smoke_test(git: Git, underway: Underway) -> None:
     with tempfile.TemporaryDirectory(dir=folder, prefix="smoke-") as place:
         got = Path(place) / "model"
         get(git, got, name=underway.name, stage=underway.stage)
-        check_contents(got, digest_in(git, underway.commit), what=f"What {underway.stage} gives")
+        check_contents(git, got, digest_in(git, underway.commit), what=f"What {underway.stage} gives")
         run_mm("smoke", str(got))
 
 

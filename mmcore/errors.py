@@ -14,6 +14,7 @@ EditedCode                  no error but a warning: a model answers through othe
 """
 
 import difflib
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -79,3 +80,8 @@ def near_miss(name: str, available: Iterable[str]) -> str:
 def listing(names: Iterable[str]) -> str:
     """Names in order with commas between, or `none`."""
     return ", ".join(sorted(names)) or "none"
+
+
+def fetched_anew(path: Path) -> str:
+    """How to have a damaged output of a stage again: DVC looks at its cache's files only where they are writable."""
+    return f"Train again, or fetch it again: `chmod -R u+w .dvc/cache && rm {shlex.quote(str(path))} && dvc pull`."

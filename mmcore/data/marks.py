@@ -17,7 +17,7 @@ from mmcore.data.cells import compared
 from mmcore.data.manifest import Manifest
 from mmcore.data.parquet import read_parquet, write_parquet
 from mmcore.data.writing import json_text
-from mmcore.errors import ArtifactError
+from mmcore.errors import ArtifactError, fetched_anew
 from mmcore.interfaces.modality import Cell
 
 FILE = "trained_on.parquet"
@@ -50,7 +50,7 @@ def read_marks(folder: Path) -> np.ndarray | None:
     try:
         return to_numpy(read_parquet(path)["mark"].combine_chunks())
     except (pa.ArrowInvalid, OSError, KeyError) as error:
-        raise ArtifactError(f"{path} cannot be read ({error}). Train again, or fetch it with 'dvc pull'.") from error
+        raise ArtifactError(f"{path} cannot be read ({error}). {fetched_anew(path)}") from error
 
 
 def seen(marks: np.ndarray, known: np.ndarray | None) -> np.ndarray:

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mmcore.errors import ArtifactError
+from mmcore.errors import ArtifactError, fetched_anew
 
 
 def state_of(module: nn.Module) -> dict[str, Tensor]:
@@ -73,6 +73,4 @@ def load_tensors(path: Path, *, device: str = "cpu") -> dict[str, Tensor]:
     try:
         return load_file(path, device=device)
     except (OSError, SafetensorError) as error:
-        raise ArtifactError(
-            f"{path} cannot be read ({error}). Train again, or fetch it again with 'dvc pull'."
-        ) from error
+        raise ArtifactError(f"{path} cannot be read ({error}). {fetched_anew(path)}") from error

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from mmcore.errors import ArtifactError
 from mmcore.releases.record import Record
 
 OF_PARAMS = ("fields", "fusion", "tasks", "training")
@@ -19,8 +20,9 @@ def card(
 
     lock, params, metrics: the text of dvc.lock, params.yaml and metrics.json. about: of the model's own model.yaml.
     code: the commit that it was made from. unknown: files below its dependencies that git does not know.
+    Raises ArtifactError where the metrics are no JSON, as after a merge.
     """
-    lines = [f"# {name} {number}", "", *_verdict(record), "", "## Scores", "", *_scores(json.loads(metrics or "{}"))]
+    lines = [f"# {name} {number}", "", *_verdict(record), "", "## Scores", "", *_scores(_read(metrics or "{}"))]
     lines += ["", "## Data", "", *_data(lock), "", "## Made with", "", f"- commit {code}", *_made_with(about)]
     if unknown:
         shown = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
@@ -34,6 +36,15 @@ def _verdict(record: Record) -> Iterator[str]:
     yield from (f"- {reason}" for reason in record["reasons"])
     if record["forced"]:
         yield f"- **Released against the verdict** by {record['forced']['by']}: {record['forced']['reason']}"
+
+
+def _read(metrics: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(metrics))
+    except ValueError as error:
+        raise ArtifactError(
+            f"artifacts/metrics.json is not JSON: {error}. Run `dvc repro --force evaluate`."
+        ) from error
 
 
 def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:

@@ -7,22 +7,28 @@ from typing import Any
 
 import yaml
 
-from mmcore.errors import ArtifactError, WrongModel
+from mmcore.errors import ArtifactError
 
 
 def outputs_of(lock: str) -> dict[str, str]:
-    """Path -> digest of every output in the text of a dvc.lock."""
-    try:
-        stages: Any = (yaml.safe_load(lock) or {}).get("stages") or {}
-        return {out["path"]: out.get("md5") or out["etag"] for one in stages.values() for out in one.get("outs", [])}
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        raise ArtifactError(f"dvc.lock cannot be read ({error}). Run `dvc repro`, which writes it.") from error
+    """Path -> digest of every output in the text of a dvc.lock. Raises ArtifactError where it is none."""
+    return {out["path"]: out.get("md5") or out["etag"] for out in _named(lock, "outs")}
 
 
 def inputs_of(lock: str) -> list[str]:
-    """The paths that the stages of a dvc.lock depend on, sorted."""
-    stages: Any = (yaml.safe_load(lock) or {}).get("stages") or {}
-    return sorted({dep["path"] for one in stages.values() for dep in one.get("deps", [])})
+    """The paths that the stages of a dvc.lock depend on, sorted. Raises ArtifactError where it is none."""
+    return sorted({dep["path"] for dep in _named(lock, "deps")})
+
+
+def _named(lock: str, what: str) -> list[dict[str, Any]]:
+    try:
+        stages: Any = (yaml.safe_load(lock) or {}).get("stages") or {}
+        return [{"path": entry["path"], **entry} for one in stages.values() for entry in one.get(what, [])]
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"dvc.lock cannot be read ({' '.join(str(error).split())}). Resolve what a merge has left in it, or take "
+            "the last one that was committed, `git checkout HEAD -- dvc.lock`; `dvc repro` brings that up to date."
+        ) from error
 
 
 def digest_of(path: Path) -> str:
@@ -34,13 +40,18 @@ def digest_of(path: Path) -> str:
     return hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
-def check_contents(path: Path, digest: str, *, what: str) -> None:
-    """Raise WrongModel where a file or folder is not the one that dvc.lock means."""
-    found = digest_of(path)
-    if found != digest:
-        raise WrongModel(
-            f"{what} should have the digest {digest} but has {found}: its bytes are damaged. Run `dvc pull`."
-        )
+def damaged_in(cache: Path, folder: Path, digest: str) -> list[Path]:
+    """The files of DVC's cache that the folder `digest` was copied from and that are not what they are named for."""
+    listing = _in_cache(cache, digest)
+    if not listing.is_file() or _md5(listing) != digest.removesuffix(".dir"):
+        return [listing]
+    entries = json.loads(listing.read_text(encoding="utf-8"))
+    damaged = (entry["md5"] for entry in entries if digest_of(folder / entry["relpath"]) != entry["md5"])
+    return sorted({_in_cache(cache, name) for name in damaged})
+
+
+def _in_cache(cache: Path, digest: str) -> Path:
+    return cache / "files" / "md5" / digest[:2] / digest[2:]
 
 
 def _md5(path: Path) -> str:

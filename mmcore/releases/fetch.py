@@ -7,8 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mmcore.errors import ArtifactError, ConfigError, SetupError, listing
-from mmcore.releases.contents import check_contents, digest_of, outputs_of
+from mmcore.errors import ArtifactError, ConfigError, SetupError, WrongModel, listing
+from mmcore.releases.contents import damaged_in, digest_of, outputs_of
 from mmcore.releases.git import Git
 from mmcore.releases.tags import Version, read_registry
 
@@ -52,7 +52,7 @@ def named(git: Git, word: str, *, name: str = "model") -> Version:
 def fetch(git: Git, version: Version, *, name: str = "model") -> Path:
     """The release's folder under .mm/released, fetched where it is not there yet, and whole.
 
-    Raises SetupError where DVC cannot get it, ArtifactError where its bytes are not those that were released.
+    Raises SetupError where DVC cannot get it, WrongModel where its bytes are not those that were released.
     """
     digest = digest_in(git, version.commit)
     folder = git.root / ".mm" / "released" / digest.removesuffix(".dir")
@@ -62,7 +62,7 @@ def fetch(git: Git, version: Version, *, name: str = "model") -> Path:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="part-") as part:
             got = Path(part) / "model"
             get(git, got, name=name, version=version.number)
-            check_contents(got, digest, what=f"{name}@{version.number}")
+            check_contents(git, got, digest, what=f"{name}@{version.number}")
             os.rename(got, folder)
     os.utime(folder)
     _forget(folder.parent)
@@ -82,6 +82,26 @@ def get(git: Git, target: Path, *, name: str, version: str | None = None, stage:
         raise SetupError(f"`dvc artifacts get` cannot be run: {error}.") from error
     if done.returncode or not target.exists():
         raise SetupError(f"`dvc artifacts get . {name} {' '.join(which)}` failed: {_last_words(done.stderr)}")
+
+
+def check_contents(git: Git, folder: Path, digest: str, *, what: str) -> None:
+    """Raise WrongModel where a folder that was got is not the one that dvc.lock means."""
+    found = digest_of(folder)
+    if found != digest:
+        damaged = ", ".join(map(str, damaged_in(_cache_of(git), folder, digest)))
+        # DVC trusts what is read-only in its cache: `dvc pull` would find everything up to date.
+        again = f"Delete {damaged}; `dvc fetch --all-tags {MODEL}` then has it again from DVC's remote."
+        raise WrongModel(
+            f"{what} should have the digest {digest} but has {found}: its bytes are damaged. "
+            + (again if damaged else "Those in DVC's cache are not, so start again.")
+        )
+
+
+def _cache_of(git: Git) -> Path:
+    """Where DVC keeps bytes, as it says itself: its settings may lie in four places."""
+    command = [sys.executable, "-m", "dvc", "cache", "dir"]
+    done = subprocess.run(command, cwd=git.root, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return Path(done.stdout.strip() or git.root / ".dvc" / "cache")
 
 
 def _last_words(text: str) -> str:

@@ -1,17 +1,20 @@
 """`python -m flows.release`: what is in use, what was, and the way back."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from dvc.repo import Repo
 
 import flows.release
 from flows.releasing import was_taken_back
-from mmcore.errors import ConfigError, SetupError
-from mmcore.releases.contents import digest_of
+from mmcore.errors import ArtifactError, ConfigError, SetupError, WrongModel, fetched_anew
+from mmcore.releases.contents import digest_of, inputs_of
 from mmcore.releases.fetch import digest_in, fetch, named
 from mmcore.releases.settings import ReleaseSettings
 from tests.flows.releases.conftest import MODEL
@@ -148,6 +151,76 @@ def test_what_was_fetched_and_then_damaged_is_fetched_anew(second):
     (folder / "value").chmod(0o644)
     (folder / "value").write_text("junk")
     assert (fetch(second.git, named(second.git, "prod")) / "value").read_text() == "2\n"
+
+
+def test_damaged_bytes_are_had_again_once_the_file_is_deleted_that_is_named(second):
+    second.remote()
+    with Repo(str(second.root)) as repo:
+        repo.push()
+    shutil.rmtree(second.root / ".mm" / "released")
+    kept = cached(second, "artifacts/model/value")
+    kept.chmod(0o644)
+    kept.write_text("junk")
+    kept.chmod(0o444)
+    with pytest.raises(WrongModel, match=f"bytes are damaged. Delete {re.escape(str(kept))};") as told:
+        fetch(second.git, named(second.git, "prod"))
+    kept.unlink()
+    typed = str(told.value).split("`")[1]
+    subprocess.run([sys.executable, "-m", *typed.split()], cwd=second.root, check=True, capture_output=True)
+    assert (fetch(second.git, named(second.git, "prod")) / "value").read_text() == "2\n"
+
+
+def test_a_damaged_output_is_had_again_by_what_is_told_to_type(second):
+    """As DVC behaves: without the first command it finds everything up to date."""
+    second.remote()
+    with Repo(str(second.root)) as repo:
+        repo.push()
+    path = second.root / "artifacts" / "model" / "value"
+    kept = cached(second, "artifacts/model/value")
+    for file in (kept, path):
+        file.chmod(0o644)
+        file.write_text("junk")
+    kept.chmod(0o444)
+    typed = fetched_anew(path).split("`")[1].replace("dvc pull", f"{sys.executable} -m dvc pull")
+    subprocess.run(typed, shell=True, cwd=second.root, check=True, capture_output=True)
+    assert path.read_text() == "2\n"
+
+
+def cached(toy, path):
+    """The file of DVC's cache that a file of the working tree was put in as."""
+    digest = digest_of(toy.root / path)
+    return toy.root / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]
+
+
+MERGED = "<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> theirs\n"
+
+
+def test_a_dvc_lock_that_a_merge_left_is_told_with_the_way_to_have_it_again(second, command):
+    second.git.run("add", "-f", "dvc.lock")
+    second.commit()
+    lock = second.project.read("dvc.lock")
+    second.project.write("dvc.lock", MERGED.format(lock, lock))
+    code, _, told = command("promote", "--reason", "y")
+    assert code == 2
+    assert "dvc.lock cannot be read" in told
+    subprocess.run(told.split("`")[1], shell=True, cwd=second.root, check=True)
+    assert second.project.read("dvc.lock") == lock
+
+
+def test_inputs_that_cannot_be_read_are_told_like_outputs():
+    with pytest.raises(ArtifactError, match=r"dvc\.lock cannot be read"):
+        inputs_of(MERGED.format("a", "b"))
+
+
+def test_metrics_that_a_merge_left_are_told(second, command):
+    second.data(0)
+    second.retrain()
+    metrics = second.project.read("artifacts/metrics.json")
+    second.project.write("artifacts/metrics.json", MERGED.format(metrics, metrics))
+    code, _, told = command("promote", "--reason", "y")
+    assert code == 2
+    assert "artifacts/metrics.json is not JSON" in told
+    assert second.in_use() == "v1.1.0"
 
 
 @pytest.mark.slow  # DVC and GTO as processes of their own
