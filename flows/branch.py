@@ -7,9 +7,10 @@ update-ref, which refuses if somebody else moved it meanwhile. No working tree a
 import os
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePosixPath
 
 from flows.locks import state_of
 from mmcore.errors import SetupError
@@ -104,7 +105,7 @@ class Branch:
     ) -> str:
         """Put a commit on the branch: the files of commit `tree`, with some replaced. Returns it.
 
-        tracked: paths below which files that git knows are taken as the working tree has them.
+        tracked: paths below which files that git knows, staged ones among them, are taken as the working tree has them.
         Raises SetupError where the branch is checked out somewhere, or was moved by another meanwhile.
         """
         self._check_free()
@@ -113,8 +114,7 @@ class Branch:
             own = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
             self.git.run("read-tree", tree, environment=own)
             if tracked:
-                there = [path for path in tracked if self.git.run("ls-files", "--", path, environment=own)]
-                self.git.run("add", "--update", "--", *there, environment=own)
+                self._take(tracked, own)
             for path, content in files.items():
                 blob = self.git.run("hash-object", "-w", "--stdin", given=content)
                 self.git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", environment=own)
@@ -128,6 +128,19 @@ class Branch:
         )  # fmt: skip
         self.git.run("update-ref", "-m", message.splitlines()[0], f"refs/heads/{self.name}", commit, before or NOTHING)
         return commit
+
+    def _take(self, paths: Sequence[str], own: Mapping[str, str]) -> None:
+        """Into our index, as the working tree has it: what the commit knows below the paths and what is staged."""
+        known = [path for path in paths if self.git.run("ls-files", "--", path, environment=own)]
+        if known:  # without a path git would take all that it knows
+            self.git.run("add", "--update", "--", *known, environment=own)
+        ours, theirs = (self.git.raw("ls-files", "-z", "--", *paths, environment=index) for index in (own, None))
+        staged = sorted(set(theirs.split(b"\0")) - set(ours.split(b"\0")))
+        there = [path for path in staged if os.path.lexists(os.path.join(os.fsencode(self.git.root), path))]
+        # Not `git add`, which refuses what lies in an ignored folder, staged or not.
+        self.git.run(
+            "update-index", "--add", "-z", "--stdin", given=b"".join(path + b"\0" for path in there), environment=own
+        )
 
     def _check_free(self) -> None:
         listed = self.git.run("worktree", "list", "--porcelain").split("\n\n")
@@ -146,9 +159,19 @@ def outside(git: Git, paths: Sequence[str]) -> list[str]:
     return [path for path in paths if os.path.commonpath([root, os.path.abspath(os.path.join(root, path))]) != root]
 
 
-def uncommitted(git: Git, paths: Sequence[str]) -> list[str]:
-    """Files that git does not know below the paths: code that a release could not be made again with."""
-    there = [path for path in paths if os.path.exists(git.root / path)]
+def uncommitted(git: Git, paths: Sequence[str], *, kept: Container[str]) -> list[str]:
+    """Files below the paths that no commit and no .dvc file covers: a release could not be made again without them.
+
+    kept: outputs of stages, which their own inputs make again. What .gitignore names counts, what .dvcignore names is
+    no dependency.
+    """
+    there = [path for path in paths if os.path.lexists(git.root / path)]
     if not there:
         return []
-    return git.lines("ls-files", "--others", "--exclude-standard", "--", *there)
+    has_pointer = cache(lambda path: (git.root / f"{path}.dvc").is_file())
+    unknown = git.lines("ls-files", "--others", "--exclude-per-directory=.dvcignore", "--", *there)
+    return [path for path in unknown if not any(one in kept or has_pointer(one) for one in _with_above(path))]
+
+
+def _with_above(path: str) -> list[str]:
+    return [path, *(above.as_posix() for above in PurePosixPath(path).parents)]

@@ -29,7 +29,7 @@ from flows.sharing import Tell, hear, publish
 from flows.smoke import SmokeFailed, Unfinished, smoke_test, told_taken_back, told_untested
 from mmcore.errors import MmcoreError, SetupError, WrongModel
 from mmcore.releases.card import card
-from mmcore.releases.contents import inputs_of
+from mmcore.releases.contents import inputs_of, outputs_of
 from mmcore.releases.fetch import MODEL, digest_in, fetch
 from mmcore.releases.git import Git
 from mmcore.releases.record import Record, write_record
@@ -224,7 +224,7 @@ class Releaser:
             name=self.settings.name, number=number, lock=lock, params=files["params.yaml"].decode(),
             metrics=files["artifacts/metrics.json"].decode() if "artifacts/metrics.json" in files else None,
             about=about.read_text(encoding="utf-8") if about.is_file() else None, record=record, code=code,
-            unknown=[*elsewhere, *uncommitted(self.git, paths)],
+            unknown=[*elsewhere, *uncommitted(self.git, paths, kept=outputs_of(lock))],
         )  # fmt: skip
         files |= _pointers(self.root, paths)
         files |= {CARD: page.encode(), RECORD: json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"}
