@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from flows.outcome import Outcome, Status
 from flows.signals import exit_on_sigterm
-from mmcore.errors import MmcoreError
+from mmcore.errors import MmcoreError, denied
 
 DONE, FAULT, MENDABLE = 0, 1, 2
 WRONG = 3  # of `mm smoke` alone: the model is at fault
@@ -32,5 +32,10 @@ def run_to_exit(main: Callable[[], int]) -> int:
     except MmcoreError as error:
         print(f"error: {error}", file=sys.stderr)
         return FAULT if isinstance(error, CommandFailed) or isinstance(error.__cause__, CommandFailed) else MENDABLE
+    except OSError as error:
+        if (told := denied(error)) is None:
+            raise
+        print(f"error: {told}", file=sys.stderr)
+        return MENDABLE
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

@@ -32,7 +32,7 @@ from flows.lost import give_up_lost_runs, note_process
 from flows.options import stage_options
 from flows.order import Order, needed
 from flows.outcome import Outcome, Status
-from flows.project import check_project
+from flows.project import check_project, check_writable
 from flows.server import ensure_api
 from flows.signals import noted
 from flows.stop import Stop
@@ -227,6 +227,7 @@ def main() -> int:
 
     def run() -> int:
         check_project(Path.cwd())
+        check_writable(Path.cwd())
         return exit_code(run_pipeline(jobs=given.jobs, force=given.force))
 
     return run_to_exit(run)

@@ -1,8 +1,9 @@
 """What has to be there before anything can run: the files, git and DVC of a clone."""
 
+import tempfile
 from pathlib import Path
 
-from mmcore.errors import SetupError
+from mmcore.errors import SetupError, advice_for
 
 _NEEDED = {
     ".git": "It is not a git repository, which DVC builds on. `git init` makes it one (`make run` does it for you).",
@@ -17,3 +18,13 @@ def check_project(root: Path) -> None:
     for name, remedy in _NEEDED.items():
         if not (root / name).exists():
             raise SetupError(f"Nothing can run in {root}. {remedy}")
+
+
+def check_writable(folder: Path) -> None:
+    """Raises SetupError where nothing can be written: DVC and Prefect would say something else of it, and later."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x" * 4096)
+    except OSError as error:
+        raise SetupError(f"Nothing can be written to {folder}: {error.strerror}. {advice_for(error)}") from error

@@ -20,7 +20,7 @@ from flows.project import check_project
 from flows.releasing import Releaser, digest_or_none, settle
 from flows.settings import release_settings
 from flows.smoke import Unfinished
-from mmcore.errors import ConfigError, SetupError
+from mmcore.errors import ConfigError, SetupError, denied
 from mmcore.releases.fetch import fetch
 from mmcore.releases.record import is_of, read_record
 from mmcore.releases.tags import Registry, Version, read_registry
@@ -36,6 +36,10 @@ def act_on(root: Path, act: Act, given: argparse.Namespace) -> int:
         releaser.mend()
     except Unfinished as error:
         releaser.tell(str(error))
+    except OSError as error:
+        if (told := denied(error)) is None:
+            raise
+        releaser.tell(told)
     return act(releaser, given)
 
 

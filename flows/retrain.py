@@ -17,7 +17,7 @@ from flows.judging import Candidate, champion_of, judge, judged_before, known_ve
 from flows.locks import only_one
 from flows.options import stage_options
 from flows.outcome import Outcome, Status
-from flows.project import check_project
+from flows.project import check_project, check_writable
 from flows.releasing import Releaser, digest_or_none, settle, was_taken_back
 from flows.settings import release_settings, starts_from_champion
 from flows.summary import REPORT, read_scores, score_line, score_table
@@ -53,6 +53,7 @@ class Result:
 def retrain(root: Path, *, jobs: int, force: bool, as_json: bool, release: bool | None, wait: bool) -> int:
     """The steps, in order. release: None: as params.yaml says. Returns the exit code."""
     check_project(root)
+    check_writable(root)
     git = Git(root)
     with only_one(git, "retraining", wait=wait):
         settings = release_settings(root)

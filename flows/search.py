@@ -17,7 +17,7 @@ from flows.exits import DONE, exit_code, run_to_exit
 from flows.options import jobs
 from flows.outcome import Outcome, Status
 from flows.pipeline import quiet_terminal, run_pipeline
-from flows.project import check_project
+from flows.project import check_project, check_writable
 from flows.server import ensure_api
 from flows.signals import noted
 from flows.trials import Trials, places_of, runner_of
@@ -40,6 +40,7 @@ def run_search(words: Sequence[str], *, jobs: int, as_json: bool, apply: bool) -
     """The steps, in order. Returns the exit code."""
     root = Path.cwd()
     check_project(root)
+    check_writable(root)
     read_search(root, words, plugins=installed())  # mistakes are told before anything starts
     ensure_api()
     outcomes = run_pipeline(jobs=jobs, force=False, last=LAST)

@@ -24,6 +24,7 @@ from prefect.settings import (
 
 from flows.environment import CLONE
 from flows.lifeline import VARIABLE, Lifeline
+from flows.project import check_writable
 
 END_S = 10.0
 
@@ -44,7 +45,11 @@ def ensure_api() -> None:
 
 
 def _start() -> str:
-    """Start the embedded server. Returns its address at once: whoever connects early waits in the socket's queue."""
+    """Start the embedded server. Returns its address at once: whoever connects early waits in the socket's queue.
+
+    Raises SetupError where it could not keep its runs.
+    """
+    check_writable(get_current_settings().home)
     lifeline = Lifeline()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -4,6 +4,7 @@ import configparser
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from mmcore.errors import MmcoreError
+from mmcore.errors import MmcoreError, advice_for
 from mmcore.registry.plugins import GROUPS, Plugins, installed
 from mmcore.runtime.compiler import lacks_compiler
 
@@ -138,6 +139,16 @@ def _torch(root: Path, plugins: Plugins) -> Iterator[Result]:
         yield "warn", f"there is a GPU, but torch {torch.__version__} (CUDA {built}) cannot use it", advice
 
 
+def _writing(root: Path, plugins: Plugins) -> Iterator[Result]:
+    try:
+        with tempfile.TemporaryFile(dir=root) as file:
+            file.write(b"x" * 4096)
+    except OSError as error:
+        yield "fail", f"{error.strerror}: {root.absolute()}", advice_for(error)
+    else:
+        yield "ok", f"{root.absolute()} can be written to", ""
+
+
 def _disk(root: Path, plugins: Plugins) -> Iterator[Result]:
     free = shutil.disk_usage(root).free / 1e9
     # Not `dvc gc --workspace`: it takes the bytes of every release that the workspace does not stand at.
@@ -187,6 +198,7 @@ CHECKS: dict[str, Callable[[Path, Plugins], Iterator[Result]]] = {
     "dvc": _dvc,
     "remote": _remote,
     "torch": _torch,
+    "writing": _writing,
     "disk": _disk,
     "plugins": _plugins,
     "params.yaml": _params,

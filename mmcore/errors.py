@@ -14,6 +14,7 @@ EditedCode                  no error but a warning: a model answers through othe
 """
 
 import difflib
+import errno
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -69,6 +70,23 @@ class Interrupted(MmcoreError):
 
 class EditedCode(UserWarning):
     """A model that was loaded may answer otherwise than it was judged."""
+
+
+_OTHER = "Work in a clone that you may write to, or have its owner let you."
+_SPACE = "Free some: `make prune` clears away what has not been of use for long."
+_DENIED = {errno.EROFS: _OTHER, errno.EACCES: _OTHER, errno.EPERM: _OTHER, errno.ENOSPC: _SPACE, errno.EDQUOT: _SPACE}
+
+
+def denied(error: OSError) -> str | None:
+    """In words, where the system does not let us write or read; None where it is an error of another kind."""
+    if error.errno not in _DENIED:
+        return None
+    return f"{'' if error.filename is None else f'{error.filename}: '}{error.strerror}. {advice_for(error)}"
+
+
+def advice_for(error: OSError) -> str:
+    """What to do where the system does not let us write."""
+    return _DENIED.get(error.errno or 0, _OTHER)
 
 
 def near_miss(name: str, available: Iterable[str]) -> str:

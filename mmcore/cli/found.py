@@ -15,8 +15,12 @@ def model_folder(word: str | Path) -> Path:
     if folder.exists() or len(folder.parts) != 1:
         return folder
     git = Git(Path())
-    if git.ask("rev-parse", "--git-dir") is None:
-        raise ArtifactError(f"{word} is no model folder, and here is no git repository with releases.")
+    try:
+        git.run("rev-parse", "--git-dir")
+    except SetupError as error:  # also one of somebody else, which git does not trust: it says what to do
+        raise ArtifactError(
+            f"{word} is no model folder, and here is no git repository with releases: {error}"
+        ) from error
     name = _artifact()
     try:
         return fetch(git, named(git, str(word), name=name), name=name)

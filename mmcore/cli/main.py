@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcore.errors import EditedCode, Interrupted, MmcoreError
+from mmcore.errors import EditedCode, Interrupted, MmcoreError, denied
 
 MENDABLE = 2
 """Exit code for what the user can mend: one message, no traceback."""
@@ -36,6 +36,11 @@ def main() -> None:
         sys.exit(128 + error.signal)
     except MmcoreError as error:
         print(f"mm: {error}", file=sys.stderr)
+        sys.exit(MENDABLE)
+    except OSError as error:
+        if (told := denied(error)) is None:
+            raise
+        print(f"mm: {told}", file=sys.stderr)
         sys.exit(MENDABLE)
 
 

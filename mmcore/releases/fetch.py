@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from mmcore.errors import ArtifactError, ConfigError, SetupError, WrongModel, listing
@@ -64,8 +65,9 @@ def fetch(git: Git, version: Version, *, name: str = "model") -> Path:
             get(git, got, name=name, version=version.number)
             check_contents(git, got, digest, what=f"{name}@{version.number}")
             os.rename(got, folder)
-    os.utime(folder)
-    _forget(folder.parent)
+    with suppress(OSError):  # a clone that only others may write to: then it is for them to forget
+        os.utime(folder)
+        _forget(folder.parent)
     return folder
 
 

@@ -1,3 +1,4 @@
+import errno
 import json
 import subprocess
 import sys
@@ -33,6 +34,16 @@ def test_a_git_repository_without_a_commit_is_told(tmp_path):
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
 
     assert states(examine(tmp_path, tmp_path), "git") == {("warn", "a repository without a commit")}
+
+
+def test_a_folder_that_cannot_be_written_to_fails(tmp_path, monkeypatch):
+    def read_only(**_):
+        raise OSError(errno.EROFS, "Read-only file system", "somewhere")
+
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", read_only)
+    (found,) = [one for one in examine(tmp_path, tmp_path) if one.subject == "writing"]
+    assert (found.state, found.found) == ("fail", f"Read-only file system: {tmp_path}")
+    assert "that you may write to" in found.advice
 
 
 def test_a_package_of_another_version_is_named(tmp_path):

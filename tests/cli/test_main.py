@@ -1,11 +1,14 @@
 """The script `mm` from outside: what it prints, where, and how it ends."""
 
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from mmcore.cli import main
 
 ROOT = Path(__file__).parents[2]
 MM = [sys.executable, "-c", "from mmcore.cli.main import main; main()"]
@@ -128,3 +131,26 @@ def test_a_terminal_without_a_letter_shows_its_number(encoding, shown):
 def test_a_line_that_is_not_utf_8_does_not_end_what_reads_lines():
     shown = run_with("[print(ascii(input())) for _ in range(2)]", encoding="utf-8", typed=b"caf\xe9\nnext\n")
     assert shown.split() == [b"'caf\\udce9'", b"'next'"]
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_what_the_system_does_not_let_us_write_is_one_message(monkeypatch, capsys, number):
+    with pytest.raises(SystemExit) as ended:
+        started(monkeypatch, OSError(number, "No", "artifacts/report.html"))
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert told.startswith("mm: artifacts/report.html: No. ")
+    assert told.count("\n") == 1
+
+
+def test_another_error_of_the_system_is_a_fault(monkeypatch):
+    with pytest.raises(OSError, match="Input/output error"):
+        started(monkeypatch, OSError(errno.EIO, "Input/output error"))
+
+
+def started(monkeypatch, error):
+    def raises(**_):
+        raise error
+
+    monkeypatch.setattr(main, "app", raises)
+    main.main()

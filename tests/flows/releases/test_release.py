@@ -1,5 +1,6 @@
 """`python -m flows.release`: what is in use, what was, and the way back."""
 
+import errno
 import json
 import re
 import shutil
@@ -190,6 +191,32 @@ def cached(toy, path):
     """The file of DVC's cache that a file of the working tree was put in as."""
     digest = digest_of(toy.root / path)
     return toy.root / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]
+
+
+def test_a_release_that_lies_here_can_be_used_where_nothing_can_be_written(second, monkeypatch):
+    there = fetch(second.git, named(second.git, "prod"))
+    monkeypatch.setattr("os.utime", read_only)
+    assert fetch(second.git, named(second.git, "prod")) == there
+
+
+def test_releases_are_listed_where_nothing_can_be_written(second, command, monkeypatch):
+    shutil.rmtree(second.git.shared / "mmcore")
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    code, told, _ = command("list", "--json")
+    assert (code, json.loads(told)["current"]) == (0, "v1.1.0")
+
+
+def test_releases_are_listed_where_one_is_underway_and_nothing_can_be_written(second, command, monkeypatch):
+    second.data(3)
+    second.until_killed("flows.releasing.point")
+    monkeypatch.setattr("flows.releasing.only_one", read_only)
+    code, told, beside = command("list", "--json")
+    assert (code, json.loads(told)["current"]) == (0, "v1.1.0")
+    assert "Read-only file system" in beside
+
+
+def read_only(*_, **__):
+    raise OSError(errno.EROFS, "Read-only file system", "somewhere")
 
 
 MERGED = "<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> theirs\n"
