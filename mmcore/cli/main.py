@@ -26,7 +26,10 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
 def main() -> None:
-    """What the script `mm` calls: 0 done, 2 for the user to mend, 130 and 143 when asked to stop, 1 otherwise."""
+    """What the script `mm` calls: 0 done, 2 for the user to mend, 130 and 143 when asked to stop, 1 otherwise.
+
+    `mm smoke` alone ends with 3 too, where the model is at fault.
+    """
     _never_lose_for_a_letter()
     _warn_in_one_line()
     try:

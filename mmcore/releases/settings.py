@@ -50,8 +50,8 @@ class ReleaseSettings:
         for key, value in (("name", self.name), ("stage", self.stage)):
             if not _NAME.fullmatch(value):
                 raise ConfigError(
-                    f"release.{key} is {value!r}, which no tag of git and GTO can hold. It takes letters a-z, digits, "
-                    "'-', '_' and '/', the first and the last a letter or digit."
+                    f"release.{key} is {value!r}, which no tag of git and GTO can hold. It takes letters (a-z, A-Z), "
+                    "digits, '-', '_' and '/', the first and the last a letter or digit."
                 )
         if not self.branch or _NO_BRANCH.fullmatch(self.branch):
             raise ConfigError(
