@@ -29,12 +29,12 @@ def test_a_smoke_test_says_by_its_exit_code_whose_fault_it_was(mm, code, error):
     assert type(raised.value) is error
 
 
-def test_a_warning_of_a_command_that_went_well_is_passed_on_and_muttering_is_not(mm, capsys):
+def test_a_warning_of_a_command_that_went_well_is_passed_on_and_muttering_is_not(mm, capfd):
     mm("echo loading >&2; echo 'mm: model was made with other code of radar 1.0.' >&2")
 
     run_mm("smoke", "folder")
 
-    assert capsys.readouterr().err == "mm: model was made with other code of radar 1.0.\n"
+    assert capfd.readouterr().err == "mm: model was made with other code of radar 1.0.\n"
 
 
 @pytest.mark.parametrize(("ending", "code"), [("kill -9 $$", 1), ("exit 1", 1), ("exit 2", 2)])
