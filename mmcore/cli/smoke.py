@@ -2,13 +2,14 @@
 
 import math
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from mmcore.config.params import load_params
-from mmcore.errors import WrongModel
+from mmcore.errors import MmcoreError, WrongModel
 from mmcore.predictor import Predictor
 from mmcore.stages import smoke
 from mmcore.stages.paths import Paths
@@ -18,12 +19,26 @@ WRONG = 3
 
 
 def smoke_test(folder: Path) -> None:
-    """Print how many rows were answered. Ends with 3 where an answer is no number, or another than it was judged by."""
+    """Print how many rows were answered.
+
+    Ends with 3 where the model's code crashes, an answer is no number, or another than it was judged by.
+    """
     try:
         print(_asked(folder))
-    except WrongModel as error:
-        print(f"mm: {error}", file=sys.stderr)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, MmcoreError) and not isinstance(error, WrongModel):
+            raise
+        told = error if isinstance(error, WrongModel) else f"{folder.name} crashes when it is asked: {_crash(error)}"
+        print(f"mm: {told}", file=sys.stderr)
         raise typer.Exit(WRONG) from error
+
+
+def _crash(error: Exception) -> str:
+    """What was raised, and where."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{error!r}, at {at.filename}:{at.lineno}."
 
 
 def _asked(folder: Path) -> str:
