@@ -171,15 +171,16 @@ def tell(root: Path, result: Result) -> None:
 
 
 def tell_of_verdict(result: Result) -> None:
-    """One line for each reason, and what came of it."""
+    """One line for each reason and note, and what came of it."""
     if result.note:
         print(result.note)
     if result.record is None:
         return
     reasons: Sequence[str] = result.record["reasons"]
     print(f"{result.record['verdict']}: {reasons[0] if reasons else ''}")
-    for reason in [*reasons[1:], *(f"Drift: {what}." for what in (result.record["drift"] or {}).get("asks", []))]:
-        print(f"  {reason}")
+    drift = [f"Drift: {what}." for what in (result.record["drift"] or {}).get("asks", [])]
+    for more in [*reasons[1:], *drift, *result.record["notes"]]:
+        print(f"  {more}")
     print(f"The verdict: {PAGE}")
     released = result.record["release"]
     if released and released["version"] == result.in_use:

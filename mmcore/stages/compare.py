@@ -21,14 +21,14 @@ from mmcore.evaluation.predict import Judged, predict
 from mmcore.evaluation.settings import EvaluationSettings
 from mmcore.evaluation.slices import parts_of
 from mmcore.interfaces.metric import Metric
-from mmcore.interfaces.source import Source
 from mmcore.model.folder import Saved, load_model
 from mmcore.registry.plugins import Plugins, installed
-from mmcore.registry.settings import Part
 from mmcore.runtime.memory import keep_freed_memory
+from mmcore.stages import todays
 from mmcore.stages.paths import Paths
+from mmcore.stages.todays import Today
 
-READS = ("data.source", "evaluation", "training.monitor")
+READS = (*todays.READS, "evaluation", "training.monitor")
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,18 @@ def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugi
     settings, metric = params.get("evaluation", EvaluationSettings), params.get("training.monitor", str)
     torch.set_num_threads(settings.threads)
     keep_freed_memory()
-    source: Source = plugins.source.build(params.get("data.source", Part), where="data.source")
-    manifest = Manifest.read(paths.manifest)
-    folders, saved = (champion, challenger), [open_model(champion, plugins), open_model(challenger, plugins)]
-    rows, left_out = fair_rows(manifest, paths, folders, saved, split=settings.split)
+    today, folders = Today.read(params, paths, plugins), (champion, challenger)
+    saved = [open_model(folder, plugins) for folder in folders]
     notes = [
         f"{folder} does not say which rows it was trained on: the split is trusted."
         for folder in folders
         if read_marks(folder) is None
     ]
-    judged = [_judge(one, manifest, source.base, rows, settings, notes) for one in saved]
+    manifests = [today.of(one, notes) for one in saved]
+    rows, left_out = fair_rows(manifests, paths, folders, saved, split=settings.split)
+    judged = [
+        _judge(one, manifest, today.source.base, rows, settings) for one, manifest in zip(saved, manifests, strict=True)
+    ]
     pairs = _metrics(saved[0], saved[1])
     if metric not in pairs:
         raise ArtifactError(f"The models have no {metric} in common. They have: {listing(pairs)}.")
@@ -87,10 +89,10 @@ def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugi
     task = metric.partition("/")[0]
     slices = {
         name: found
-        for name, keep in parts_of(manifest.slices, rows)
+        for name, keep in parts_of(today.manifest.slices, rows)
         if (found := _of(judged[0][task], judged[1][task], pairs[metric], keep, bootstrap)) is not None
     }
-    marks = marks_of(manifest, _inputs(saved[1], manifest))[rows]
+    marks = marks_of(manifests[1], _inputs(saved[1]))[rows]
     digest = hashlib.sha256(np.ascontiguousarray(marks).tobytes()).hexdigest()[:24]
     return Compared(
         metric, scores, slices, settings.split, len(rows), digest, left_out, sorted(scores_of(saved[1])), notes
@@ -108,23 +110,20 @@ def open_model(folder: Path, plugins: Plugins) -> Saved:
 
 
 def fair_rows(
-    manifest: Manifest, paths: Paths, folders: tuple[Path, Path], saved: list[Saved], *, split: str
+    manifests: list[Manifest], paths: Paths, folders: tuple[Path, Path], saved: list[Saved], *, split: str
 ) -> tuple[np.ndarray, dict[str, int]]:
     """The rows of the split that count, and how many do not, by why.
 
     A row that a model was trained on, by content or by group, is no test of it. Where both were because the same
     content stands on both sides of a split that today's data itself names, neither has an advantage, and it counts.
-    Raises DataError where none is left.
+    manifests: today's rows, in the words of each model. Raises DataError where none is left.
     """
-    rows = manifest.rows(split)
+    rows = manifests[0].rows(split)
     broken = np.array(sorted(broken_rows(read_broken(paths.quarantine))), dtype=np.int64)
     kept = rows[~np.isin(rows, broken)]
-    trained_on = [
-        seen(marks_of(manifest, _inputs(one, manifest))[kept], read_marks(folder))
-        for folder, one in zip(folders, saved, strict=True)
-    ]
-    marks = marks_of(manifest, _inputs(saved[1], manifest))
-    repeated = np.isin(marks[kept, 1], marks[np.isin(manifest.splits, SEEN), 1])
+    marks = [marks_of(manifest, _inputs(one)) for manifest, one in zip(manifests, saved, strict=True)]
+    trained_on = [seen(those[kept], read_marks(folder)) for those, folder in zip(marks, folders, strict=True)]
+    repeated = np.isin(marks[1][kept, 1], marks[1][np.isin(manifests[1].splits, SEEN), 1])
     unfair = (trained_on[0] | trained_on[1]) & ~(trained_on[0] & trained_on[1] & repeated)
     left_out = {
         "in quarantine": len(rows) - len(kept),
@@ -137,21 +136,19 @@ def fair_rows(
     return kept[~unfair], {reason: count for reason, count in left_out.items() if count}
 
 
-def _inputs(saved: Saved, manifest: Manifest) -> list[str]:
-    """The fields that a model looks at, as far as today's data has them."""
-    return [name for name in sorted(saved.plan.encoders) if name in manifest.columns]
+def _inputs(saved: Saved) -> list[str]:
+    """The fields that a model looks at."""
+    return sorted(saved.plan.encoders)
 
 
 def _judge(
-    saved: Saved, manifest: Manifest, base: Path, rows: np.ndarray, settings: EvaluationSettings, notes: list[str]
+    saved: Saved, manifest: Manifest, base: Path, rows: np.ndarray, settings: EvaluationSettings
 ) -> dict[str, Judged]:
     """What a model says of the rows, its own modalities reading them: tokenizers and classes are those it came with."""
     arrays = dict[str, Arrays]()
     for name, modality in saved.modalities.items():
         there = name in manifest.columns
         arrays[name] = LiveArrays(modality, manifest.cells(name), base) if there else Missing(len(manifest))
-        if not there:
-            notes.append(f"Today's data has no field {name!r}: a model that looks at it is judged without.")
     dataset = Dataset(saved.modalities, arrays, splits=manifest.splits, groups=manifest.group_numbers())
     batches = Loader(dataset, rows, batch_size=settings.batch_size)
     return predict(saved.model, batches, modalities=saved.modalities, write=settings.write)

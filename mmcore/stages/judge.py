@@ -25,7 +25,7 @@ from mmcore.stages.paths import Paths
 SHOWN = 30
 """Earlier looks that the page lists."""
 
-READS = (*compare.READS, "fields", "verdict", "repeats.summary", "report.title")
+READS = (*compare.READS, "verdict", "repeats.summary", "report.title")
 
 
 def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None:

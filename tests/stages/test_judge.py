@@ -123,6 +123,16 @@ def test_models_that_cannot_be_compared_are_told_and_hold(project, tmp_path):
     assert "mm-gone" in record["reasons"][0]
 
 
+def test_a_model_whose_column_is_gone_is_not_judged_without_it(project, tmp_path):
+    settings = project[0]
+    (tmp_path / "table.csv").write_text("id,region,label\n0,north,yes\n")
+    data = {**settings.values["data"], "source": {"name": "table", "path": str(tmp_path / "table.csv")}}
+    fields = {"label": settings.values["fields"]["label"]}
+    record = decide(project, params=Params({**settings.values, "data": data, "fields": fields}, settings.keys))
+    assert (record["verdict"], record["judged"]) == ("HOLD", False)
+    assert "today's data does not have" in record["reasons"][0]
+
+
 def test_the_page_says_all_of_it(project):
     record = decide(project, looks=nights(seeds=3))
     page = (project[1].root / "artifacts" / "verdict.html").read_text()

@@ -161,6 +161,12 @@ def test_models_that_cannot_be_compared_are_for_a_person_to_mend(released, monke
     assert "mm-old is not installed." in capsys.readouterr().out
 
 
+def test_what_there_is_to_know_of_a_verdict_stands_in_the_terminal(released, capsys):
+    record = {**released.record(), "notes": ["'photo' is taken from 'picture' today."]}
+    flows.retrain.tell_of_verdict(flows.retrain.Result(record=record))
+    assert "  'photo' is taken from 'picture' today.\n" in capsys.readouterr().out
+
+
 def test_a_second_retraining_is_refused_and_says_who_is_at_work(toy):
     with only_one(toy.git, "retraining", wait=False), pytest.raises(SetupError, match=f"process {os.getpid()}.*--wait"):
         toy.retrain()
