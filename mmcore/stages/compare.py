@@ -147,8 +147,12 @@ def _judge(
     """What a model says of the rows, its own modalities reading them: tokenizers and classes are those it came with."""
     arrays = dict[str, Arrays]()
     for name, modality in saved.modalities.items():
-        there = name in manifest.columns
-        arrays[name] = LiveArrays(modality, manifest.cells(name), base) if there else Missing(len(manifest))
+        if name in manifest.columns:
+            # Of a target that may be a class it does not know; of what it looks at, it would be judged blind.
+            target = name not in saved.model.owners
+            arrays[name] = LiveArrays(modality, manifest.cells(name), base, forgiving=target)
+        else:
+            arrays[name] = Missing(len(manifest))
     dataset = Dataset(saved.modalities, arrays, splits=manifest.splits, groups=manifest.group_numbers())
     batches = Loader(dataset, rows, batch_size=settings.batch_size)
     return predict(saved.model, batches, modalities=saved.modalities, write=settings.write)
