@@ -10,7 +10,8 @@
     metric        training.monitor
     settings      `verdict` of params.yaml: another one asks for another verdict on the same models
     rows          {"split", "n", "digest", "left_out": {why: rows}}
-    scores        task/metric -> {"champion", "challenger", "gain", "low", "high", "deviation", "groups"}
+    scores        task/metric -> {"champion", "challenger", "gain", "low", "high", "deviation", "groups",
+                  "unknown"}
     slices        COLUMN=VALUE -> the same, of the watched metric
     chance        {"p", "allowed", "needed", "by", "look", "looks_at_split", "spent_this_year", "deviation", "freedom"}
     drift         {"rows", "asks", "fields": [..]} of rows that the model in use was not trained on; null: not looked at

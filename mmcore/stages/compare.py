@@ -70,7 +70,8 @@ def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugi
         if read_marks(folder) is None
     ]
     manifests = [today.of(one, notes) for one in saved]
-    rows, left_out = fair_rows(manifests, paths, folders, saved, split=settings.split)
+    broken = broken_rows(one for one in read_broken(paths.quarantine) if one.field not in today.targets)
+    rows, left_out = fair_rows(manifests, folders, saved, split=settings.split, broken=broken)
     judged = [
         _judge(one, manifest, today.source.base, rows, settings) for one, manifest in zip(saved, manifests, strict=True)
     ]
@@ -110,17 +111,17 @@ def open_model(folder: Path, plugins: Plugins) -> Saved:
 
 
 def fair_rows(
-    manifests: list[Manifest], paths: Paths, folders: tuple[Path, Path], saved: list[Saved], *, split: str
+    manifests: list[Manifest], folders: tuple[Path, Path], saved: list[Saved], *, split: str, broken: set[int]
 ) -> tuple[np.ndarray, dict[str, int]]:
     """The rows of the split that count, and how many do not, by why.
 
     A row that a model was trained on, by content or by group, is no test of it. Where both were because the same
     content stands on both sides of a split that today's data itself names, neither has an advantage, and it counts.
-    manifests: today's rows, in the words of each model. Raises DataError where none is left.
+    manifests: today's rows, in the words of each model. broken: what nobody can look at; a row whose target the new
+    model alone does not know is none of these. Raises DataError where none is left.
     """
     rows = manifests[0].rows(split)
-    broken = np.array(sorted(broken_rows(read_broken(paths.quarantine))), dtype=np.int64)
-    kept = rows[~np.isin(rows, broken)]
+    kept = rows[~np.isin(rows, np.array(sorted(broken), dtype=np.int64))]
     marks = [marks_of(manifest, _inputs(one)) for manifest, one in zip(manifests, saved, strict=True)]
     trained_on = [seen(those[kept], read_marks(folder)) for those, folder in zip(marks, folders, strict=True)]
     repeated = np.isin(marks[1][kept, 1], marks[1][np.isin(manifests[1].splits, SEEN), 1])

@@ -126,8 +126,9 @@ def _settle(record: Record, settled: Judgement) -> None:
 
 def _difference(found: Paired) -> Difference:
     return Difference(
-        found.first, found.second, found.gain, found.low, found.high, deviation=found.deviation, groups=found.groups
-    )
+        found.first, found.second, found.gain, found.low, found.high, deviation=found.deviation, groups=found.groups,
+        unknown=found.unknown,
+    )  # fmt: skip
 
 
 def _seeds(paths: Paths, metric: str) -> tuple[int, float]:

@@ -43,6 +43,8 @@ class Today:
     manifest: Manifest
     source: Source
     fields: Mapping[str, Made]
+    targets: frozenset[str]
+    """Those that no model of today looks at."""
     id: str | None
     """The column that names rows; None: they are counted."""
 
@@ -56,7 +58,8 @@ class Today:
             modality = plugins.modality.build(field.modality, where=f"fields.{name}.modality")
             if name in manifest.columns:
                 fields[name] = Made(field.column, modality.files)
-        return cls(manifest, source, fields, params.get("data.id", str | None))
+        targets = frozenset(name for name, field in params.fields().items() if field.encoder is None)
+        return cls(manifest, source, fields, targets, params.get("data.id", str | None))
 
     def of(self, saved: Saved, notes: list[str]) -> Manifest:
         """The same rows with the fields of a model, under the names that it knows them by.

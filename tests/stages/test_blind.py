@@ -26,3 +26,19 @@ def test_a_column_with_another_name_is_found_by_the_field_of_the_same_name_and_t
     found = compare.run(renamed, paths, champion=paths.model, challenger=paths.model)
     assert found.scores["kind/accuracy"].first == json.loads(paths.metrics.read_text())["kind/accuracy"]
     assert "'photo' (of 'photo') is taken from 'photo' (of 'picture') today." in found.notes
+
+
+def test_a_class_that_the_new_model_was_not_shown_any_more_is_wrong_for_it(tmp_path):
+    parts = ["train", "train", "validation", "test"]
+    lines = photos.rows(240, part=lambda number: parts[number % 4])
+    named = {"data": {"split": {"column": "part"}}, "size": photos.SIZE, "kind": photos.KIND}
+    champion = photos.trained(tmp_path / "then", lines, **named)[1].model
+    shown = [line for line in lines if line[3] == "test" or line[4] != "blue"]
+    new = photos.trained(tmp_path / "now", shown, **named)
+    tested = [line for line in shown if line[3] == "test"]
+    blue = sum(line[4] == "blue" for line in tested) / len(tested)
+    found = compare.run(*new, champion=champion, challenger=new[1].model)
+    assert (found.n, found.left_out) == (len(tested), {})
+    assert found.scores["kind/accuracy"].second <= 1 - blue
+    assert found.scores["kind/accuracy"].gain < 0
+    assert found.scores["kind/cross_entropy"].unknown == round(blue * len(tested))
