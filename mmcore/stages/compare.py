@@ -62,20 +62,11 @@ def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugi
     settings, metric = params.get("evaluation", EvaluationSettings), params.get("training.monitor", str)
     torch.set_num_threads(settings.threads)
     keep_freed_memory()
-    today, folders = Today.read(params, paths, plugins), (champion, challenger)
-    saved = [open_model(folder, plugins) for folder in folders]
-    notes = [
-        f"{folder} does not say which rows it was trained on: the split is trusted."
-        for folder in folders
-        if read_marks(folder) is None
-    ]
-    manifests = [today.of(one, notes) for one in saved]
-    broken = broken_rows(one for one in read_broken(paths.quarantine) if one.field not in today.targets)
-    rows, left_out = fair_rows(manifests, folders, saved, split=settings.split, broken=broken)
-    judged = [
-        _judge(one, manifest, today.source.base, rows, settings) for one, manifest in zip(saved, manifests, strict=True)
-    ]
-    pairs = _metrics(saved[0], saved[1])
+    today, notes = Today.read(params, paths, plugins), list[str]()
+    old, new = (Rival.open(folder, today, notes, plugins=plugins) for folder in (champion, challenger))
+    rows, left_out = fair_rows(old, new, today, quarantine=paths.quarantine, split=settings.split)
+    judged = [_judge(one, today.source.base, rows, settings) for one in (old, new)]
+    pairs = _metrics(old.saved, new.saved)
     if metric not in pairs:
         raise ArtifactError(f"The models have no {metric} in common. They have: {listing(pairs)}.")
     bootstrap = Bootstrap(settings.confidence, settings.resamples, settings.seed)
@@ -93,10 +84,10 @@ def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugi
         for name, keep in parts_of(today.manifest.slices, rows)
         if (found := _of(judged[0][task], judged[1][task], pairs[metric], keep, bootstrap)) is not None
     }
-    marks = marks_of(manifests[1], _inputs(saved[1]))[rows]
+    marks = new.marks()[rows, :2]
     digest = hashlib.sha256(np.ascontiguousarray(marks).tobytes()).hexdigest()[:24]
     return Compared(
-        metric, scores, slices, settings.split, len(rows), digest, left_out, sorted(scores_of(saved[1])), notes
+        metric, scores, slices, settings.split, len(rows), digest, left_out, sorted(scores_of(new.saved)), notes
     )
 
 
@@ -110,21 +101,47 @@ def open_model(folder: Path, plugins: Plugins) -> Saved:
         ) from error
 
 
+@dataclass(frozen=True)
+class Rival:
+    """One of the two models, and today's rows in its words."""
+
+    folder: Path
+    saved: Saved
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: Path, today: Today, notes: list[str], *, plugins: Plugins) -> "Rival":
+        """Raises ArtifactError where it cannot be loaded, DataError where today's data lacks what it looks at."""
+        saved = open_model(folder, plugins)
+        if read_marks(folder) is None:
+            notes.append(f"{folder} does not say which rows it was trained on: the split is trusted.")
+        return cls(folder, saved, today.of(saved, notes))
+
+    def marks(self, *, named: bool = True) -> np.ndarray:
+        """Of every row, as `marks_of` makes them of what the model looks at."""
+        return marks_of(self.manifest, sorted(self.saved.plan.encoders), named=named)
+
+    def saw(self, rows: np.ndarray, *, named: bool) -> np.ndarray:
+        """[n] bool: whether it was trained on them."""
+        return seen(self.marks(named=named)[rows], read_marks(self.folder))
+
+
 def fair_rows(
-    manifests: list[Manifest], folders: tuple[Path, Path], saved: list[Saved], *, split: str, broken: set[int]
+    old: Rival, new: Rival, today: Today, *, quarantine: Path, split: str
 ) -> tuple[np.ndarray, dict[str, int]]:
     """The rows of the split that count, and how many do not, by why.
 
-    A row that a model was trained on, by content or by group, is no test of it. Where both were because the same
-    content stands on both sides of a split that today's data itself names, neither has an advantage, and it counts.
-    manifests: today's rows, in the words of each model. broken: what nobody can look at; a row whose target the new
-    model alone does not know is none of these. Raises DataError where none is left.
+    A row that a model was trained on, by content, file, id or group, is no test of it. Where both were because the same
+    content stands on both sides of a split that today's data itself names, neither has an advantage, and it counts. So
+    does a row that is in quarantine for its target alone: a class that the new model does not know.
+    Raises DataError where none is left.
     """
-    rows = manifests[0].rows(split)
+    broken = broken_rows(one for one in read_broken(quarantine) if one.field not in today.targets)
+    rows, named = today.manifest.rows(split), today.id is not None
     kept = rows[~np.isin(rows, np.array(sorted(broken), dtype=np.int64))]
-    marks = [marks_of(manifest, _inputs(one)) for manifest, one in zip(manifests, saved, strict=True)]
-    trained_on = [seen(those[kept], read_marks(folder)) for those, folder in zip(marks, folders, strict=True)]
-    repeated = np.isin(marks[1][kept, 1], marks[1][np.isin(manifests[1].splits, SEEN), 1])
+    trained_on = [one.saw(kept, named=named) for one in (old, new)]
+    contents = new.marks()[:, 1]
+    repeated = np.isin(contents[kept], contents[np.isin(today.manifest.splits, SEEN)])
     unfair = (trained_on[0] | trained_on[1]) & ~(trained_on[0] & trained_on[1] & repeated)
     left_out = {
         "in quarantine": len(rows) - len(kept),
@@ -137,15 +154,9 @@ def fair_rows(
     return kept[~unfair], {reason: count for reason, count in left_out.items() if count}
 
 
-def _inputs(saved: Saved) -> list[str]:
-    """The fields that a model looks at."""
-    return sorted(saved.plan.encoders)
-
-
-def _judge(
-    saved: Saved, manifest: Manifest, base: Path, rows: np.ndarray, settings: EvaluationSettings
-) -> dict[str, Judged]:
+def _judge(rival: Rival, base: Path, rows: np.ndarray, settings: EvaluationSettings) -> dict[str, Judged]:
     """What a model says of the rows, its own modalities reading them: tokenizers and classes are those it came with."""
+    saved, manifest = rival.saved, rival.manifest
     arrays = dict[str, Arrays]()
     for name, modality in saved.modalities.items():
         if name in manifest.columns:

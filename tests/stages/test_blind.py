@@ -3,8 +3,10 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
+from mmcore.data.manifest import Manifest
 from mmcore.errors import DataError
 from mmcore.stages import compare
 from tests.stages import photos
@@ -42,3 +44,16 @@ def test_a_class_that_the_new_model_was_not_shown_any_more_is_wrong_for_it(tmp_p
     assert found.scores["kind/accuracy"].second <= 1 - blue
     assert found.scores["kind/accuracy"].gain < 0
     assert found.scores["kind/cross_entropy"].unknown == round(blue * len(tested))
+
+
+def test_a_model_is_not_judged_on_what_it_was_trained_on_where_a_field_was_dropped(tmp_path):
+    """The groups are others without the pictures, so that the split is dealt anew."""
+    lines = photos.rows(120)
+    then = photos.trained(tmp_path / "then", lines, photo=photos.PHOTO, size=photos.SIZE, kind=photos.KIND)[1]
+    new = photos.trained(tmp_path / "now", lines, size=photos.SIZE, kind=photos.KIND)
+    before, after = Manifest.read(then.manifest), Manifest.read(new[1].manifest)
+    trained = {before.ids[row] for row in np.flatnonzero(before.splits != "test")}
+    both = {after.ids[row] for row in after.rows("test")} & trained
+    found = compare.run(*new, champion=then.model, challenger=new[1].model)
+    assert both
+    assert found.left_out == {"trained on by the model in use": len(both)}
