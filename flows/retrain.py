@@ -22,7 +22,7 @@ from flows.releasing import Releaser, digest_or_none, settle, was_taken_back
 from flows.settings import release_settings, starts_from_champion
 from flows.summary import REPORT, read_scores, score_line, score_table
 from mmcore.releases.git import Git
-from mmcore.releases.record import PAGE, Record, is_of, read_record, write_record
+from mmcore.releases.record import PAGE, Record, read_record, write_record
 from mmcore.releases.settings import ReleaseSettings
 from mmcore.releases.tags import Version
 
@@ -88,9 +88,7 @@ def decide(result: Result, root: Path, releaser: Releaser, *, releasing: bool) -
         result.note = f"The model in use, {champion.number}, is this one."
         return
     result.record = known_verdict(root, candidate, digest)
-    # A verdict on these two that lies here and is not known any more was asked for by other settings.
-    elsewhere = digest is not None and not is_of(read_record(root), champion=digest, challenger=candidate.digest)
-    before = judged_before(branch, candidate, digest) if digest is not None and elsewhere else None
+    before = judged_before(branch, candidate, digest) if digest is not None and result.record is None else None
     if before is not None and not (releasing and before.verdict == "PROMOTE"):
         result.note = f"Compared with the model in use on {before.when[:16].replace('T', ' ')} UTC: {before.verdict}."
         return

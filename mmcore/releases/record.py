@@ -8,7 +8,8 @@
     challenger    {"digest"} of artifacts/model, as in dvc.lock
     data          digest of artifacts/manifest.parquet, as in dvc.lock
     metric        training.monitor
-    settings      `verdict` of params.yaml: another one asks for another verdict on the same models
+    settings      `verdict` of params.yaml
+    question      digest of what decides besides models and data (flows/settings.py): another one is asked anew
     rows          {"split", "n", "digest", "left_out": {why: rows}}
     scores        task/metric -> {"champion", "challenger", "gain", "low", "high", "deviation", "groups",
                   "unknown"}
@@ -42,7 +43,7 @@ def empty(when: str, *, champion: Mapping[str, str] | None, digest: str, data: s
     return {
         "verdict": "HOLD", "reasons": [], "judged": True, "when": when,
         "champion": None if champion is None else dict(champion), "challenger": {"digest": digest}, "data": data,
-        "metric": metric, "settings": {},
+        "metric": metric, "settings": {}, "question": "",
         "rows": None, "scores": {}, "slices": {}, "chance": None, "drift": None, "earlier": [],
         "notes": [], "forced": None, "release": None,
     }  # fmt: skip

@@ -29,7 +29,8 @@ READS = (*compare.READS, "verdict", "repeats.summary", "report.title")
 
 
 def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None:
-    """Judge artifacts/model by what .mm/judge.json says: `now`, `digest` of the new model, `champion`, `looks`.
+    """Judge artifacts/model by what .mm/judge.json says: `now`, `digest` of the new model, `champion`, `looks`,
+    `question`.
 
     The champion's bytes lie in the folder that it names. Where the two cannot be compared, the verdict is HOLD and says
     so in `judged`. Raises ConfigError where `verdict.tolerances` names what is no score.
@@ -41,7 +42,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     metric = params.get("training.monitor", str)
     about = {name: asked[name] for name in ("champion", "digest", "data")}
     record = empty(now.isoformat(), **about, metric=metric)
-    record["settings"] = asdict(params.get("verdict", VerdictSettings))
+    record["settings"], record["question"] = asdict(params.get("verdict", VerdictSettings)), asked["question"]
     if asked["champion"] is None:
         _first(record, params, paths, plugins=plugins)
     else:
@@ -74,16 +75,17 @@ def _compare(
     _check_tolerances(settings, compared.known)
     year = of_the_year(looks, now)
     key = (record["champion"]["digest"], record["challenger"]["digest"], compared.rows)
-    before = earlier(looks, key)
+    before = earlier(looks, (*key, record["question"]))
     allowed = allowance(looks, now, settings) if before is None else before.spent
     seeds = _seeds(paths, metric) if "seeds" in params.get("repeats.summary", dict[str, Any]) else (1, 0.0)
     tonight = Look(
         now.isoformat(), *key, n=compared.n, metric=metric, gain=compared.scores[metric].gain, spent=allowed,
         verdict="", seeds=seeds[0], deviation=seeds[1], data=record["data"],
+        question=record["question"],
     )  # fmt: skip
-    # Tonight's seeds count, tonight's gain does not: it is what is to be judged.
-    past = [look for look in year if look.key != key]
-    noise = noise_of([*past, replace(tonight, champion="")], metric)
+    past = [look for look in year if look.asked != tonight.asked]
+    # Tonight's seeds count, tonight's gain does not, however it was asked for before: it is what is to be judged.
+    noise = noise_of([*(look for look in past if look.key != key), replace(tonight, champion="")], metric)
     watched = _difference(compared.scores[metric])
     chance = chance_of(watched.gain, rows=watched.deviation, groups=watched.groups, noise=noise, allowed=allowed)
     others = {name: _difference(found) for name, found in compared.scores.items() if name != metric}
@@ -102,8 +104,8 @@ def _compare(
     record["look"] = asdict(tonight) | {"verdict": str(settled.decision)}
     record["chance"] = {
         **asdict(chance), "needed": None if chance.needed == float("inf") else chance.needed, "allowed": allowed,
-        "look": len([look for look in year if look.key != key]) + 1,
-        "looks_at_split": len({look.key for look in looks if look.rows == compared.rows} | {key}),
+        "look": len(past) + 1,
+        "looks_at_split": len({look.asked for look in looks if look.rows == compared.rows} | {tonight.asked}),
         "spent_this_year": sum(look.spent for look in past) + allowed,
         "deviation": noise.deviation, "freedom": noise.freedom, "new": before is None,
     }  # fmt: skip

@@ -32,11 +32,11 @@ def project(tmp_path_factory):
     return settings, paths
 
 
-def decide(project, *, champion=True, looks=(), params=None, folder=None):
+def decide(project, *, champion=True, looks=(), params=None, folder=None, question="usual"):
     settings, paths = project
     about = {"version": "v1.0.0", "commit": "c" * 40, "digest": "old"} if champion else None
     asked = {
-        "now": NOW, "digest": "new", "data": "data", "champion": about,
+        "now": NOW, "digest": "new", "data": "data", "question": question, "champion": about,
         "folder": str(folder or paths.root / "champion"), "looks": "".join(map(line_of, looks)),
     }  # fmt: skip
     paths.state.mkdir(exist_ok=True)
@@ -92,6 +92,17 @@ def test_the_look_is_written_down_with_what_it_spent(project):
     assert again["chance"]["new"] is False
     assert again["chance"]["allowed"] == look.spent
     assert again["verdict"] == record["verdict"]
+
+
+def test_asked_by_other_settings_it_is_another_look_and_its_own_gain_is_no_chance_between_trainings(project):
+    first = decide(project, looks=nights())
+    (look,) = read_looks(json.dumps(first["look"]))
+    again = decide(project, looks=[*nights(), look], question="other")
+    assert again["look"]["question"] == again["question"] == "other"
+    assert again["chance"]["new"] is True
+    assert again["chance"]["look"] == first["chance"]["look"] + 1
+    assert again["chance"]["allowed"] < look.spent
+    assert again["chance"]["deviation"] == first["chance"]["deviation"]
 
 
 def test_the_first_model_is_held_against_its_floors(project):
