@@ -19,6 +19,9 @@ class Metric(ABC):
     better: Literal["up", "down"]
     needs: tuple[str, ...] = ()
     """Columns of the predictions without which it is left out: the text, where nothing was written."""
+    across_tokenizers: str | None = None
+    """Where it counts tokens: the task's metric that compares two models which cut texts into other tokens; None: it
+    counts none."""
 
     @abstractmethod
     def __call__(self, predictions: Table, targets: Table) -> float:

@@ -7,7 +7,7 @@
     champion      {"version", "commit", "digest"} of the model in use; null: there is none
     challenger    {"digest"} of artifacts/model, as in dvc.lock
     data          digest of artifacts/manifest.parquet, as in dvc.lock
-    metric        training.monitor
+    metric        training.monitor, or what stands for it (Metric.across_tokenizers)
     settings      `verdict` of params.yaml
     question      digest of what decides besides models and data (flows/settings.py): another one is asked anew
     rows          {"split", "n", "digest", "left_out": {why: rows}}

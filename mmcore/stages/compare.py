@@ -36,7 +36,7 @@ class Compared:
     """Every score of both models on the rows that neither has an advantage on."""
 
     metric: str
-    """`training.monitor`."""
+    """`training.monitor`, or what stands for it."""
     scores: Mapping[str, Paired]
     """By `task/metric`."""
     slices: Mapping[str, Paired]
@@ -66,9 +66,7 @@ def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugi
     old, new = (Rival.open(folder, today, notes, plugins=plugins) for folder in (champion, challenger))
     rows, left_out = fair_rows(old, new, today, quarantine=paths.quarantine, split=settings.split)
     judged = [_judge(one, today.source.base, rows, settings) for one in (old, new)]
-    pairs = _metrics(old.saved, new.saved)
-    if metric not in pairs:
-        raise ArtifactError(f"The models have no {metric} in common. They have: {listing(pairs)}.")
+    pairs, metric = _in_common(old.saved, new.saved, metric, notes=notes)
     bootstrap = Bootstrap(settings.confidence, settings.resamples, settings.seed)
     scores = dict[str, Paired]()
     for name, metrics in pairs.items():
@@ -176,10 +174,39 @@ def scores_of(saved: Saved) -> dict[str, Metric]:
     return {f"{name}/{key}": metric for name, task in tasks.items() for key, metric in task.metrics().items()}
 
 
-def _metrics(first: Saved, second: Saved) -> dict[str, tuple[Metric, Metric]]:
-    """The scores that both models have, by `task/metric`."""
-    named = [scores_of(first), scores_of(second)]
-    return {name: (named[0][name], named[1][name]) for name in named[1] if name in named[0]}
+def _in_common(
+    first: Saved, second: Saved, watched: str, *, notes: list[str]
+) -> tuple[dict[str, tuple[Metric, Metric]], str]:
+    """The scores that both models have, by `task/metric`, and the one to judge by: the watched one, or what stands for
+    it where it counts tokens and the models cut texts into others.
+
+    Raises ArtifactError where they share none to judge by.
+    """
+    ours, theirs = scores_of(first), scores_of(second)
+    pairs = {name: (ours[name], metric) for name, metric in theirs.items() if name in ours}
+    if watched not in pairs:
+        raise ArtifactError(f"The models have no {watched} in common. They have: {listing(pairs)}.")
+    tokens, judged_by = (_tokens(first), _tokens(second)), watched
+    for name, (_, metric) in list(pairs.items()):
+        task, instead = name.partition("/")[0], metric.across_tokenizers
+        if instead is None or tokens[0][task] == tokens[1][task]:
+            continue
+        told = f"{name} counts tokens, and the models cut texts into others, so that it compares nothing"
+        if name == watched and f"{task}/{instead}" not in pairs:
+            raise ArtifactError(f"{told}. Name {instead} in tasks.{task}.metrics, or promote the new model by hand.")
+        if name == watched:
+            judged_by = f"{task}/{instead}"
+            told = f"{told}: they are judged by {judged_by}"
+        notes.append(f"{told}.")
+        del pairs[name]
+    return pairs, judged_by
+
+
+def _tokens(saved: Saved) -> dict[str, list[tuple[str, ...]]]:
+    """By task: what the numbers of each of its targets read as; nothing of what is no text."""
+    facts = {name: modality.facts() for name, modality in saved.modalities.items()}
+    tasks = saved.model.each_task()
+    return {name: [tuple(facts[field].get("tokens", ())) for field in task.targets] for name, task in tasks.items()}
 
 
 def _of(

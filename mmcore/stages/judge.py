@@ -72,6 +72,7 @@ def _compare(
     record: Record, compared: compare.Compared, params: Params, paths: Paths, *, looks: list[Look], now: datetime
 ) -> None:
     settings, metric = params.get("verdict", VerdictSettings), compared.metric
+    record["metric"] = metric
     _check_tolerances(settings, compared.known)
     year = of_the_year(looks, now)
     key = (record["champion"]["digest"], record["challenger"]["digest"], compared.rows)
