@@ -50,4 +50,5 @@ class LiveArrays:
             if self._forgiving:
                 return None
             hint = " Bring the file back, or run `dvc repro`, which puts it aside." if self._modality.files else ""
-            raise DataError(f"a model cannot read {str(cell)[:80]!r} of a row that counts: {error}{hint}") from error
+            why = str(error).removesuffix(".")
+            raise DataError(f"a model cannot read {str(cell)[:80]!r} of a row that counts: {why}.{hint}") from error
