@@ -1,12 +1,12 @@
 """The new model beside the one in use: who is compared with whom, and what is known already."""
 
+import hashlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from flows.branch import Branch
 from flows.environment import for_stages
 from flows.exits import MENDABLE, WRONG, CommandFailed
 from flows.lifeline import Lifeline
-from flows.settings import verdict_settings
+from flows.settings import what_decides
 from mmcore.config.pretrain import CHAMPION
 from mmcore.errors import SetupError, WrongModel
 from mmcore.releases.contents import digest_of, outputs_of
@@ -26,6 +26,7 @@ from mmcore.releases.settings import ReleaseSettings
 from mmcore.releases.tags import Version, read_registry
 
 DATA = "artifacts/manifest.parquet"
+SEEDS = "artifacts/spread/seeds.json"
 NONE = "none"
 SAID = "mm: "
 """How a line begins that `mm` says itself."""
@@ -40,6 +41,11 @@ class Candidate:
         self.digest = outputs.get(MODEL)
         """None where no stage makes a model."""
         self.data = outputs.get(DATA, "")
+        decides = what_decides(root)
+        spread = outputs.get(SEEDS) if decides["seeds"] else None  # else it is of a run that asked for seeds
+        text = json.dumps([decides, spread], sort_keys=True)
+        self.question = hashlib.sha256(text.encode()).hexdigest()[:24]
+        """What a verdict on it hangs on besides the models and the data."""
 
 
 def champion_of(git: Git, settings: ReleaseSettings) -> Version | None:
@@ -62,19 +68,20 @@ def provide_champion(root: Path, git: Git, settings: ReleaseSettings) -> None:
 
 
 def known_verdict(root: Path, candidate: Candidate, champion: str | None) -> Record | None:
-    """The verdict on these models and this data, by the same settings, where it was given and lies in artifacts/."""
+    """The verdict on these models and this data, asked in the same way, where it was given and lies in artifacts/."""
     record = read_record(root)
     assert candidate.digest is not None
     if record is None or not is_of(record, champion=champion, challenger=candidate.digest):
         return None
-    asked = json.loads(json.dumps(asdict(verdict_settings(root))))
-    return record if (record["data"], record["settings"]) == (candidate.data, asked) else None
+    same = (record["data"], record.get("question")) == (candidate.data, candidate.question)
+    return record if same else None
 
 
 def judged_before(branch: Branch, candidate: Candidate, champion: str) -> Look | None:
-    """The look at these two models and this data, perhaps from another worktree, whose artifacts/ we do not have."""
-    key = (champion, candidate.digest, candidate.data)
-    return next((look for look in branch.looks() if (look.champion, look.challenger, look.data) == key), None)
+    """The look that asked the same of these, perhaps from another worktree, whose artifacts/ we do not have."""
+    key = (champion, candidate.digest, candidate.data, candidate.question)
+    looks = branch.looks()
+    return next((one for one in looks if (one.champion, one.challenger, one.data, one.question) == key), None)
 
 
 def judge(root: Path, git: Git, branch: Branch, settings: ReleaseSettings, candidate: Candidate) -> Record:
@@ -90,7 +97,7 @@ def judge(root: Path, git: Git, branch: Branch, settings: ReleaseSettings, candi
         about = {"version": champion.number, "commit": champion.commit, "digest": digest}
     asked = {
         "now": datetime.now(UTC).isoformat(timespec="seconds"), "digest": candidate.digest, "data": candidate.data,
-        "champion": about, "folder": folder, "looks": branch.looks_text(),
+        "question": candidate.question, "champion": about, "folder": folder, "looks": branch.looks_text(),
     }  # fmt: skip
     path = root / ".mm" / "judge.json"
     path.parent.mkdir(exist_ok=True)
@@ -106,7 +113,7 @@ def write_down(record: Record, branch: Branch) -> bool:
     if record.get("look") is None:
         return False
     look = Look(**record["look"])
-    if earlier(branch.looks(), look.key) is not None:
+    if earlier(branch.looks(), look.asked) is not None:
         return False
     branch.looked(look)
     return True

@@ -22,11 +22,12 @@ def verdict(record: Record) -> None:
 
 
 def markdown(record: Record) -> Iterator[str]:
-    """The decision, its reasons, and every score of both models."""
+    """The decision, its reasons, what else there is to know, and every score of both models."""
     yield f"# {record['verdict']}"
     yield ""
     yield from (f"- {reason}" for reason in record["reasons"])
     yield from (f"- Drift: {what}." for what in (record["drift"] or {}).get("asks", []))
+    yield from (f"- {note}" for note in record["notes"])
     if record["scores"]:
         yield ""
         yield "| score | in use | new | gain | interval |"

@@ -22,7 +22,7 @@ from flows.releasing import Releaser, digest_or_none, settle, was_taken_back
 from flows.settings import release_settings, starts_from_champion
 from flows.summary import REPORT, read_scores, score_line, score_table
 from mmcore.releases.git import Git
-from mmcore.releases.record import PAGE, Record, is_of, read_record, write_record
+from mmcore.releases.record import PAGE, Record, read_record, write_record
 from mmcore.releases.settings import ReleaseSettings
 from mmcore.releases.tags import Version
 
@@ -89,9 +89,7 @@ def decide(result: Result, root: Path, releaser: Releaser, *, releasing: bool) -
         result.note = f"The model in use, {champion.number}, is this one."
         return
     result.record = known_verdict(root, candidate, digest)
-    # A verdict on these two that lies here and is not known any more was asked for by other settings.
-    elsewhere = digest is not None and not is_of(read_record(root), champion=digest, challenger=candidate.digest)
-    before = judged_before(branch, candidate, digest) if digest is not None and elsewhere else None
+    before = judged_before(branch, candidate, digest) if digest is not None and result.record is None else None
     if before is not None and not (releasing and before.verdict == "PROMOTE"):
         result.note = f"Compared with the model in use on {before.when[:16].replace('T', ' ')} UTC: {before.verdict}."
         return
@@ -172,15 +170,16 @@ def tell(root: Path, result: Result) -> None:
 
 
 def tell_of_verdict(result: Result) -> None:
-    """One line for each reason, and what came of it."""
+    """One line for each reason and note, and what came of it."""
     if result.note:
         print(result.note)
     if result.record is None:
         return
     reasons: Sequence[str] = result.record["reasons"]
     print(f"{result.record['verdict']}: {reasons[0] if reasons else ''}")
-    for reason in [*reasons[1:], *(f"Drift: {what}." for what in (result.record["drift"] or {}).get("asks", []))]:
-        print(f"  {reason}")
+    drift = [f"Drift: {what}." for what in (result.record["drift"] or {}).get("asks", [])]
+    for more in [*reasons[1:], *drift, *result.record["notes"]]:
+        print(f"  {more}")
     print(f"The verdict: {PAGE}")
     released = result.record["release"]
     if released and released["version"] == result.in_use:

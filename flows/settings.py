@@ -1,5 +1,7 @@
 """What params.yaml says to flows: the sections that no stage reads."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,10 +26,26 @@ def verdict_settings(root: Path) -> VerdictSettings:
     return Params(values, ["verdict"]).get("verdict", VerdictSettings) if "verdict" in values else VerdictSettings()
 
 
+def what_decides(root: Path) -> dict[str, object]:
+    """Whatever of params.yaml a verdict on the same models and data hangs on."""
+    values = _values(root)
+    evaluation, repeats = _section(values, "evaluation"), _section(values, "repeats")
+    return {
+        "verdict": asdict(verdict_settings(root)),
+        "monitor": _section(values, "training").get("monitor"),
+        "evaluation": {name: evaluation.get(name) for name in ("split", "confidence", "resamples", "seed", "write")},
+        "seeds": _section(repeats, "summary").get("seeds"),
+    }
+
+
 def starts_from_champion(root: Path) -> bool:
     """Whether the training goes on from the model in use."""
-    training = _values(root).get("training")
-    return isinstance(training, dict) and training.get("start_from") == "champion"
+    return _section(_values(root), "training").get("start_from") == "champion"
+
+
+def _section(values: Mapping[str, object], name: str) -> Mapping[str, object]:
+    found = values.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _values(root: Path) -> dict[str, object]:

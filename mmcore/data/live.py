@@ -15,9 +15,12 @@ THREADS = 4
 class LiveArrays:
     """The cells of every manifest row through one modality; equal cells of one batch are read once."""
 
-    def __init__(self, modality: Modality, cells: Sequence[Cell | None], base: Path) -> None:
-        """base: where relative paths start."""
+    def __init__(
+        self, modality: Modality, cells: Sequence[Cell | None], base: Path, *, forgiving: bool = False
+    ) -> None:
+        """base: where relative paths start. forgiving: a cell that cannot be read is as if it were missing."""
         self._modality, self._cells, self._base = modality, cells, base
+        self._forgiving = forgiving
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -29,7 +32,7 @@ class LiveArrays:
         return np.array([0 if array is None else len(np.atleast_1d(array)) for array in arrays], dtype=np.int64)
 
     def take(self, rows: np.ndarray) -> list[np.ndarray | None]:
-        """The arrays of these rows, None where a row has none or it cannot be read: a class that was not trained on."""
+        """The arrays of these rows, None where a row has none. Raises DataError that names a cell it cannot read."""
         cells = [self._cells[row] for row in rows.tolist()]
         wanted = list(dict.fromkeys(cell for cell in cells if cell is not None))
         if self._modality.files and len(wanted) > 1:
@@ -43,5 +46,9 @@ class LiveArrays:
     def _read(self, cell: Cell) -> np.ndarray | None:
         try:
             return self._modality.read(cell, self._base)
-        except DataError:
-            return None
+        except DataError as error:
+            if self._forgiving:
+                return None
+            hint = " Bring the file back, or run `dvc repro`, which puts it aside." if self._modality.files else ""
+            why = str(error).removesuffix(".")
+            raise DataError(f"a model cannot read {str(cell)[:80]!r} of a row that counts: {why}.{hint}") from error

@@ -1,6 +1,6 @@
 """Two models on the same rows: what one gains over the other, and how sure that is (paired bootstrap over groups)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,8 @@ class Paired:
     high: float
     deviation: float
     groups: int
+    unknown: int = 0
+    """Rows left out because the second does not know their target; the first does."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,19 @@ def compare(
     sides = (Side.of(metrics[0], first, both), Side.of(metrics[1], second, both))
     sign = 1.0 if metrics[1].better == "up" else -1.0
     rows = [found for side in sides if (found := side.metric.rows(side.predictions, side.truth)) is not None]
+    unknown = int((known & ~second.present).sum())
     if len(rows) < 2:
-        return _of_tables(sides, sign=sign, group=first.group[both], bootstrap=bootstrap)
+        paired = _of_tables(sides, sign=sign, group=first.group[both], bootstrap=bootstrap)
+        return None if paired is None else replace(paired, unknown=unknown)
     if sign > 0 and all(np.isin(found[~np.isnan(found)], (0, 1)).all() for found in rows) and (known & ~both).any():
         rows = [
             _wrong_where_unknown(judged, metric, known) for judged, metric in zip((first, second), metrics, strict=True)
         ]
-        both = known
+        both, unknown = known, 0
     counts = ~np.isnan(rows).any(axis=0)  # the other rows say nothing, so that they are no observations
-    return _of_rows(rows[0][counts], rows[1][counts], sign=sign, group=first.group[both][counts], bootstrap=bootstrap)
+    group = first.group[both][counts]
+    paired = _of_rows(rows[0][counts], rows[1][counts], sign=sign, group=group, bootstrap=bootstrap)
+    return None if paired is None else replace(paired, unknown=unknown)
 
 
 def _wrong_where_unknown(judged: Judged, metric: Metric, keep: np.ndarray) -> np.ndarray:

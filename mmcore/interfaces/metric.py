@@ -22,6 +22,9 @@ class Metric(ABC):
     among_others: bool = False
     """A row is judged among the others as they are, which stay when rows are drawn for an interval: a picture is looked
     for among all candidates. Intervals then tell nothing of how these were chosen."""
+    across_tokenizers: str | None = None
+    """Where it counts tokens: the task's metric that compares two models which cut texts into other tokens; None: it
+    counts none."""
 
     @abstractmethod
     def __call__(self, predictions: Table, targets: Table) -> float:

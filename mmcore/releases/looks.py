@@ -41,11 +41,18 @@ class Look:
     """Between their scores."""
     data: str = ""
     """The digest of the manifest, as in dvc.lock."""
+    question: str = ""
+    """The digest of what else decides: settings, the score, what is known of seeds. Empty: an older version's."""
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """Looking at the same three once more tells nothing new, and spends nothing."""
+        """What was compared on what."""
         return self.champion, self.challenger, self.rows
+
+    @property
+    def asked(self) -> tuple[str, str, str, str]:
+        """Asking the same of the same once more tells nothing new, and spends nothing."""
+        return *self.key, self.question
 
 
 def read_looks(text: str) -> list[Look]:
@@ -82,6 +89,6 @@ def allowance(looks: Sequence[Look], now: datetime, settings: VerdictSettings) -
     return max(left, 0.0) / settings.looks
 
 
-def earlier(looks: Iterable[Look], key: tuple[str, str, str]) -> Look | None:
-    """The look at the same models and rows, if there was one."""
-    return next((look for look in looks if look.key == key), None)
+def earlier(looks: Iterable[Look], asked: tuple[str, str, str, str]) -> Look | None:
+    """The look at the same models and rows that asked the same, if there was one."""
+    return next((look for look in looks if look.asked == asked), None)

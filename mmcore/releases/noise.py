@@ -38,7 +38,8 @@ class Noise:
 
 def noise_of(looks: Sequence[Look], metric: str) -> Noise:
     """What is known from looks, in the order of time, at one metric."""
-    known = [look for look in looks if look.metric == metric]
+    # What was asked in two ways was trained once.
+    known = list({look.key: look for look in looks if look.metric == metric}.values())
     freedom = float(sum(look.seeds - 1 for look in known))
     squares = sum(look.deviation**2 * (look.seeds - 1) for look in known)
     if freedom < ENOUGH:

@@ -8,10 +8,12 @@
     champion      {"version", "commit", "digest"} of the model in use; null: there is none
     challenger    {"digest"} of artifacts/model, as in dvc.lock
     data          digest of artifacts/manifest.parquet, as in dvc.lock
-    metric        training.monitor
-    settings      `verdict` of params.yaml: another one asks for another verdict on the same models
+    metric        training.monitor, or what stands for it (Metric.across_tokenizers)
+    settings      `verdict` of params.yaml
+    question      digest of what decides besides models and data (flows/settings.py): another one is asked anew
     rows          {"split", "n", "digest", "left_out": {why: rows}}
-    scores        task/metric -> {"champion", "challenger", "gain", "low", "high", "deviation", "groups"}
+    scores        task/metric -> {"champion", "challenger", "gain", "low", "high", "deviation", "groups",
+                  "unknown"}
     slices        COLUMN=VALUE -> the same, of the watched metric
     chance        {"p", "allowed", "needed", "by", "look", "looks_at_split", "spent_this_year", "deviation", "freedom"}
     drift         {"rows", "asks", "fields": [..]} of rows that the model in use was not trained on; null: not looked at
@@ -42,7 +44,7 @@ def empty(when: str, *, champion: Mapping[str, str] | None, digest: str, data: s
     return {
         "verdict": "HOLD", "reasons": [], "judged": True, "when": when,
         "champion": None if champion is None else dict(champion), "challenger": {"digest": digest}, "data": data,
-        "metric": metric, "settings": {},
+        "metric": metric, "settings": {}, "question": "",
         "rows": None, "scores": {}, "slices": {}, "chance": None, "drift": None, "earlier": [],
         "notes": [], "forced": None, "release": None,
     }  # fmt: skip

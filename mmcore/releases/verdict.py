@@ -34,6 +34,8 @@ class Difference:
     """Of the gain, by the same."""
     groups: int
     """Independent observations behind it."""
+    unknown: int = 0
+    """Rows that the champion can be judged on, and the challenger cannot: it does not know their target."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,9 @@ def judge(
         why = "could not be compared: the model in use lacks it, or it is not defined on these rows"
         return Judgement(Decision.HOLD, [f"{name}, which verdict.tolerances names, {why}." for name in unknown])
     told = f"{metric} {watched.challenger:.4f} against {watched.champion:.4f} of the model in use"
+    if watched.unknown:
+        why = f"says nothing of {watched.unknown} rows whose target the new model does not know, and it would be wrong"
+        return Judgement(Decision.HOLD, [f"{told}: it {why}."])
     if chance.p <= allowed and watched.gain > 0:
         why = f"a gain of {watched.gain:.4f} was enough from {chance.needed:.4f} on"
         return Judgement(Decision.PROMOTE, [f"{told}: {why} (chance {chance.p:.2g}, allowed {allowed:.2g})."])

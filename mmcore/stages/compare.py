@@ -21,14 +21,14 @@ from mmcore.evaluation.predict import Judged, predict
 from mmcore.evaluation.settings import EvaluationSettings
 from mmcore.evaluation.slices import parts_of
 from mmcore.interfaces.metric import Metric
-from mmcore.interfaces.source import Source
 from mmcore.model.folder import Saved, load_model
 from mmcore.registry.plugins import Plugins, installed
-from mmcore.registry.settings import Part
 from mmcore.runtime.memory import keep_freed_memory
+from mmcore.stages import todays
 from mmcore.stages.paths import Paths
+from mmcore.stages.todays import Today
 
-READS = ("data.source", "evaluation", "training.monitor")
+READS = (*todays.READS, "evaluation", "training.monitor")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Compared:
     """Every score of both models on the rows that neither has an advantage on."""
 
     metric: str
-    """`training.monitor`."""
+    """`training.monitor`, or what stands for it."""
     scores: Mapping[str, Paired]
     """By `task/metric`."""
     slices: Mapping[str, Paired]
@@ -64,24 +64,16 @@ def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugi
     settings, metric = params.get("evaluation", EvaluationSettings), params.get("training.monitor", str)
     torch.set_num_threads(settings.threads)
     keep_freed_memory()
-    source: Source = plugins.source.build(params.get("data.source", Part), where="data.source")
-    manifest = Manifest.read(paths.manifest)
-    folders, saved = (champion, challenger), [open_model(champion, plugins), open_model(challenger, plugins)]
-    rows, left_out = fair_rows(manifest, paths, folders, saved, split=settings.split)
+    today, notes = Today.read(params, paths, plugins), list[str]()
+    old, new = (Rival.open(folder, today, notes, plugins=plugins) for folder in (champion, challenger))
+    rows, left_out = fair_rows(old, new, today, quarantine=paths.quarantine, split=settings.split)
+    judged = [_judge(one, today.source.base, rows, settings) for one in (old, new)]
+    pairs, metric = _in_common(old.saved, new.saved, metric, notes=notes)
     edited = [
-        f"{folder} was made with other code of {listing(map(str, one.edited))}."
-        for folder, one in zip(folders, saved, strict=True)
-        if one.edited
+        f"{one.folder} was made with other code of {listing(map(str, one.saved.edited))}."
+        for one in (old, new)
+        if one.saved.edited
     ]
-    notes = [
-        f"{folder} does not say which rows it was trained on: the split is trusted."
-        for folder in folders
-        if read_marks(folder) is None
-    ]
-    judged = [_judge(one, manifest, source.base, rows, settings, notes) for one in saved]
-    pairs = _metrics(saved[0], saved[1])
-    if metric not in pairs:
-        raise ArtifactError(f"The models have no {metric} in common. They have: {listing(pairs)}.")
     bootstrap = Bootstrap(settings.confidence, settings.resamples, settings.seed)
     scores = dict[str, Paired]()
     for name, metrics in pairs.items():
@@ -94,13 +86,13 @@ def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugi
     task = metric.partition("/")[0]
     slices = {
         name: found
-        for name, keep in parts_of(manifest.slices, rows)
+        for name, keep in parts_of(today.manifest.slices, rows)
         if (found := _of(judged[0][task], judged[1][task], pairs[metric], keep, bootstrap)) is not None
     }
-    marks = marks_of(manifest, _inputs(saved[1], manifest))[rows]
+    marks = new.marks()[rows, :2]
     digest = hashlib.sha256(np.ascontiguousarray(marks).tobytes()).hexdigest()[:24]
     return Compared(
-        metric, scores, slices, settings.split, len(rows), digest, left_out, sorted(scores_of(saved[1])), edited, notes
+        metric, scores, slices, settings.split, len(rows), digest, left_out, sorted(scores_of(new.saved)), edited, notes
     )
 
 
@@ -114,24 +106,47 @@ def open_model(folder: Path, plugins: Plugins) -> Saved:
         ) from error
 
 
+@dataclass(frozen=True)
+class Rival:
+    """One of the two models, and today's rows in its words."""
+
+    folder: Path
+    saved: Saved
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: Path, today: Today, notes: list[str], *, plugins: Plugins) -> "Rival":
+        """Raises ArtifactError where it cannot be loaded, DataError where today's data lacks what it looks at."""
+        saved = open_model(folder, plugins)
+        if read_marks(folder) is None:
+            notes.append(f"{folder} does not say which rows it was trained on: the split is trusted.")
+        return cls(folder, saved, today.of(saved, notes))
+
+    def marks(self, *, named: bool = True) -> np.ndarray:
+        """Of every row, as `marks_of` makes them of what the model looks at."""
+        return marks_of(self.manifest, sorted(self.saved.plan.encoders), named=named)
+
+    def saw(self, rows: np.ndarray, *, named: bool) -> np.ndarray:
+        """[n] bool: whether it was trained on them."""
+        return seen(self.marks(named=named)[rows], read_marks(self.folder))
+
+
 def fair_rows(
-    manifest: Manifest, paths: Paths, folders: tuple[Path, Path], saved: list[Saved], *, split: str
+    old: Rival, new: Rival, today: Today, *, quarantine: Path, split: str
 ) -> tuple[np.ndarray, dict[str, int]]:
     """The rows of the split that count, and how many do not, by why.
 
-    A row that a model was trained on, by content or by group, is no test of it. Where both were because the same
-    content stands on both sides of a split that today's data itself names, neither has an advantage, and it counts.
+    A row that a model was trained on, by content, file, id or group, is no test of it. Where both were because the same
+    content stands on both sides of a split that today's data itself names, neither has an advantage, and it counts. So
+    does a row that is in quarantine for its target alone: a class that the new model does not know.
     Raises DataError where none is left.
     """
-    rows = manifest.rows(split)
-    broken = np.array(sorted(broken_rows(read_broken(paths.quarantine))), dtype=np.int64)
-    kept = rows[~np.isin(rows, broken)]
-    trained_on = [
-        seen(marks_of(manifest, _inputs(one, manifest))[kept], read_marks(folder))
-        for folder, one in zip(folders, saved, strict=True)
-    ]
-    marks = marks_of(manifest, _inputs(saved[1], manifest))
-    repeated = np.isin(marks[kept, 1], marks[np.isin(manifest.splits, SEEN), 1])
+    broken = broken_rows(one for one in read_broken(quarantine) if one.field not in today.targets)
+    rows, named = today.manifest.rows(split), today.id is not None
+    kept = rows[~np.isin(rows, np.array(sorted(broken), dtype=np.int64))]
+    trained_on = [one.saw(kept, named=named) for one in (old, new)]
+    contents = new.marks()[:, 1]
+    repeated = np.isin(contents[kept], contents[np.isin(today.manifest.splits, SEEN)])
     unfair = (trained_on[0] | trained_on[1]) & ~(trained_on[0] & trained_on[1] & repeated)
     left_out = {
         "in quarantine": len(rows) - len(kept),
@@ -144,21 +159,17 @@ def fair_rows(
     return kept[~unfair], {reason: count for reason, count in left_out.items() if count}
 
 
-def _inputs(saved: Saved, manifest: Manifest) -> list[str]:
-    """The fields that a model looks at, as far as today's data has them."""
-    return [name for name in sorted(saved.plan.encoders) if name in manifest.columns]
-
-
-def _judge(
-    saved: Saved, manifest: Manifest, base: Path, rows: np.ndarray, settings: EvaluationSettings, notes: list[str]
-) -> dict[str, Judged]:
+def _judge(rival: Rival, base: Path, rows: np.ndarray, settings: EvaluationSettings) -> dict[str, Judged]:
     """What a model says of the rows, its own modalities reading them: tokenizers and classes are those it came with."""
+    saved, manifest = rival.saved, rival.manifest
     arrays = dict[str, Arrays]()
     for name, modality in saved.modalities.items():
-        there = name in manifest.columns
-        arrays[name] = LiveArrays(modality, manifest.cells(name), base) if there else Missing(len(manifest))
-        if not there:
-            notes.append(f"Today's data has no field {name!r}: a model that looks at it is judged without.")
+        if name in manifest.columns:
+            # Of a target that may be a class it does not know; of what it looks at, it would be judged blind.
+            target = name not in saved.model.owners
+            arrays[name] = LiveArrays(modality, manifest.cells(name), base, forgiving=target)
+        else:
+            arrays[name] = Missing(len(manifest))
     dataset = Dataset(saved.modalities, arrays, splits=manifest.splits, groups=manifest.group_numbers())
     batches = Loader(dataset, rows, batch_size=settings.batch_size)
     return predict(saved.model, batches, modalities=saved.modalities, write=settings.write)
@@ -170,10 +181,39 @@ def scores_of(saved: Saved) -> dict[str, Metric]:
     return {f"{name}/{key}": metric for name, task in tasks.items() for key, metric in task.metrics().items()}
 
 
-def _metrics(first: Saved, second: Saved) -> dict[str, tuple[Metric, Metric]]:
-    """The scores that both models have, by `task/metric`."""
-    named = [scores_of(first), scores_of(second)]
-    return {name: (named[0][name], named[1][name]) for name in named[1] if name in named[0]}
+def _in_common(
+    first: Saved, second: Saved, watched: str, *, notes: list[str]
+) -> tuple[dict[str, tuple[Metric, Metric]], str]:
+    """The scores that both models have, by `task/metric`, and the one to judge by: the watched one, or what stands for
+    it where it counts tokens and the models cut texts into others.
+
+    Raises ArtifactError where they share none to judge by.
+    """
+    ours, theirs = scores_of(first), scores_of(second)
+    pairs = {name: (ours[name], metric) for name, metric in theirs.items() if name in ours}
+    if watched not in pairs:
+        raise ArtifactError(f"The models have no {watched} in common. They have: {listing(pairs)}.")
+    tokens, judged_by = (_tokens(first), _tokens(second)), watched
+    for name, (_, metric) in list(pairs.items()):
+        task, instead = name.partition("/")[0], metric.across_tokenizers
+        if instead is None or tokens[0][task] == tokens[1][task]:
+            continue
+        told = f"{name} counts tokens, and the models cut texts into others, so that it compares nothing"
+        if name == watched and f"{task}/{instead}" not in pairs:
+            raise ArtifactError(f"{told}. Name {instead} in tasks.{task}.metrics, or promote the new model by hand.")
+        if name == watched:
+            judged_by = f"{task}/{instead}"
+            told = f"{told}: they are judged by {judged_by}"
+        notes.append(f"{told}.")
+        del pairs[name]
+    return pairs, judged_by
+
+
+def _tokens(saved: Saved) -> dict[str, list[tuple[str, ...]]]:
+    """By task: what the numbers of each of its targets read as; nothing of what is no text."""
+    facts = {name: modality.facts() for name, modality in saved.modalities.items()}
+    tasks = saved.model.each_task()
+    return {name: [tuple(facts[field].get("tokens", ())) for field in task.targets] for name, task in tasks.items()}
 
 
 def _of(

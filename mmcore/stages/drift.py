@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 
 from mmcore.config.params import Params
-from mmcore.data.dataset import Arrays, Dataset, Missing
+from mmcore.data.dataset import Arrays, Dataset
 from mmcore.data.live import LiveArrays
 from mmcore.data.loader import Loader
 from mmcore.data.manifest import Manifest
 from mmcore.data.marks import SEEN, marks_of, read_marks
 from mmcore.data.profile import FILE, changes, profile_of
 from mmcore.evaluation.shift import Shift, embeddings, shift
-from mmcore.interfaces.source import Source
 from mmcore.model.folder import Saved, load_model
 from mmcore.registry.plugins import Plugins, installed
-from mmcore.registry.settings import Part
+from mmcore.stages import todays
 from mmcore.stages.paths import Paths
+from mmcore.stages.todays import Today
 
-READS = ("data.source",)
+READS = todays.READS
 
 LEAST = 20
 """New rows below which nothing is said: so few differ by chance."""
@@ -39,10 +39,10 @@ def drift_of(params: Params, paths: Paths, champion: Path, *, plugins: Plugins |
     if marks is None or not (champion / FILE).exists():
         return None
     plugins = plugins or installed()
-    manifest = Manifest.read(paths.manifest)
-    saved = load_model(champion, plugins=plugins)
-    inputs = [name for name in sorted(saved.plan.encoders) if name in manifest.columns]
-    known = np.isin(marks_of(manifest, inputs)[:, 1], marks)  # by content: a new row of an old group is new
+    saved, today = load_model(champion, plugins=plugins), Today.read(params, paths, plugins)
+    manifest = today.of(saved, [])
+    contents = marks_of(manifest, sorted(saved.plan.encoders))[:, 1]  # a new row of an old group is new
+    known = np.isin(contents, marks)
     trained = np.isin(manifest.splits, SEEN)
     new, old = np.flatnonzero(trained & ~known), np.flatnonzero(trained & known)
     if len(new) < LEAST:
@@ -53,7 +53,7 @@ def drift_of(params: Params, paths: Paths, champion: Path, *, plugins: Plugins |
     asks = [f"{one.what} of {one.field} went from {one.then} to {one.now}" for one in found if one.drifted]
     held_out = old[manifest.splits[old] == "validation"]  # a model sees rows that it learned from more clearly
     old = held_out if len(held_out) >= LEAST else old
-    moved = _embedded(saved, manifest, params, plugins, old=old, new=new) if len(old) >= LEAST else None
+    moved = _embedded(saved, manifest, today.source.base, old=old, new=new) if len(old) >= LEAST else None
     if moved is not None and moved.drifted:
         asks.append(
             f"what the model sees in the new rows lies {moved.distance:.2f} deviations from what it was trained on"
@@ -63,17 +63,12 @@ def drift_of(params: Params, paths: Paths, champion: Path, *, plugins: Plugins |
     return {"rows": len(new), "asks": asks, "fields": told, "embedding": embedding}
 
 
-def _embedded(
-    saved: Saved, manifest: Manifest, params: Params, plugins: Plugins, *, old: np.ndarray, new: np.ndarray
-) -> Shift:
+def _embedded(saved: Saved, manifest: Manifest, base: Path, *, old: np.ndarray, new: np.ndarray) -> Shift:
     """The distance between both sides in the model's own eyes, on a sample of each."""
-    source: Source = plugins.source.build(params.get("data.source", Part), where="data.source")
     draw = np.random.default_rng(0)
     arrays = dict[str, Arrays]()
     for name in saved.model.owners:
-        there = name in manifest.columns
-        modality = saved.modalities[name]
-        arrays[name] = LiveArrays(modality, manifest.cells(name), source.base) if there else Missing(len(manifest))
+        arrays[name] = LiveArrays(saved.modalities[name], manifest.cells(name), base, forgiving=True)
     modalities = {name: saved.modalities[name] for name in arrays}
     dataset = Dataset(modalities, arrays, splits=manifest.splits, groups=manifest.group_numbers())
     sides = [

@@ -25,11 +25,12 @@ from mmcore.stages.paths import Paths
 SHOWN = 30
 """Earlier looks that the page lists."""
 
-READS = (*compare.READS, "fields", "verdict", "repeats.summary", "report.title")
+READS = (*compare.READS, "verdict", "repeats.summary", "report.title")
 
 
 def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None:
-    """Judge artifacts/model by what .mm/judge.json says: `now`, `digest` of the new model, `champion`, `looks`.
+    """Judge artifacts/model by what .mm/judge.json says: `now`, `digest` of the new model, `champion`, `looks`,
+    `question`.
 
     The champion's bytes lie in the folder that it names. Where the two cannot be compared, or one of them only through
     code that it was not made with, the verdict is HOLD and says so in `judged`. Raises ConfigError where
@@ -42,7 +43,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     metric = params.get("training.monitor", str)
     about = {name: asked[name] for name in ("champion", "digest", "data")}
     record = empty(now.isoformat(), **about, metric=metric)
-    record["settings"] = asdict(params.get("verdict", VerdictSettings))
+    record["settings"], record["question"] = asdict(params.get("verdict", VerdictSettings)), asked["question"]
     if asked["champion"] is None:
         _first(record, params, paths, plugins=plugins)
     else:
@@ -75,6 +76,7 @@ def _first(record: Record, params: Params, paths: Paths, *, plugins: Plugins) ->
 
 def _tell(record: Record, compared: compare.Compared) -> None:
     """Every score of both."""
+    record["metric"] = compared.metric
     record["rows"] = {"split": compared.split, "n": compared.n, "digest": compared.rows}
     record["rows"]["left_out"] = dict(compared.left_out)
     record["scores"] = {name: asdict(_difference(found)) for name, found in compared.scores.items()}
@@ -97,16 +99,17 @@ def _compare(
     settings, metric = params.get("verdict", VerdictSettings), compared.metric
     year = of_the_year(looks, now)
     key = (record["champion"]["digest"], record["challenger"]["digest"], compared.rows)
-    before = earlier(looks, key)
+    before = earlier(looks, (*key, record["question"]))
     allowed = allowance(looks, now, settings) if before is None else before.spent
     seeds = _seeds(paths, metric) if "seeds" in params.get("repeats.summary", dict[str, Any]) else (1, 0.0)
     tonight = Look(
         now.isoformat(), *key, n=compared.n, metric=metric, gain=compared.scores[metric].gain, spent=allowed,
         verdict="", seeds=seeds[0], deviation=seeds[1], data=record["data"],
+        question=record["question"],
     )  # fmt: skip
-    # Tonight's seeds count, tonight's gain does not: it is what is to be judged.
-    past = [look for look in year if look.key != key]
-    noise = noise_of([*past, replace(tonight, champion="")], metric)
+    past = [look for look in year if look.asked != tonight.asked]
+    # Tonight's seeds count, tonight's gain does not, however it was asked for before: it is what is to be judged.
+    noise = noise_of([*(look for look in past if look.key != key), replace(tonight, champion="")], metric)
     watched = _difference(compared.scores[metric])
     chance = chance_of(watched.gain, rows=watched.deviation, groups=watched.groups, noise=noise, allowed=allowed)
     others = {name: _difference(found) for name, found in compared.scores.items() if name != metric}
@@ -120,8 +123,8 @@ def _compare(
     record["look"] = asdict(tonight) | {"verdict": str(settled.decision)}
     record["chance"] = {
         **asdict(chance), "needed": None if chance.needed == float("inf") else chance.needed, "allowed": allowed,
-        "look": len([look for look in year if look.key != key]) + 1,
-        "looks_at_split": len({look.key for look in looks if look.rows == compared.rows} | {key}),
+        "look": len(past) + 1,
+        "looks_at_split": len({look.asked for look in looks if look.rows == compared.rows} | {tonight.asked}),
         "spent_this_year": sum(look.spent for look in past) + allowed,
         "deviation": noise.deviation, "freedom": noise.freedom, "new": before is None,
     }  # fmt: skip
@@ -144,8 +147,9 @@ def _settle(record: Record, settled: Judgement) -> None:
 
 def _difference(found: Paired) -> Difference:
     return Difference(
-        found.first, found.second, found.gain, found.low, found.high, deviation=found.deviation, groups=found.groups
-    )
+        found.first, found.second, found.gain, found.low, found.high, deviation=found.deviation, groups=found.groups,
+        unknown=found.unknown,
+    )  # fmt: skip
 
 
 def _seeds(paths: Paths, metric: str) -> tuple[int, float]:

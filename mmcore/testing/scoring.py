@@ -217,6 +217,12 @@ class ScoringContract(ModuleContract):
         lacking = {name: set(metric.needs) - set(predictions) for name, metric in task.metrics().items()}
         assert not any(lacking.values()), f"no prediction has the columns that metrics need: {lacking}."
 
+    def test_what_compares_across_tokenizers_counts_no_tokens(self) -> None:
+        metrics = self.ready().metrics()
+        named = {one.across_tokenizers for one in metrics.values() if one.across_tokenizers is not None}
+        counting = {name for name in named & metrics.keys() if metrics[name].across_tokenizers is not None}
+        assert not counting, f"across_tokenizers names {sorted(counting)}, which count tokens themselves."
+
     def test_the_order_of_rows_does_not_change_a_score(self) -> None:
         task, predictions, truth = self.tables()
         order = torch.randperm(self.samples, generator=generator(2)).numpy()

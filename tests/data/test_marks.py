@@ -2,11 +2,14 @@
 
 import math
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from mmcore.data.collecting import Collected
 from mmcore.data.intake import Intake, Wanted
-from mmcore.data.marks import marks_of
+from mmcore.data.manifest import Manifest
+from mmcore.data.marks import marks_of, seen
 from tests.data.pieces import in_pieces
 
 PRICES, YEARS = (3, 7, 12, 0), (1990, 1.5, 2001, 1e-05)
@@ -56,3 +59,33 @@ def test_numbers_that_differ_keep_groups_and_marks_that_differ(tmp_path):
     found = manifest_of({"price": [1, 1.5, "1.25", "one"], "year": [1, 1, 1, 1]}, tmp_path)
     assert len(set(found.groups)) == 4
     assert len(set(marks_of(found, ["price"])[:, 1].tolist())) == 4
+
+
+def row_of(*, name="a", group="g", photo="0", text="red"):
+    """A manifest of one row with a picture, of which `photo` is the content, and a text."""
+    cells = {"id": name, "split": "train", "group": group, "photo": "1.png", "text": text}
+    cells |= {"hash:photo": photo, "hash:text": None}
+    return Manifest(pa.table({column: pa.array([cell], pa.string()) for column, cell in cells.items()}))
+
+
+@pytest.mark.parametrize("same", [{"name": "a"}, {"group": "g"}, {"photo": "0"}])
+def test_a_row_is_known_again_by_its_id_its_group_or_its_file_alone(same):
+    known = np.unique(marks_of(row_of(), ["photo", "text"]))
+    other = {"name": "b", "group": "h", "photo": "1", "text": "blue"}
+    assert not seen(marks_of(row_of(**other), ["photo", "text"]), known).any()
+    assert seen(marks_of(row_of(**{**other, **same}), ["photo", "text"]), known).all()
+
+
+def test_a_file_is_known_again_by_the_group_that_an_older_version_named_after_it():
+    older = marks_of(row_of(group="0"), ["photo"], named=False)[:, :1]
+    assert seen(marks_of(row_of(group="shop"), ["photo"], named=False), np.unique(older)).all()
+
+
+def test_ids_that_merely_count_rows_say_nothing():
+    known = np.unique(marks_of(row_of(), ["photo"]))
+    assert not seen(marks_of(row_of(group="h", photo="1"), ["photo"], named=False), known).any()
+
+
+def test_rows_without_a_file_are_not_known_by_having_none():
+    known = np.unique(marks_of(row_of(photo=None), ["photo", "text"]))
+    assert not seen(marks_of(row_of(name="b", group="h", photo=None, text="blue"), ["photo", "text"]), known).any()

@@ -100,7 +100,9 @@ def test_a_row_whose_target_one_of_them_cannot_tell_is_wrong_for_it(pair):
 def test_for_other_scores_such_a_row_is_left_out(pair):
     known = np.arange(400) >= 40
     first = judged(pair[0].predictions["said"], pair[0].truth["true"], present=known)
-    assert run(first, pair[1], Middle()).groups == 360
+    found, back = run(first, pair[1], Middle()), run(pair[1], first, Middle())
+    assert (found.groups, found.unknown) == (360, 0)
+    assert (back.groups, back.unknown) == (360, 40)
 
 
 @pytest.mark.parametrize("metric", [Right(), Middle()])

@@ -54,6 +54,15 @@ def test_a_clock_that_was_put_back_makes_no_look_older_than_the_last():
     assert now_after([look(5)], NOW) == NOW
 
 
-def test_the_same_models_and_rows_are_one_look():
-    assert earlier([look(9)], ("a", "b", "r")) == look(9)
-    assert earlier([look(9)], ("a", "b", "other rows")) is None
+def test_the_same_models_and_rows_asked_the_same_are_one_look():
+    asked = look(9, question="q")
+    assert earlier([asked], ("a", "b", "r", "q")) == asked
+    assert earlier([asked], ("a", "b", "other rows", "q")) is None
+    assert earlier([asked], ("a", "b", "r", "other settings")) is None
+
+
+def test_a_look_of_an_older_version_does_not_stop_a_question_and_counts_all_the_same():
+    line = line_of(look(3, spent=0.02))
+    (older,) = read_looks(line.replace('"question": "", ', ""))
+    assert earlier([older], ("a", "b", "r", "q")) is None
+    assert allowance([older], NOW, VerdictSettings(looks=1)) == pytest.approx(0.03)

@@ -51,6 +51,12 @@ def test_where_nothing_is_left_to_spend_it_says_so_and_names_no_gain():
     assert "inf" not in found.reasons[0]
 
 
+def test_a_gain_that_leaves_out_what_the_new_model_does_not_know_holds():
+    found = decide(replace(BETTER, unknown=22))
+    assert found.decision is Decision.HOLD
+    assert "says nothing of 22 rows" in found.reasons[0]
+
+
 def test_a_sure_loss_rejects():
     found = decide(WORSE, p=1.0)
     assert found.decision is Decision.REJECT

@@ -33,11 +33,11 @@ def project(tmp_path_factory):
     return settings, paths
 
 
-def decide(project, *, champion=True, looks=(), params=None, folder=None):
+def decide(project, *, champion=True, looks=(), params=None, folder=None, question="usual"):
     settings, paths = project
     about = {"version": "v1.0.0", "commit": "c" * 40, "digest": "old"} if champion else None
     asked = {
-        "now": NOW, "digest": "new", "data": "data", "champion": about,
+        "now": NOW, "digest": "new", "data": "data", "question": question, "champion": about,
         "folder": str(folder or paths.root / "champion"), "looks": "".join(map(line_of, looks)),
     }  # fmt: skip
     paths.state.mkdir(exist_ok=True)
@@ -93,6 +93,17 @@ def test_the_look_is_written_down_with_what_it_spent(project):
     assert again["chance"]["new"] is False
     assert again["chance"]["allowed"] == look.spent
     assert again["verdict"] == record["verdict"]
+
+
+def test_asked_by_other_settings_it_is_another_look_and_its_own_gain_is_no_chance_between_trainings(project):
+    first = decide(project, looks=nights())
+    (look,) = read_looks(json.dumps(first["look"]))
+    again = decide(project, looks=[*nights(), look], question="other")
+    assert again["look"]["question"] == again["question"] == "other"
+    assert again["chance"]["new"] is True
+    assert again["chance"]["look"] == first["chance"]["look"] + 1
+    assert again["chance"]["allowed"] < look.spent
+    assert again["chance"]["deviation"] == first["chance"]["deviation"]
 
 
 def test_the_first_model_is_held_against_its_floors(project):
@@ -153,6 +164,16 @@ def test_two_models_by_hand_are_compared_and_it_is_told_who_made_them(project, e
     assert found.scores["label/accuracy"].gain > 0
     (told,) = found.edited
     assert told.startswith(f"{edited} was made with other code of mm-tasks")
+
+
+def test_a_model_whose_column_is_gone_is_not_judged_without_it(project, tmp_path):
+    settings = project[0]
+    (tmp_path / "table.csv").write_text("id,region,label\n0,north,yes\n")
+    data = {**settings.values["data"], "source": {"name": "table", "path": str(tmp_path / "table.csv")}}
+    fields = {"label": settings.values["fields"]["label"]}
+    record = decide(project, params=Params({**settings.values, "data": data, "fields": fields}, settings.keys))
+    assert (record["verdict"], record["judged"]) == ("HOLD", False)
+    assert "today's data does not have" in record["reasons"][0]
 
 
 def test_the_page_says_all_of_it(project):

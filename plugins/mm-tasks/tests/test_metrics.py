@@ -97,6 +97,15 @@ def test_perplexity_of_one_who_guesses_among_eight_is_eight():
     assert BitsPerCharacter()({"nll": nll, "characters": np.array([6, 6])}, {}) == pytest.approx(8 * 3 / 12)
 
 
+def test_shorter_tokens_lower_perplexity_alone_so_that_other_tokenizers_are_compared_by_characters():
+    whole = {"nll": np.array([8.0]), "tokens": np.array([2]), "characters": np.array([8])}
+    parts = {**whole, "tokens": np.array([8])}
+    assert Perplexity()(parts, {}) < Perplexity()(whole, {})
+    assert BitsPerCharacter()(parts, {}) == BitsPerCharacter()(whole, {})
+    assert Perplexity.across_tokenizers == "bits_per_character"
+    assert BitsPerCharacter.across_tokenizers is None
+
+
 def test_long_texts_weigh_more_than_short_ones():
     told = {"nll": np.array([2.0, 0.0]), "tokens": np.array([1, 9]), "characters": np.array([1, 9])}
     assert Perplexity()(told, {}) == pytest.approx(math.exp(0.2))

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ import flows.retrain
 import flows.smoke
 import mmcore.releases.fetch
 from flows.releasing import Releaser
-from flows.settings import release_settings, verdict_settings
+from flows.settings import release_settings
 from mmcore.errors import WrongModel
 from mmcore.releases.git import Git
 from mmcore.releases.record import empty, read_record, write_record
@@ -39,7 +38,7 @@ def judged(root):
     """Stands for `mm stage judge`: the larger number is the better model."""
     asked = json.loads((root / ".mm" / "judge.json").read_text())
     record = empty(asked["now"], champion=asked["champion"], digest=asked["digest"], data=asked["data"], metric=METRIC)
-    record["settings"] = asdict(verdict_settings(root))
+    record["question"] = asked["question"]
     new = float((root / "artifacts/model/value").read_text())
     if asked["champion"] is None:
         record |= {"verdict": "PROMOTE", "reasons": ["It is the first."]}
@@ -50,7 +49,7 @@ def judged(root):
         record["look"] = {
             "when": asked["now"], "champion": asked["champion"]["digest"], "challenger": asked["digest"],
             "rows": "rows", "n": 1, "metric": METRIC, "gain": new - old, "spent": 0.0001, "verdict": verdict,
-            "data": asked["data"],
+            "data": asked["data"], "question": asked["question"],
         }  # fmt: skip
     write_record(root, record)
 

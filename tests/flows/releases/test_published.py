@@ -13,13 +13,14 @@ SCORE = {"champion": 0.8, "challenger": 0.9, "gain": 0.1, "low": 0.05, "high": 0
 def record():
     made = empty("2026-01-01T00:00:00+00:00", champion={"version": "v1.0.0"}, digest="a", data="b", metric="t/m")
     return made | {
-        "verdict": "PROMOTE", "reasons": ["It is better."], "scores": {"t/m": SCORE}, "drift": {"asks": ["all moved"]}
+        "verdict": "PROMOTE", "reasons": ["It is better."], "scores": {"t/m": SCORE}, "drift": {"asks": ["all moved"]},
+        "notes": ["The rows are others."],
     }  # fmt: skip
 
 
-def test_the_page_has_the_reasons_and_every_score():
+def test_the_page_has_the_reasons_the_notes_and_every_score():
     page = "\n".join(markdown(record()))
-    assert page.startswith("# PROMOTE\n\n- It is better.\n- Drift: all moved.")
+    assert page.startswith("# PROMOTE\n\n- It is better.\n- Drift: all moved.\n- The rows are others.")
     assert "| t/m | 0.8000 | 0.9000 | +0.1000 | +0.0500 to +0.1500 |" in page
 
 

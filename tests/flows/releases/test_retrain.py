@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 import flows.retrain
+from flows.branch import LOOKS
 from flows.locks import only_one, state_of
 from mmcore.errors import SetupError
+from mmcore.releases.looks import line_of
 from tests.flows.releases.conftest import PARAMS
 
 
@@ -56,17 +58,54 @@ def test_nothing_new_looks_at_nothing(released, capsys):
     assert "Nothing to do" in capsys.readouterr().out
 
 
-def test_other_settings_ask_for_another_verdict_and_spend_no_other_look(released):
+DECIDING = [
+    {"verdict": {"tolerances": {"t/other": 0.1}}},
+    {"evaluation": {"split": "validation"}},
+    {"training": {"monitor": "t/other"}},
+    {"repeats": {"summary": {"seeds": ["seed-1"]}}},
+]
+
+
+@pytest.mark.parametrize("changed", DECIDING)
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_what_decides_asks_anew_also_in_another_worktree_and_is_another_look(released, changed, elsewhere):
     released.data(0)
     released.retrain()
-    released.asked.clear()
-    released.project.write("params.yaml", yaml.safe_dump({**PARAMS, "verdict": {"tolerances": {"t/other": 0.1}}}))
-    assert released.retrain() == 0
-    assert ("stage", "judge") in released.asked
-    assert len(released.looks()) == 1
-    released.asked.clear()
+    released.project.write("params.yaml", yaml.safe_dump({**PARAMS, **changed}))
+    for asked in ([("stage", "judge")], []):
+        released.asked.clear()
+        if elsewhere:
+            (released.root / "artifacts" / "verdict.json").unlink(missing_ok=True)
+        assert released.retrain() == 0
+        assert released.asked == asked
+    assert len({look.question for look in released.looks()}) == len(released.looks()) == 2
+
+
+def test_seeds_that_say_otherwise_ask_anew(released):
+    released.project.write("params.yaml", yaml.safe_dump({**PARAMS, "repeats": {"summary": {"seeds": ["seed-1"]}}}))
+    released.data(0)
     released.retrain()
-    assert released.asked == []
+    lock = yaml.safe_load(released.project.read("dvc.lock"))
+    lock["stages"]["spread@seeds"] = {"cmd": "x", "outs": [{"path": "artifacts/spread/seeds.json", "md5": "a" * 32}]}
+    released.project.write("dvc.lock", yaml.safe_dump(lock))
+    released.asked.clear()
+    assert released.retrain() == 0
+    assert released.asked == [("stage", "judge")]
+    assert len(released.looks()) == 2
+
+
+def test_a_look_that_does_not_say_what_was_asked_does_not_stop_the_question(released):
+    released.data(0)
+    released.retrain()
+    (look,) = released.looks()
+    tip = released.git.run("rev-parse", "releases")
+    older = line_of(look).replace(f'"question": "{look.question}", ', "")
+    released.releaser().branch.commit({LOOKS: older.encode()}, "as it was", tree=tip, parents=[tip])
+    (released.root / "artifacts" / "verdict.json").unlink()
+    released.asked.clear()
+    assert released.retrain() == 0
+    assert released.asked == [("stage", "judge")]
+    assert [one.question for one in released.looks()] == ["", look.question]
 
 
 def test_the_model_in_use_is_not_compared_with_itself(released, capsys):
@@ -159,6 +198,12 @@ def test_models_that_cannot_be_compared_are_for_a_person_to_mend(released, monke
     assert released.retrain() == 2
     assert released.in_use() == "v1.0.0"
     assert "mm-old is not installed." in capsys.readouterr().out
+
+
+def test_what_there_is_to_know_of_a_verdict_stands_in_the_terminal(released, capsys):
+    record = {**released.record(), "notes": ["'photo' is taken from 'picture' today."]}
+    flows.retrain.tell_of_verdict(flows.retrain.Result(record=record))
+    assert "  'photo' is taken from 'picture' today.\n" in capsys.readouterr().out
 
 
 def test_a_second_retraining_is_refused_and_says_who_is_at_work(toy):

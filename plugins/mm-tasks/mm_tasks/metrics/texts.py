@@ -25,6 +25,7 @@ class Perplexity(Digested):
 
     better: Literal["up", "down"] = "down"
     needs = ("nll", "tokens")
+    across_tokenizers = "bits_per_character"
 
     def digest(self, predictions: Table, targets: Table) -> Table:
         """-log p and tokens of each text."""
