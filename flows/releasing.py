@@ -101,12 +101,22 @@ class Releaser:
                 self._mend()
 
     def _mend(self) -> None:
+        own: SetupError | None = None
         for underway in self._journal.read(stage=self.settings.stage):
             if underway in self._unfinished:
                 continue
             self._unfinished.append(underway)
             settings = replace(self.settings, name=underway.name, stage=underway.stage)
-            Releaser(self.root, settings, self.tell)._go_on(underway)
+            try:
+                Releaser(self.root, settings, self.tell)._go_on(underway)
+            except (SmokeFailed, Unfinished) as error:
+                if settings == self.settings:
+                    own = error
+                    continue
+                whose = f"release.name is {underway.name} and release.stage {underway.stage}"
+                self.tell(f"{error} Such commands act on it where {whose} in params.yaml.")  # no reason to stop for
+        if own is not None:
+            raise own
 
     def _go_on(self, underway: Underway) -> None:
         """Unless the pointer was moved since: the release was compared with what it named then."""
@@ -125,7 +135,12 @@ class Releaser:
         self._finish(underway)
 
     def _underway(self, commit: str, number: str, reason: str) -> Underway:
-        return Underway(self.settings.name, self.settings.stage, commit, number, reason, self._current())
+        """The move that begins now; it goes back to what the pointer named last that had been asked."""
+        name, stage, previous = self.settings.name, self.settings.stage, self._current()
+        for other in self._journal.read(stage=stage):
+            if (other.name, other.stage, other.number) == (name, stage, previous):
+                previous = other.previous
+        return Underway(name, stage, commit, number, reason, previous)
 
     def _current(self) -> str | None:
         current = read_registry(self.git, self.settings.name).current(self.settings.stage)

@@ -37,7 +37,7 @@ def read_scores(root: Path) -> list[Score]:
     except FileNotFoundError:
         return []
     except ValueError as error:
-        raise ArtifactError(f"{METRICS} is not JSON: {error}. Run `dvc repro --force evaluate`.") from error
+        raise ArtifactError(f"{METRICS} is not JSON: {error}. Run `dvc repro evaluate`.") from error
     # Keys are flat: TASK/METRIC is the value, TASK/METRIC/low, /high and /floor/NAME stand beside it.
     scores = [_score(name, metrics) for name in metrics if name.count("/") == 1]
     watched = _watched(root)

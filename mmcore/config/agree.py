@@ -17,11 +17,8 @@ def disagreements(fields: Mapping[str, FieldSettings], tasks: Mapping[str, Part]
     for name in fields:
         if name in RESERVED or not name or any(sign in name for sign in ":/."):
             yield f"a field cannot be called {name!r}: {listing(RESERVED)}, and names with ':', '/' or '.' are taken."
-    if JOINT in fields and (fields[JOINT].encoder or fields[JOINT].like):
-        yield (
-            f"a field with an encoder cannot be called {JOINT!r}: that is what all fields give together. Call it "
-            f"otherwise, and give fields.NAME.column={JOINT}."
-        )
+    if (taken := joint_taken(fields)) is not None:
+        yield taken
     if not any(field.encoder for field in fields.values()):
         yield "no field has an encoder, so there is nothing to look at. Give one: fields.FIELD.encoder=.."
     for name, part in tasks.items():
@@ -34,6 +31,16 @@ def disagreements(fields: Mapping[str, FieldSettings], tasks: Mapping[str, Part]
     elif monitor.split("/")[0] not in tasks or "/" not in monitor:
         hint = near_miss(monitor.split("/")[0], tasks)
         yield f"training.monitor must be TASK/METRIC but is {monitor!r}.{hint} Tasks: {listing(tasks)}."
+
+
+def joint_taken(fields: Mapping[str, FieldSettings]) -> str | None:
+    """The fault of a field in whose place a stream of the fusion would stand."""
+    if JOINT not in fields or not (fields[JOINT].encoder or fields[JOINT].like):
+        return None
+    return (
+        f"a field with an encoder cannot be called {JOINT!r}: that is what all fields give together. Call it "
+        f"otherwise, and give fields.NAME.column={JOINT}."
+    )
 
 
 def stray_tolerances(names: Iterable[str], tasks: Collection[str]) -> Iterator[str]:

@@ -16,11 +16,22 @@ class LiveArrays:
     """The cells of every manifest row through one modality; equal cells of one batch are read once."""
 
     def __init__(
-        self, modality: Modality, cells: Sequence[Cell | None], base: Path, *, forgiving: bool = False
+        self,
+        modality: Modality,
+        cells: Sequence[Cell | None],
+        base: Path,
+        *,
+        forgiving: bool = False,
+        needs_files: bool = True,
+        who: str = "a model",
     ) -> None:
-        """base: where relative paths start. forgiving: a cell that cannot be read is as if it were missing."""
+        """base: where relative paths start. forgiving: a cell that cannot be read is as if it were missing, but for a
+        file that is gone where one `needs_files`. who: cannot read it, in a message.
+        """
         self._modality, self._cells, self._base = modality, cells, base
-        self._forgiving = forgiving
+        self._forgiving, self._needs_files, self._who = forgiving, needs_files, who
+        self.refused = set[int]()
+        """Rows whose cell could not be read, and which counted as missing."""
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -41,14 +52,17 @@ class LiveArrays:
         else:
             read = [self._read(cell) for cell in wanted]
         found = dict(zip(wanted, read, strict=True))
+        refused = {cell for cell, array in found.items() if array is None}
+        self.refused |= {row for row, cell in zip(rows.tolist(), cells, strict=True) if cell in refused}
         return [None if cell is None else found[cell] for cell in cells]
 
     def _read(self, cell: Cell) -> np.ndarray | None:
         try:
             return self._modality.read(cell, self._base)
         except DataError as error:
-            if self._forgiving:
+            gone = self._modality.files and not (self._base / str(cell)).exists()
+            if self._forgiving and not (gone and self._needs_files):
                 return None
             hint = " Bring the file back, or run `dvc repro`, which puts it aside." if self._modality.files else ""
             why = str(error).removesuffix(".")
-            raise DataError(f"a model cannot read {str(cell)[:80]!r} of a row that counts: {why}.{hint}") from error
+            raise DataError(f"{self._who} cannot read {str(cell)[:80]!r} of a row that counts: {why}.{hint}") from error

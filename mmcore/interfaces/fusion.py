@@ -11,9 +11,6 @@ from mmcore.errors import BuildError, listing
 from mmcore.interfaces.run import Run
 from mmcore.interfaces.tokens import Tokens
 
-JOINT = "joint"
-"""The stream of what all fields give together; no field with an encoder may be called so."""
-
 Streams = dict[str, Tokens]
 """Tokens by stream name: what a fusion returns and a task reads."""
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from mmcore.errors import BuildError, listing
 from mmcore.interfaces.encoder import Encoder
-from mmcore.interfaces.fusion import JOINT, Fusion, Port
+from mmcore.interfaces.fusion import Fusion, Port
 from mmcore.interfaces.modality import Modality
 from mmcore.interfaces.task import Task, logits_of
 from mmcore.model.multimodal import MultimodalModel
@@ -26,11 +26,6 @@ def assemble(
     owners = {name: _owner(plan, name) for name in sorted(plan.encoders)}
     if not owners:
         raise BuildError("no field has an encoder: give at least one field of params.yaml an 'encoder'.")
-    if JOINT in owners:
-        raise BuildError(
-            f"fields.{JOINT}: a field with an encoder cannot be called so, since fusions call a stream of theirs "
-            f"{JOINT!r}. Call it otherwise, and give fields.NAME.column={JOINT}."
-        )
     encoders = {
         name: build_encoder(plan, modalities[name], name=name, seed=seed, plugins=plugins)
         for name in sorted(set(owners.values()))

@@ -42,9 +42,7 @@ def _read(metrics: str) -> dict[str, Any]:
     try:
         return dict(json.loads(metrics))
     except ValueError as error:
-        raise ArtifactError(
-            f"artifacts/metrics.json is not JSON: {error}. Run `dvc repro --force evaluate`."
-        ) from error
+        raise ArtifactError(f"artifacts/metrics.json is not JSON: {error}. Run `dvc repro evaluate`.") from error
 
 
 def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,8 @@ import ctypes
 import os
 import platform
 
+import torch
+
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # malloc.h
 KEPT = 2**30
 """Bytes that may lie idle at the end of the heap."""
@@ -21,3 +23,11 @@ def keep_freed_memory() -> bool:
         return False
     mallopt = ctypes.CDLL(None).mallopt
     return bool(mallopt(TRIM_THRESHOLD, KEPT) and mallopt(MMAP_MAX, 0))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """On a GPU or a CPU; torch says the latter in a plain RuntimeError."""
+    text = str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    )

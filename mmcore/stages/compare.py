@@ -1,7 +1,7 @@
 """Two model folders on the same rows of today's test split; what `mm compare` and every retraining look at."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,7 +67,8 @@ def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugi
     today, notes = Today.read(params, paths, plugins), list[str]()
     old, new = (Rival.open(folder, today, notes, plugins=plugins) for folder in (champion, challenger))
     rows, left_out = fair_rows(old, new, today, quarantine=paths.quarantine, split=settings.split)
-    judged = [_judge(one, today.source.base, rows, settings) for one in (old, new)]
+    rows, first = _judged_by_old(old, today, rows, settings, left_out=left_out)
+    judged = [first, _judge(new, today.source.base, rows, settings)[0]]
     pairs, metric = _in_common(old.saved, new.saved, metric, notes=notes)
     edited = [
         f"{one.folder} was made with other code of {listing(map(str, one.saved.edited))}."
@@ -159,20 +160,46 @@ def fair_rows(
     return kept[~unfair], {reason: count for reason, count in left_out.items() if count}
 
 
-def _judge(rival: Rival, base: Path, rows: np.ndarray, settings: EvaluationSettings) -> dict[str, Judged]:
-    """What a model says of the rows, its own modalities reading them: tokenizers and classes are those it came with."""
+def _judged_by_old(
+    old: Rival, today: Today, rows: np.ndarray, settings: EvaluationSettings, *, left_out: dict[str, int]
+) -> tuple[np.ndarray, dict[str, Judged]]:
+    """The rows that the model in use can read, and what it says of them; the others are counted in `left_out`.
+
+    What it learned may refuse a cell of today (a text where it knew numbers), and it would be judged blind there.
+    Raises DataError where it can read none.
+    """
+    found, refused = _judge(old, today.source.base, rows, settings, forgiving=True)
+    if not len(refused):
+        return rows, found
+    left_out["cannot be read by the model in use"] = len(refused)
+    rows = rows[~np.isin(rows, refused)]
+    if not len(rows):
+        raise DataError(f"{old.folder} can read none of today's rows. Promote the new model by hand.")
+    return rows, _judge(old, today.source.base, rows, settings, forgiving=True)[0]
+
+
+def _judge(
+    rival: Rival, base: Path, rows: np.ndarray, settings: EvaluationSettings, *, forgiving: bool = False
+) -> tuple[dict[str, Judged], np.ndarray]:
+    """What a model says of the rows, its own modalities reading them: tokenizers and classes are those it came with.
+
+    forgiving: what it looks at and cannot read counts as missing, and these rows are told beside.
+    """
     saved, manifest = rival.saved, rival.manifest
-    arrays = dict[str, Arrays]()
+    arrays, refused = dict[str, Arrays](), set[int]()
     for name, modality in saved.modalities.items():
-        if name in manifest.columns:
-            # Of a target that may be a class it does not know; of what it looks at, it would be judged blind.
-            target = name not in saved.model.owners
-            arrays[name] = LiveArrays(modality, manifest.cells(name), base, forgiving=target)
-        else:
+        if name not in manifest.columns:
             arrays[name] = Missing(len(manifest))
+            continue
+        cells, seen = manifest.cells(name), name in saved.model.owners
+        # Of a target that may be a class it does not know; of what it looks at, it would be judged blind.
+        arrays[name] = LiveArrays(modality, cells, base, forgiving=forgiving or not seen, who=str(rival.folder))
     dataset = Dataset(saved.modalities, arrays, splits=manifest.splits, groups=manifest.group_numbers())
     batches = Loader(dataset, rows, batch_size=settings.batch_size)
-    return predict(saved.model, batches, modalities=saved.modalities, write=settings.write)
+    judged = predict(saved.model, batches, modalities=saved.modalities, write=settings.write)
+    for name in saved.model.owners:
+        refused |= getattr(arrays[name], "refused", set[int]())
+    return judged, np.array(sorted(refused), dtype=np.int64)
 
 
 def scores_of(saved: Saved) -> dict[str, Metric]:
@@ -192,7 +219,7 @@ def _in_common(
     ours, theirs = scores_of(first), scores_of(second)
     pairs = {name: (ours[name], metric) for name, metric in theirs.items() if name in ours}
     if watched not in pairs:
-        raise ArtifactError(f"The models have no {watched} in common. They have: {listing(pairs)}.")
+        raise ArtifactError(f"{_who_lacks(watched, ours, theirs)} They have in common: {listing(pairs)}.")
     tokens, judged_by = (_tokens(first), _tokens(second)), watched
     for name, (_, metric) in list(pairs.items()):
         task, instead = name.partition("/")[0], metric.across_tokenizers
@@ -200,13 +227,22 @@ def _in_common(
             continue
         told = f"{name} counts tokens, and the models cut texts into others, so that it compares nothing"
         if name == watched and f"{task}/{instead}" not in pairs:
-            raise ArtifactError(f"{told}. Name {instead} in tasks.{task}.metrics, or promote the new model by hand.")
+            raise ArtifactError(f"{told}. {_who_lacks(f'{task}/{instead}', ours, theirs)}")
         if name == watched:
             judged_by = f"{task}/{instead}"
             told = f"{told}: they are judged by {judged_by}"
         notes.append(f"{told}.")
         del pairs[name]
     return pairs, judged_by
+
+
+def _who_lacks(name: str, ours: Collection[str], theirs: Collection[str]) -> str:
+    """Which of the models has no such score, and what to do."""
+    task, _, key = name.partition("/")
+    if name not in theirs:
+        return f"The new model has no {name}: name {key} in tasks.{task}.metrics."
+    assert name not in ours, "one of them lacks it"
+    return f"The model in use has no {name}: promote the new one by hand, once, or judge by a score that both have."
 
 
 def _tokens(saved: Saved) -> dict[str, list[tuple[str, ...]]]:

@@ -68,7 +68,7 @@ def _embedded(saved: Saved, manifest: Manifest, base: Path, *, old: np.ndarray, 
     draw = np.random.default_rng(0)
     arrays = dict[str, Arrays]()
     for name in saved.model.owners:
-        arrays[name] = LiveArrays(saved.modalities[name], manifest.cells(name), base, forgiving=True)
+        arrays[name] = LiveArrays(saved.modalities[name], manifest.cells(name), base, forgiving=True, needs_files=False)
     modalities = {name: saved.modalities[name] for name in arrays}
     dataset = Dataset(modalities, arrays, splits=manifest.splits, groups=manifest.group_numbers())
     sides = [

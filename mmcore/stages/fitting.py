@@ -172,7 +172,8 @@ def fit_and_save(
             model, made.cpu(), plan=plan, modalities=modalities, columns=columns, code=_code(settings, fields),
             plugins=plugins,
         )  # fmt: skip
-        record_rows(model, paths, list(plan.encoders), columns=columns, start=start)
+        named = params.get("data.id", str | None) is not None
+        record_rows(model, paths, list(plan.encoders), columns=columns, start=start, named=named)
         write_curves(learning, curves)
         if timings is not None:
             about = {"train_s": round(time.perf_counter() - started, 1), "device": str(fabric.device)}
@@ -190,17 +191,23 @@ def _code(settings: TrainingSettings, fields: Mapping[str, FieldSettings]) -> di
 
 
 def record_rows(
-    model: Path, paths: Paths, inputs: list[str], *, columns: Mapping[str, Columns], start: Path | None
+    model: Path,
+    paths: Paths,
+    inputs: list[str],
+    *,
+    columns: Mapping[str, Columns],
+    start: Path | None,
+    named: bool,
 ) -> None:
     """Write into a model folder which rows it was trained on, and what they look like.
 
     So that it is never judged on them, and later ones can be held against them. A model that started from another one
-    has seen what that one had.
+    has seen what that one had. named: ids do more than count the rows.
     """
     manifest = Manifest.read(paths.manifest)
     rows = np.flatnonzero(np.isin(manifest.splits, SEEN))
     before = None if start is None else read_marks(start.parent)
-    marks = marks_of(manifest, inputs)[rows].ravel()
+    marks = marks_of(manifest, inputs, named=named)[rows].ravel()
     write_marks(model, marks if before is None else np.concatenate([marks, before]))
     write_json(model / FILE, profile_of(manifest, rows, columns))
 

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
+from mmcore.config.agree import joint_taken
 from mmcore.config.fields import FieldSettings
 from mmcore.config.params import Params
 from mmcore.config.tasks import WEIGHT, weight_of
 from mmcore.data.dataset import Collates, Dataset
 from mmcore.data.features import Features
 from mmcore.data.loader import Loader
-from mmcore.errors import BuildError
+from mmcore.errors import BuildError, ConfigError
 from mmcore.interfaces.field import Batch
 from mmcore.interfaces.modality import Modality
 from mmcore.model.features import why_not_used
@@ -50,8 +51,13 @@ class Inputs:
 
 
 def plan_of(params: Params) -> ModelPlan:
-    """The model that params.yaml asks for. A task's `weight` is the core's own setting and no plugin's."""
+    """The model that params.yaml asks for. A task's `weight` is the core's own setting and no plugin's.
+
+    Raises ConfigError where a field is called as a stream of fusions is.
+    """
     fields, tasks = params.fields(), params.tasks()
+    if (taken := joint_taken(fields)) is not None:
+        raise ConfigError(taken)
     settings = ModelSettings() if "model" not in params.keys else params.get("model", ModelSettings)
     return ModelPlan(
         modalities={name: field.modality for name, field in fields.items()},

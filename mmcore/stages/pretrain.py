@@ -6,7 +6,7 @@ from mmcore.stages.fitting import fit_and_save
 from mmcore.stages.paths import Paths
 from mmcore.training.settings import TrainingSettings
 
-READS = ("fields", "fusion", "tasks", "model", "pretrain.runs.{run}")
+READS = ("data.id", "fields", "fusion", "tasks", "model", "pretrain.runs.{run}")
 DEVICES = "pretrain.runs.{run}.devices"
 """Where the number of processes stands that run this stage together."""
 

@@ -20,7 +20,7 @@ from mmcore.stages.paths import Paths
 from mmcore.training.settings import TrainingSettings
 
 READS = (
-    "data.source", "data.max_broken", "fields", "fusion", "tasks", "model", "training", "pretrain",
+    "data.source", "data.id", "data.max_broken", "fields", "fusion", "tasks", "model", "training", "pretrain",
     "evaluation", "repeats.runs.{run}",
 )  # fmt: skip
 DEVICES = "training.devices"

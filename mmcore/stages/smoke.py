@@ -55,12 +55,14 @@ def questions(
     return Questions(rows, source.base, expected)
 
 
-def check_answers(answers: Sequence[Mapping[str, Mapping[str, Any]]], expected: Sequence[Mapping[str, Any]]) -> None:
-    """Raise WrongModel where an answer is not what evaluate found of the same bytes."""
-    for number, (said, told) in enumerate(zip(answers, expected, strict=False)):
+def check_answers(
+    answers: Mapping[int, Mapping[str, Mapping[str, Any]]], expected: Sequence[Mapping[str, Any]]
+) -> None:
+    """Raise WrongModel where an answer is not what evaluate found of the same bytes. answers: by the row's number."""
+    for number, told in enumerate(expected):
         for key, value in told.items():
             task, _, column = key.partition(":")
-            found = said.get(task, {}).get(column, value)
+            found = answers.get(number, {}).get(task, {}).get(column, value)
             if found != value:
                 raise WrongModel(
                     f"Row {number} of the smoke test: {task} said {found!r}, and {value!r} when it was judged."

@@ -11,7 +11,7 @@ from mmcore.stages.paths import Paths
 from mmcore.training.loop import EachEpoch
 from mmcore.training.settings import TrainingSettings
 
-READS = ("fields", "fusion", "tasks", "model", "training", "pretrain")
+READS = ("data.id", "fields", "fusion", "tasks", "model", "training", "pretrain")
 DEVICES = "training.devices"
 """Where the number of processes stands that run this stage together."""
 

@@ -202,6 +202,8 @@ class ScoringContract(ModuleContract):
     def test_nothing_scores_better_than_the_truth(self) -> None:
         task, predictions, truth = self.tables()
         known = self.perfect(predictions, truth)
+        if not known:
+            pytest.skip("predict and truth share no column: override `perfect`, else a turned direction is not seen.")
         turned = {name: np.roll(column, 1, axis=0) for name, column in known.items()}
         for name, metric in task.metrics().items():
             best, *others = (metric({**predictions, **part}, truth) for part in (known, {}, turned))

@@ -31,18 +31,6 @@ def logits(model: MultimodalModel, **absent: list[int]) -> torch.Tensor:
     return model(toy_batch(6, absent=absent))["answer"]["logits"]
 
 
-def test_a_field_in_whose_place_a_stream_of_the_fusion_would_stand_is_refused() -> None:
-    fields = {("joint" if name == "vector" else name): modality for name, modality in toy_modalities().items()}
-    plan = replace(
-        PLAN,
-        modalities={("joint" if name == "vector" else name): part for name, part in PLAN.modalities.items()},
-        encoders={"joint": PLAN.encoders["vector"], "sequence": PLAN.encoders["sequence"]},
-    )
-
-    with pytest.raises(BuildError, match=r"fields.joint: .* Call it otherwise"):
-        assemble(plan, fields, seed=0, plugins=toy_plugins())
-
-
 def test_the_order_of_fields_does_not_change_the_model() -> None:
     turned = replace(PLAN, encoders=dict(reversed(PLAN.encoders.items())))
     one, other = build().state_dict(), build(turned).state_dict()

@@ -46,6 +46,30 @@ def test_a_class_that_the_new_model_was_not_shown_any_more_is_wrong_for_it(tmp_p
     assert found.scores["kind/cross_entropy"].unknown == round(blue * len(tested))
 
 
+def test_rows_that_the_model_in_use_cannot_read_do_not_count_and_are_told(tmp_path):
+    lines = photos.rows(120)
+    then = photos.trained(tmp_path / "then", lines, size=photos.SIZE, kind=photos.KIND)[1]
+    later = [(f"n{name[1:]}", photo, f"tiny {n}" if n % 5 == 0 else size, part, kind)
+             for n, (name, photo, size, part, kind) in enumerate(photos.rows(240, seed=1))]  # fmt: skip
+    new = photos.trained(tmp_path / "now", later, size=photos.SIZE, kind=photos.KIND)
+    manifest = Manifest.read(new[1].manifest)
+    cells = manifest.cells("size")
+    refused = sum("tiny" in cells[row] for row in manifest.rows("test"))
+    found = compare.run(*new, champion=then.model, challenger=new[1].model)
+    assert refused
+    assert found.left_out["cannot be read by the model in use"] == refused
+    assert found.n == len(manifest.rows("test")) - sum(found.left_out.values())
+
+
+def test_a_model_that_can_read_nothing_of_today_is_not_judged(tmp_path):
+    lines = photos.rows(60)
+    then = photos.trained(tmp_path / "then", lines, size=photos.SIZE, kind=photos.KIND)[1]
+    later = [(f"n{name[1:]}", photo, f"size {size}", part, kind) for name, photo, size, part, kind in photos.rows(60)]
+    new = photos.trained(tmp_path / "now", later, size=photos.SIZE, kind=photos.KIND)
+    with pytest.raises(DataError, match=r"can read none of today's rows\. Promote the new model by hand"):
+        compare.run(*new, champion=then.model, challenger=new[1].model)
+
+
 def test_a_model_is_not_judged_on_what_it_was_trained_on_where_a_field_was_dropped(tmp_path):
     """The groups are others without the pictures, so that the split is dealt anew."""
     lines = photos.rows(120)

@@ -22,6 +22,7 @@ from mmcore.evaluation.spread import difference
 from mmcore.registry.plugins import installed
 from mmcore.runtime import fabric  # noqa: F401  # takes seconds to import, and every trial wants it
 from mmcore.runtime.lifeline import watch_lifeline
+from mmcore.runtime.memory import is_out_of_memory
 from mmcore.search.trial.prepared import Shared
 from mmcore.search.trial.training import Job, Pruned, judge, tidy
 
@@ -145,14 +146,6 @@ def _faults(ends: list[dict[str, Any]]) -> list[str]:
 def is_broken(error: BaseException) -> bool:
     """Whether the process had better be replaced."""
     return is_out_of_memory(error) or any(word in str(error) for word in BROKEN)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """On a GPU or a CPU; torch says the latter in a plain RuntimeError."""
-    text = str(error)
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
-    )
 
 
 def reason_of(error: BaseException) -> str:

@@ -32,7 +32,8 @@ Report = Callable[[int, float], bool]
 """(step, value of the first objective) -> whether to stop here."""
 
 KEYS = (
-    "data.source", "data.max_broken", "fields", "fusion", "tasks", "model", "training", "pretrain", "evaluation",
+    "data.source", "data.id", "data.max_broken", "fields", "fusion", "tasks", "model", "training", "pretrain",
+    "evaluation",
 )  # fmt: skip
 WARM_UP, TIMED = 3, 20
 """Forward passes of one row: before the time is taken, and for it."""

@@ -247,6 +247,7 @@ def test_metrics_that_a_merge_left_are_told(second, command):
     code, _, told = command("promote", "--reason", "y")
     assert code == 2
     assert "artifacts/metrics.json is not JSON" in told
+    assert "`dvc repro evaluate`" in told  # not --force, which would train anew
     assert second.in_use() == "v1.1.0"
 
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ import flows.release
 import flows.smoke
 import mmcore.releases.fetch
 from flows.exits import CommandFailed
+from flows.releasing import Releaser
 from flows.smoke import SmokeFailed, Unfinished
 from mmcore.errors import ArtifactError, SetupError
 from tests.flows.releases.conftest import get_here
@@ -110,3 +112,29 @@ def test_bytes_that_cannot_be_had_are_not_promoted(released, monkeypatch):
     with pytest.raises(SetupError, match="missing cache"):
         released.releaser().point_at("v1.0.0", reason="as it was")
     assert len(released.registry().pointers) == moves
+
+
+def test_what_is_untested_under_another_pointer_stops_nobody(untested, capsys):
+    releaser = untested.releaser()
+    other = Releaser(untested.root, replace(releaser.settings, stage="staging"), print)
+    other.mend()
+    assert "prod names v1.1.0, untested" in capsys.readouterr().out
+    assert untested.in_use() == "v1.1.0"
+
+
+def test_a_promotion_in_place_of_what_is_untested_goes_back_behind_it(untested, monkeypatch):
+    """The release that nobody could ask is nothing to go back to."""
+
+    def get(git, target, *, name, stage):
+        if untested.in_use() == "v1.1.0":
+            raise FULL
+        target.mkdir()
+        (target / "value").write_text("7")
+
+    monkeypatch.setattr(flows.smoke, "get", get)
+    releaser = untested.releaser()
+    with pytest.raises(Unfinished):
+        releaser.mend()
+    with pytest.raises(SmokeFailed):
+        releaser.point_at("v1.0.0", reason="as it was")
+    assert untested.in_use() == "v1.0.0"
