@@ -41,6 +41,7 @@ def project(tmp_path: Path) -> tuple[Params, Paths]:
             "watch": "",
             "split": {"validation": 0.2, "test": 0.2},
             "max_broken": 0.0,
+            "id": None,
         },
         "fields": {
             "words": field("text", column="words", encoder=encoder, frozen=True) | {"fit": ["words"]},
@@ -171,7 +172,14 @@ def test_cells_with_unlike_grids_have_none_in_common(tmp_path: Path) -> None:
     source = {"name": "table", "path": str(tmp_path / "table.csv")}
     sound = field("audio", column="sound", encoder={"name": "audio-cnn"}, frozen=True) | {"fit": ["sound"]}
     values = {
-        "data": {"source": source, "code": "", "watch": "", "split": {"validation": 0.0, "test": 0.0}, "max_broken": 0},
+        "data": {
+            "source": source,
+            "code": "",
+            "watch": "",
+            "split": {"validation": 0.0, "test": 0.0},
+            "max_broken": 0,
+            "id": None,
+        },
         "fields": {"sound": sound, "label": field("category", column="label") | {"fit": ["label"]}},
         "training": {"seed": 0, "threads": 1},
     }

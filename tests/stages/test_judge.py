@@ -224,7 +224,7 @@ def test_the_smoke_test_asks_rows_and_knows_what_was_answered(project):
     assert len(asked.rows) == len(asked.expected) == smoke.ROWS
     from mmcore.predictor import Predictor
 
-    answers = Predictor(load_model(paths.model)).predict(asked.rows, asked.base)
+    answers = dict(enumerate(Predictor(load_model(paths.model)).predict(asked.rows, asked.base)))
     smoke.check_answers(answers, asked.expected)
     answers[0]["label"]["label"] = "perhaps"
     with pytest.raises(ArtifactError, match="label said 'perhaps'"):

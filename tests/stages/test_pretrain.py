@@ -28,7 +28,7 @@ def prepared(tmp_path):
     values = {
         "data": {
             "source": {"name": "table", "path": str(tmp_path / "table.csv")}, "code": "", "watch": "",
-            "split": {"validation": 0.2, "test": 0.2}, "max_broken": 0.0,
+            "split": {"validation": 0.2, "test": 0.2}, "max_broken": 0.0, "id": None,
         },
         "fields": {
             "animal": field("animal", TEXT, encoder=READER),

@@ -38,7 +38,7 @@ def prepare(folder, fields, **sections):
     source = {"name": "table", "path": str(folder / "table.csv")}
     values = {
         "data": {
-            "source": source, "code": "", "watch": "", "group": "pair", "max_broken": 0.0,
+            "source": source, "code": "", "watch": "", "group": "pair", "id": None, "max_broken": 0.0,
             "split": {"validation": 0.2, "test": 0.3},
         },
         "fields": fields,
