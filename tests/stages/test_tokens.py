@@ -55,5 +55,7 @@ def test_with_other_tokens_what_counts_tokens_is_left_out_and_another_score_stan
 
 def test_where_nothing_stands_for_what_counts_tokens_they_are_not_compared(tmp_path):
     old, new = (project(tmp_path / kind, kind=kind, metrics=["perplexity"]) for kind in ("character", "byte_bpe"))
-    with pytest.raises(ArtifactError, match=r"The new model has no .*: name bits_per_character in tasks\.says\.metrics"):
+    with pytest.raises(
+        ArtifactError, match=r"The new model has no .*: name bits_per_character in tasks\.says\.metrics"
+    ):
         compared(old, new)
