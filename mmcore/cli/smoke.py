@@ -44,7 +44,7 @@ def _asked(folder: Path) -> str:
     with _blamed(folder):
         said = list(predictor.predict_each(rows, asked.base))
     answers = {number: answer for number, answer in enumerate(said) if not isinstance(answer, DataError)}
-    if len(answers) < len(said) and not answers:  # files that are gone since are no fault of the model
+    if said and not answers:  # files that are gone since are no fault of the model
         raise next(error for error in said if isinstance(error, DataError))
     for number, answer in answers.items():
         if not _finite(answer):

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,7 @@ def run(params: Params, paths: Paths, *, champion: Path, challenger: Path, plugi
         for name, keep in parts_of(today.manifest.slices, rows)
         if (found := _of(judged[0][task], judged[1][task], pairs[metric], keep, bootstrap)) is not None
     }
-    marks = new.marks()[rows, :2]
+    marks = new.marks[rows, :2]
     digest = hashlib.sha256(np.ascontiguousarray(marks).tobytes()).hexdigest()[:24]
     return Compared(
         metric, scores, slices, settings.split, len(rows), digest, left_out, sorted(scores_of(new.saved)), edited, notes
@@ -123,13 +124,14 @@ class Rival:
             notes.append(f"{folder} does not say which rows it was trained on: the split is trusted.")
         return cls(folder, saved, today.of(saved, notes))
 
-    def marks(self, *, named: bool = True) -> np.ndarray:
-        """Of every row, as `marks_of` makes them of what the model looks at."""
-        return marks_of(self.manifest, sorted(self.saved.plan.encoders), named=named)
+    @cached_property
+    def marks(self) -> np.ndarray:
+        """Of every row, as `marks_of` makes them of what the model looks at; the last ones are of ids."""
+        return marks_of(self.manifest, sorted(self.saved.plan.encoders))
 
     def saw(self, rows: np.ndarray, *, named: bool) -> np.ndarray:
-        """[n] bool: whether it was trained on them."""
-        return seen(self.marks(named=named)[rows], read_marks(self.folder))
+        """[n] bool: whether it was trained on them. named: False: ids merely count the rows."""
+        return seen((self.marks if named else self.marks[:, :-1])[rows], read_marks(self.folder))
 
 
 def fair_rows(
@@ -146,7 +148,7 @@ def fair_rows(
     rows, named = today.manifest.rows(split), today.id is not None
     kept = rows[~np.isin(rows, np.array(sorted(broken), dtype=np.int64))]
     trained_on = [one.saw(kept, named=named) for one in (old, new)]
-    contents = new.marks()[:, 1]
+    contents = new.marks[:, 1]
     repeated = np.isin(contents[kept], contents[np.isin(today.manifest.splits, SEEN)])
     unfair = (trained_on[0] | trained_on[1]) & ~(trained_on[0] & trained_on[1] & repeated)
     left_out = {
@@ -186,20 +188,22 @@ def _judge(
     forgiving: what it looks at and cannot read counts as missing, and these rows are told beside.
     """
     saved, manifest = rival.saved, rival.manifest
-    arrays, refused = dict[str, Arrays](), set[int]()
+    arrays, looked_at = dict[str, Arrays](), list[LiveArrays]()
     for name, modality in saved.modalities.items():
         if name not in manifest.columns:
             arrays[name] = Missing(len(manifest))
             continue
         cells, seen = manifest.cells(name), name in saved.model.owners
         # Of a target that may be a class it does not know; of what it looks at, it would be judged blind.
-        arrays[name] = LiveArrays(modality, cells, base, forgiving=forgiving or not seen, who=str(rival.folder))
+        live = LiveArrays(modality, cells, base, forgiving=forgiving or not seen, who=str(rival.folder))
+        arrays[name] = live
+        if seen:
+            looked_at.append(live)
     dataset = Dataset(saved.modalities, arrays, splits=manifest.splits, groups=manifest.group_numbers())
     batches = Loader(dataset, rows, batch_size=settings.batch_size)
     judged = predict(saved.model, batches, modalities=saved.modalities, write=settings.write)
-    for name in saved.model.owners:
-        refused |= getattr(arrays[name], "refused", set[int]())
-    return judged, np.array(sorted(refused), dtype=np.int64)
+    refused = sorted(set[int]().union(*(live.refused for live in looked_at)))
+    return judged, np.array(refused, dtype=np.int64)
 
 
 def scores_of(saved: Saved) -> dict[str, Metric]:

@@ -176,10 +176,9 @@ def fit_and_save(
         record_rows(model, paths, list(plan.encoders), columns=columns, start=start, named=named)
         write_curves(learning, curves)
         if timings is not None:
-            about = {"train_s": round(time.perf_counter() - started, 1), "device": str(fabric.device)}
-            about |= {"devices": fabric.world_size, "parameters": sum(p.numel() for p in made.parameters())}
-            about |= {"padding": padding(inputs, settings)}
-            write_json(timings, about)
+            taken = {"train_s": round(time.perf_counter() - started, 1)}
+            about = {"device": str(fabric.device), "devices": fabric.world_size, "padding": padding(inputs, settings)}
+            write_json(timings, {**taken, **about, "parameters": sum(p.numel() for p in made.parameters())})
         checkpoints.clear()
     fabric.barrier()
 

@@ -30,7 +30,7 @@ PLAN = ModelPlan(
         "label": Part("category", {}),
     },
     encoders={
-        "image": EncoderPlan(Part("cnn", {"widths": [8], "strides": [1], "groups": 4, "stem_width": 8})),
+        "image": EncoderPlan(Part("cnn", {"widths": [8, 8], "strides": [1, 2], "groups": 4, "stem_width": 8})),
         "text": EncoderPlan(Part("transformer", {"width": 16, "layers": 1, "heads": 2, "dropout": 0.1})),
     },
     fusion=Part("cross", {"into": "text", "of": ["image"], "width": 16}),

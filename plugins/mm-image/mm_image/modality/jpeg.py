@@ -1,4 +1,4 @@
-"""JPEG files by libjpeg-turbo itself: the pixels that Pillow gives, in four fifths of the time."""
+"""JPEG files by libjpeg-turbo itself: the pixels that Pillow gives, without its copies line by line."""
 
 # H, W = height and width in pixels
 
