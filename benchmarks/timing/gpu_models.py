@@ -89,7 +89,7 @@ def dual_encoder(size: str, device: torch.device, *, tiny: bool) -> Case:
             "text": Part("text", {"kind": "character", "vocabulary_size": 64, "max_tokens": words}),
         },
         encoders={
-            "image": EncoderPlan(Part("timm", {"model": model})),
+            "image": EncoderPlan(Part("timm", {"model": model, "output": "global"})),
             "text": EncoderPlan(Part("transformer", {**text, "dropout": 0.0})),
         },
         fusion=Part("align", {}),

@@ -2,7 +2,7 @@
 
 # B = samples of a batch, N = tokens that look, K = tokens looked at, D = width
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,9 @@ from mmcore.errors import ConfigError
 from mmcore.interfaces.encoder import StageCache
 from mmcore.interfaces.tokens import Tokens
 from mmcore.layers.positions import positions, rotate_alike
+
+ROOM = 32
+"""Tokens that may follow before what is remembered has to be copied."""
 
 
 class Attention(nn.Module):
@@ -62,10 +65,11 @@ class Attention(nn.Module):
         if self.rotary:
             places = _places(query, cache) if places is None else places
             queries, keys = rotate_alike(queries, keys, places=places)
-        seen = query
-        if cache is not None:
-            seen, keys, values = _remember(query, keys, values, cache=cache)
-        return self._look(queries, keys, values, rule=_among(query, seen))
+        if cache is None:
+            return self._look(queries, keys, values, rule=_among(query))
+        first = not cache
+        keys, values = _remember(query, keys, values, cache=cache)
+        return self._look(queries, keys, values, rule=_among(query) if first else _after(query, cache))
 
     def keys_of(self, key: Tokens) -> Tokens:
         """Keys and values of the tokens [B,K,width_key] side by side, [B,K,2*width]; may be kept for a whole decode."""
@@ -108,32 +112,62 @@ def _across(key: Tokens) -> _Rule:
     return _Rule() if key.dense else _Rule.of(key.mask.unsqueeze(1))
 
 
-def _among(query: Tokens, seen: Tokens) -> _Rule:
-    """seen: the query's own tokens, and before them those that are remembered."""
-    if seen is query:
-        if query.dense and (query.flat or query.causal):
-            return _Rule(causal=query.causal)
-        if query.flat:
-            return _Rule.of(query.mask.unsqueeze(1))
-    sees = seen.mask.unsqueeze(1) & (seen.order.unsqueeze(1) <= query.order.unsqueeze(2))
+def _among(query: Tokens) -> _Rule:
+    """Own tokens look at each other."""
+    if query.dense and (query.flat or query.causal):
+        return _Rule(causal=query.causal)
+    if query.flat:
+        return _Rule.of(query.mask.unsqueeze(1))
+    sees = query.mask.unsqueeze(1) & (query.order.unsqueeze(1) <= query.order.unsqueeze(2))
     return _Rule(sees.unsqueeze(1)) if query.dense else _Rule.of(sees)  # who is real sees itself
 
 
+def _after(query: Tokens, cache: StageCache) -> _Rule:
+    """Own tokens look at all that is remembered, themselves included."""
+    sees = cache["order"].unsqueeze(1) <= query.order.unsqueeze(2)
+    if "mask" in cache:
+        sees = cache["mask"].unsqueeze(1) & sees
+    return _Rule(sees.unsqueeze(1)) if query.dense else _Rule.of(sees)
+
+
 def _places(query: Tokens, cache: StageCache | None) -> Tensor:
-    if cache:
+    if cache and "mask" in cache:
         return positions(query.mask, cache["mask"].sum(1))
-    return positions(query.mask[:1] if query.dense else query.mask)
+    before = cache["order"].shape[1] if cache else 0
+    if not query.dense:
+        return positions(query.mask, before)
+    return torch.arange(before, before + query.length, device=query.mask.device).unsqueeze(0)
 
 
-def _remember(query: Tokens, keys: Tensor, values: Tensor, *, cache: StageCache) -> tuple[Tokens, Tensor, Tensor]:
-    """Everything so far: the tokens (their layout alone counts), keys and values [B,heads,K,D of a head]."""
-    new = {"keys": keys, "values": values, "mask": query.mask, "order": query.order}
+def _remember(query: Tokens, keys: Tensor, values: Tensor, *, cache: StageCache) -> tuple[Tensor, Tensor]:
+    """Keys and values [B,heads,K,D of a head] of everything so far.
+
+    The cache holds them, with room behind, and `order` [B,K] and `mask` [B,K] of them; no mask where all are real.
+    """
     if not cache:
-        cache.update(new)
-        return query, keys, values
-    for name, part in new.items():
-        cache[name] = torch.cat([cache[name], part], -1 if part.ndim == 2 else 2)
-    mask, order = cache["mask"], cache["order"]
-    layout = query.values.new_empty(*mask.shape, 0)
-    seen = replace(query, values=layout, mask=mask, order=order, grid=None, dense=False, causal=False, flat=False)
-    return seen, cache["keys"], cache["values"]
+        cache.update({"keys": keys, "values": values, "order": query.order})
+        if not query.dense:
+            cache["mask"] = query.mask
+        return keys, values
+    if "mask" in cache or not query.dense:
+        mask = cache["mask"] if "mask" in cache else torch.ones_like(cache["order"], dtype=torch.bool)
+        cache["mask"] = torch.cat([mask, query.mask], 1)
+    before = cache["order"].shape[1]
+    cache["order"] = torch.cat([cache["order"], query.order], 1)
+    cache["keys"] = _put(keys, cache["keys"], before)
+    cache["values"] = _put(values, cache["values"], before)
+    total = before + query.length
+    return cache["keys"][:, :, :total], cache["values"][:, :, :total]
+
+
+def _put(new: Tensor, kept: Tensor, at: int) -> Tensor:
+    """`kept` [B,heads,K and room,D] with `new` [B,heads,N,D] at `at`; a copy where there was too little room."""
+    end = at + new.shape[2]
+    if new.requires_grad:  # what was there is needed as it was
+        return torch.cat([kept[:, :, :at], new], 2)
+    if end > kept.shape[2]:
+        wider = kept.new_empty(*kept.shape[:2], end + ROOM, kept.shape[3])
+        wider[:, :, :at] = kept[:, :, :at]
+        kept = wider
+    kept[:, :, at:end] = new
+    return kept

@@ -33,7 +33,7 @@ class Search:
                 self._finish(self.ids, self.rank, self.own)
             elif not bool(self._done(step).all()):
                 self.texts.pick((rows.unsqueeze(1) * beams + beam).flatten())
-                self.texts.add(tokens.flatten(), torch.ones_like(tokens, dtype=torch.bool).flatten())
+                self.texts.add(tokens.flatten())
                 logits = self.texts.next()
                 continue
             break

@@ -72,7 +72,7 @@ def _go_on(texts: Texts, noise: Tensor, *, writing: Writing, signs: Signs, told:
             rows = alive.nonzero().squeeze(1)
             texts.pick(rows)
             at, alive, chosen = at[rows], alive[rows], chosen[rows]
-        texts.add(chosen, alive)
+        texts.add(chosen, None if left == len(at) else alive)
     return ids[:, : step + 1], log_probability
 
 

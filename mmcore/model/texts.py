@@ -23,8 +23,11 @@ class Texts(ABC):
         """Logits [R,V] of the token that comes after each text; asked once for each token."""
 
     @abstractmethod
-    def add(self, tokens: Tensor, real: Tensor) -> None:
-        """One more token [R] for each text; where `real` [R] is False the text has ended and stays as it is."""
+    def add(self, tokens: Tensor, real: Tensor | None = None) -> None:
+        """One more token [R] for each text; where `real` [R] is False the text has ended and stays as it is.
+
+        None: no text has ended, which need not be asked of the device then.
+        """
 
     @abstractmethod
     def pick(self, rows: Tensor) -> None:
@@ -67,12 +70,13 @@ class Remembered(Texts):
         streams = self._model.fusion(self._runs)
         return last_logits(self._model, streams, field=self._name)
 
-    def add(self, tokens: Tensor, real: Tensor) -> None:
+    def add(self, tokens: Tensor, real: Tensor | None = None) -> None:
         """The next run of the field holds these tokens alone."""
         before = self._runs[self._name]
-        new = Field(tokens.unsqueeze(1), torch.ones_like(real), real.unsqueeze(1))
+        present = torch.ones_like(tokens, dtype=torch.bool)
+        new = Field(tokens.unsqueeze(1), present, None if real is None else real.unsqueeze(1), complete=True)
         embedded = before.encoder.embed(new, start=self._lengths)
-        self._lengths = self._lengths + real
+        self._lengths = self._lengths + (1 if real is None else real)
         self._runs[self._name] = Run(self._name, before.encoder, tokens=embedded, memory=before.memory, decoding=True)
 
     def pick(self, rows: Tensor) -> None:
@@ -96,7 +100,7 @@ class Anew(Texts):
         runs = self._model.start(self._batch.with_fields({self._name: self._text}))
         return last_logits(self._model, self._model.fusion(runs), field=self._name)
 
-    def add(self, tokens: Tensor, real: Tensor) -> None:
+    def add(self, tokens: Tensor, real: Tensor | None = None) -> None:
         """Each token goes right behind its own text, so that padding stays behind."""
         mask = self._text.mask
         assert mask is not None, "set at the start"
@@ -106,7 +110,8 @@ class Anew(Texts):
             mask = torch.cat([mask, one], 1)
             self._text = replace(self._text, values=torch.cat([self._text.values, one.long()], 1), mask=mask)
         values = self._text.values.scatter(1, ends, tokens.unsqueeze(1))
-        self._text = replace(self._text, values=values, mask=mask.scatter(1, ends, real.unsqueeze(1)))
+        here = torch.ones_like(ends, dtype=torch.bool) if real is None else real.unsqueeze(1)
+        self._text = replace(self._text, values=values, mask=mask.scatter(1, ends, here))
 
     def pick(self, rows: Tensor) -> None:
         """Every field."""

@@ -11,6 +11,7 @@ from timm.layers import PatchEmbed
 from timm.models import FeatureListNet, VisionTransformer
 from torch import Tensor, nn
 
+from mm_image.blocks import BlockStage, ClassToken
 from mm_image.patches import PatchConv
 from mmcore.errors import ConfigError
 from mmcore.interfaces.encoder import Stage, StageCache
@@ -65,18 +66,23 @@ def _features(network: FeatureListNet, pooled: bool) -> Anatomy:
 
 
 def _transformer(network: VisionTransformer, pooled: bool) -> Anatomy:
-    stages: list[Stage] = [BlockStage(block, nn.Identity()) for block in network.blocks]
-    stages[-1] = BlockStage(network.blocks[-1], network.norm)
-    if pooled:
-        # Registers may stand in front without a class token.
-        first = network.cls_token is not None and network.global_pool == "token"
-        lead = 0 if network.pool_include_prefix else network.num_prefix_tokens
-        stages[-1] = Pooled(stages[-1], network.fc_norm, lead=lead, first=first, attention=network.attn_pool)
-        network.fc_norm, network.attn_pool = nn.Identity(), None
+    stages: list[Stage] = [BlockStage(block, nn.Identity()) for block in network.blocks[:-1]]
+    last = BlockStage(network.blocks[-1], network.norm)
+    stages.append(_one_token(last, network) if pooled else last)
     network.blocks, network.norm = nn.Sequential(), nn.Identity()  # each lives in its stage from now on
     if isinstance(network.patch_embed, PatchEmbed):
         network.patch_embed.proj = PatchConv.of(network.patch_embed.proj)
     return Anatomy(Patches(network), stages)
+
+
+def _one_token(last: BlockStage, network: VisionTransformer) -> Stage:
+    # Registers may stand in front without a class token.
+    norm, attention = network.fc_norm, network.attn_pool
+    network.fc_norm, network.attn_pool = nn.Identity(), None
+    if network.cls_token is not None and network.global_pool == "token":
+        return ClassToken(last, norm)
+    lead = 0 if network.pool_include_prefix else network.num_prefix_tokens
+    return Pooled(last, norm, lead=lead, attention=attention)
 
 
 class Pixels(nn.Module):
@@ -157,22 +163,8 @@ class Patches(nn.Module):
         return Tokens.of(self.network.norm_pre(self.network.patch_drop(values)))
 
 
-class BlockStage(Stage):
-    """A block of a vision transformer; it looks at masked tokens too, so they are made zero first."""
-
-    def __init__(self, block: nn.Module, norm: nn.Module) -> None:
-        """norm: what follows the last block."""
-        super().__init__()
-        self.block = block
-        self.norm = norm
-
-    def forward(self, tokens: Tokens, cache: StageCache | None = None) -> Tokens:
-        """[B,N,D] -> [B,N,D]."""
-        return tokens.with_values(self.norm(self.block(tokens.zeroed().values))).zeroed()
-
-
 class Pooled(Stage):
-    """A stage, and what it gave as one token: the class token (`first`), or the mean of what stands behind `lead`.
+    """A stage, and the mean of what it gave behind `lead` as one token.
 
     Some transformers have a query look at these tokens (`attention`) in place of their mean.
     """
@@ -183,7 +175,6 @@ class Pooled(Stage):
         norm: nn.Module | None = None,
         *,
         lead: int = 0,
-        first: bool = False,
         attention: nn.Module | None = None,
     ) -> None:
         """stage: the last one. norm: what follows. lead: tokens that are not looked at. attention: [B,N,D] -> [B,D]."""
@@ -191,7 +182,6 @@ class Pooled(Stage):
         self.stage = stage
         self.norm = nn.Identity() if norm is None else norm
         self.lead = lead
-        self.first = first
         self.attention = attention
 
     def forward(self, tokens: Tokens, cache: StageCache | None = None) -> Tokens:
@@ -200,8 +190,6 @@ class Pooled(Stage):
         return Tokens.single(self.norm(self._vector(found)), None if found.dense else found.present)
 
     def _vector(self, found: Tokens) -> Tensor:
-        if self.first:
-            return found.values[:, 0]
         looked_at = found.cut(self.lead, found.length)
         return looked_at.pool() if self.attention is None else self.attention(looked_at.values)  # type: ignore[no-any-return]
 
