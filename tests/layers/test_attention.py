@@ -9,7 +9,7 @@ import torch
 
 from mmcore.errors import ConfigError
 from mmcore.interfaces.tokens import Tokens, join
-from mmcore.layers.attention import Attention
+from mmcore.layers.attention import ROOM, Attention
 from mmcore.layers.block import Block
 
 B, N, D = 4, 6, 8
@@ -125,6 +125,24 @@ def test_what_is_remembered_gives_what_seeing_all_gives(attention, cut):
     whole = attention(tokens)
     torch.testing.assert_close(torch.cat([first, *steps], 1)[tokens.mask], whole[tokens.mask])
     assert {len(part) for part in cache.values()} == {B}
+
+
+@torch.inference_mode()
+def test_a_token_is_put_behind_those_that_are_remembered(attention):
+    """They are copied once in so many tokens, not at each; some end on the way, and others go on by themselves."""
+    length = 2 * ROOM
+    mask = torch.arange(length) < torch.tensor([length, length, ROOM, length]).unsqueeze(1)
+    tokens = causal(torch.randn(B, length, D), mask)
+    cache, places, found = {}, set(), []
+
+    for n in range(length):
+        step = tokens.cut(n, n + 1)
+        dense = bool(step.mask.all())
+        found.append(attention(replace(step, dense=dense), cache=cache))
+        places.add(cache["keys"].data_ptr())
+
+    torch.testing.assert_close(torch.cat(found, 1)[mask], attention(tokens)[mask])
+    assert len(places) == 3, "the first token's own, and twice some with room behind"
 
 
 def test_prompts_of_unequal_length_go_on_where_they_end():
