@@ -12,6 +12,7 @@ from PIL import Image
 from mmcore.cli.stage import FOR_EACH, STAGES
 from mmcore.config.compose import compose
 from mmcore.config.params import Params, look_up
+from mmcore.data.parquet import read_parquet
 from mmcore.model.weights import load_tensors
 from mmcore.predictor import Conversation, Predictor
 from mmcore.registry.plugins import installed
@@ -55,7 +56,7 @@ def save_language(folder: Path) -> None:
 
 
 def save_data(folder: Path) -> None:
-    """Twelve pictures of one colour each, and a question about each."""
+    """Twelve pictures of one colour each, and a question about each; about every second one another question."""
     (folder / "images").mkdir(parents=True)
     entries = list[dict[str, object]]()
     for number in range(12):
@@ -64,6 +65,8 @@ def save_data(folder: Path) -> None:
         picture = np.clip(np.array(COLOURS[name]) + noise, 0, 255).astype(np.uint8)
         Image.fromarray(picture).save(folder / "images" / f"{number}.png")
         turns = [{"from": "human", "value": "<image>\nWhich?"}, {"from": "gpt", "value": name}]
+        if number % 2:
+            turns += [{"from": "human", "value": "Loud?"}, {"from": "gpt", "value": name.upper()}]
         entries.append({"id": str(number), "image": f"{number}.png", "conversations": turns})
     (folder / "chat.json").write_text(json.dumps(entries))
 
@@ -147,3 +150,12 @@ def test_it_is_judged_on_its_answers(done: Paths) -> None:
     assert found["answer/perplexity"] > 1
     assert found["answer/perplexity/without/image"] > 1
     assert "answer/exact_match" in found
+
+
+def test_it_is_compared_with_the_last_answer_of_each_conversation(done: Paths) -> None:
+    rows = read_parquet(done.predictions).to_pylist()
+
+    answers = {row["answer:true:text"] for row in rows}
+
+    assert answers <= {*COLOURS, *map(str.upper, COLOURS)}
+    assert any(answer.isupper() for answer in answers)

@@ -36,6 +36,21 @@ class Field:
     def __len__(self) -> int:
         return len(self.present)
 
+    def written(self) -> Tensor:
+        """[B,S] bool: of a field that is written the last run of scored tokens, in a conversation the last answer.
+
+        What is judged: written from all that stands before it, it is compared with what stands here.
+        """
+        scored = self.present.unsqueeze(1).expand(self.values.shape[:2])
+        scored = scored if self.mask is None else scored & self.mask
+        if self.scored is None:
+            return scored
+        given, scored = scored & ~self.scored, scored & self.scored
+        places = torch.arange(scored.shape[1], device=scored.device)
+        last = (places * scored).amax(1, keepdim=True)
+        begin = ((places + 1) * (given & (places < last))).amax(1, keepdim=True)  # behind what is given before it
+        return scored & (places >= begin)
+
     def with_values(self, values: Tensor) -> Self:
         """The same rows with other values."""
         return replace(self, values=values)

@@ -94,7 +94,10 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def truth(self, batch: Batch) -> Table:
-        """The targets in the form that `metrics` compares with; rows without a target hold anything."""
+        """The targets in the form that `metrics` compares with; rows without a target hold anything.
+
+        Of a field that the task writes: `Field.written`, which is what it writes where it is judged.
+        """
 
     @abstractmethod
     def metrics(self) -> dict[str, Metric]:

@@ -29,7 +29,7 @@ def generate(
     writing: Writing,
     told: Told | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Write `field` for each sample, from what its text has before the first scored token.
+    """Write `field` for each sample, from what its text has before `Field.written`: of a conversation the last answer.
 
     batch: prepared; the model is in evaluation mode. facts: of the field's modality.
     Returns ids [B,T] with the end symbol, padded behind, T at most writing.max_tokens; and [B] their log-probability by

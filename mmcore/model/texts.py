@@ -41,13 +41,11 @@ def begin(model: MultimodalModel, batch: Batch, *, field: str) -> Texts:
 
 
 def prompt_of(text: Field, *, bos: int) -> Field:
-    """What is given of each text: all before its first scored token, but at least one; `bos` where it is absent."""
+    """What is given of each text: all before `Field.written`, but at least one token; `bos` where it is absent."""
     places = torch.arange(text.values.shape[1], device=text.present.device)
     real = torch.ones_like(text.values, dtype=torch.bool) if text.mask is None else text.mask
-    given = torch.ones_like(text.present, dtype=torch.long)
-    if text.scored is not None:
-        scored = real & text.scored
-        given = torch.where(scored.any(1), scored.long().argmax(1), real.sum(1)).clamp_min(1)
+    written = text.written()
+    given = torch.where(written.any(1), written.long().argmax(1), real.sum(1)).clamp_min(1)
     given = torch.where(text.present, given, 1)
     longest = int(given.max())
     values = torch.where(text.present.unsqueeze(1), text.values, bos)[:, :longest]

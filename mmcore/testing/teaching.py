@@ -92,6 +92,22 @@ class TeachingContract(ModuleContract):
             )
             assert not prompt[name].any(), f"all of the text is prompt, but the column {name!r} of measure is not 0."
 
+    def test_the_truth_is_what_is_written(self) -> None:
+        task, batch = self.ready(), self.make()
+        if task.generates is None:
+            return
+        field = _text(task, batch)
+        places, ends = torch.arange(field.values.shape[1]), _mask(field).sum(1, keepdim=True)
+        last, earlier = places >= ends - 2, places < ends - 3
+        assert earlier[:, 1:].any(), "the batch of this contract needs a text of five tokens."
+        one = task.truth(self._with(task, batch, scored=last))
+        two = task.truth(self._with(task, batch, scored=last | earlier))
+        for name, column in one.items():
+            assert (column == two[name]).all(), (
+                f"the column {name!r} of truth has more of a conversation than its last answer, which alone is written "
+                "where it is judged: take Field.written."
+            )
+
     def test_more_padding_changes_neither_loss_nor_measure(self) -> None:
         task, batch, streams = self.ready(), self.make(), self.streams()
         if task.generates is None:

@@ -217,6 +217,29 @@ def test_a_prompt_is_what_stands_before_the_first_scored_token():
     assert found.present.all()
 
 
+def test_of_several_answers_the_last_one_is_written_and_all_before_it_is_given():
+    texts = [BOS, 5, 6, END, 7, 8, END, 9], [BOS, 5, END, 6, 7, END, PAD, PAD], [5, 6, END, 7, END, 8, 9, 5]
+    values = torch.tensor(texts)
+    scored = torch.tensor([[0, 0, 1, 1, 0, 1, 1, 0], [0, 1, 1, 0, 0, 0, 1, 1], [1, 1, 1, 0, 0, 0, 0, 0]]).bool()
+    text = Field(values, torch.ones(3, dtype=torch.bool), values != PAD, scored)
+
+    prompt = prompt_of(text, bos=BOS)
+
+    written = [row[real].tolist() for row, real in zip(values, text.written(), strict=True)]
+    assert written == [[8, END], [5, END], [5, 6, END]]
+    given = [row[real].tolist() for row, real in zip(prompt.values, prompt.mask, strict=True)]
+    assert given == [[BOS, 5, 6, END, 7], [BOS], [5]]
+
+
+@pytest.mark.parametrize("scored", [None, torch.ones(2, 4, dtype=torch.bool)], ids=["none", "all"])
+def test_a_hole_in_the_mask_parts_no_answer(scored):
+    values, mask = torch.full((2, 4), 5), torch.tensor([[1, 1, 0, 1], [1, 1, 1, 0]]).bool()
+
+    written = Field(values, torch.tensor([True, False]), mask, scored).written()
+
+    assert written.tolist() == [mask[0].tolist(), [False] * 4]
+
+
 def test_a_text_without_a_prompt_begins_at_the_beginning():
     values = torch.tensor([[BOS, 5, END], [BOS, END, PAD]])
     found = prompt_of(Field(values, torch.tensor([True, True]), values != PAD), bos=BOS)

@@ -75,10 +75,10 @@ class ToyGeneration(Task):
         return {"nll": self.each(outputs, text).sum(1).numpy(), "tokens": self.scored(text).sum(1).numpy()}
 
     def truth(self, batch: Batch) -> Table:
-        """`text`."""
+        """`text`: what is to be written."""
         text = batch.fields[self.targets[0]]
         first = torch.zeros(len(batch), 1, dtype=torch.bool)
-        return {"text": _column(self.modality.decode(text.values * torch.cat([first, self.scored(text)], 1)))}
+        return {"text": _column(self.modality.decode(text.values * torch.cat([first, text.written()[:, 1:]], 1)))}
 
     def metrics(self) -> dict[str, Metric]:
         """`nll` for each token, and `exact_match`."""

@@ -108,10 +108,10 @@ class Generation(Task):
         }
 
     def truth(self, batch: Batch) -> Table:
-        """`text` [B], without the prompt, and `source` [B]: equal where texts are references of each other."""
+        """`text` [B], what is to be written, and `source` [B]: equal where texts are references of each other."""
         text = batch.fields[self.targets[0]]
         source = batch.group if self.references == "group" else batch.row
-        decoded = self._decoded(text, scored_tokens(text) & ~self._special(text))
+        decoded = self._decoded(text, text.written()[:, 1:] & ~self._special(text))
         return {"text": _texts(decoded), "source": source.cpu().numpy()}
 
     def metrics(self) -> dict[str, Metric]:

@@ -91,6 +91,17 @@ def test_the_prompt_is_neither_counted_nor_part_of_the_truth():
     assert task().truth(given)["text"].tolist() == ["cd"]
 
 
+def test_of_a_conversation_the_last_answer_is_the_truth_and_all_answers_are_counted():
+    given = batch("qagbh", "qagbh", scored=[[False, False, True, False, *last] for last in ([True] * 3, [False] * 3)])
+    found = task(metrics=("exact_match",)).measure(even(given), given)
+
+    truth = task().truth(given)
+
+    assert truth["text"].tolist() == ["bh", "a"]
+    assert found["tokens"].tolist() == [4, 1]
+    assert set(task().floor(truth, 1)["text"]) <= {"bh", "a"}
+
+
 def test_a_text_that_is_all_prompt_pulls_on_nothing():
     given = batch("ab", scored=[[False] * 4])
     assert task().loss(even(given), given)["cross_entropy"].item() == 0

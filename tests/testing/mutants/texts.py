@@ -1,5 +1,7 @@
 """Broken tasks that write, and broken tasks that tie samples together."""
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -35,6 +37,14 @@ class ScoresPadding(ToyGeneration):
 class MeasuresThePrompt(ToyGeneration):
     def measure(self, outputs, batch):
         return {**super().measure(outputs, batch), "tokens": batch.fields[self.generates].mask.sum(1).numpy()}
+
+
+@mutant(GenerationContract, "test_the_truth_is_what_is_written", saying="take Field.written")
+class GluesAnswers(ToyGeneration):
+    def truth(self, batch):
+        text = batch.fields[self.generates]
+        values = text.values * functional.pad(self.scored(text), (1, 0))
+        return super().truth(batch.with_fields({self.generates: replace(text, values=values, scored=None)}))
 
 
 @mutant(
