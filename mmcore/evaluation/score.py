@@ -45,17 +45,22 @@ def with_intervals(model: MultimodalModel, judged: Mapping[str, Judged], setting
 def majority(model: MultimodalModel, trained_on: Mapping[str, Judged], judged: Mapping[str, Judged]) -> Scores:
     """Scores of one who saw only the targets of the training split: the most frequent class, the mean.
 
-    A task that settles does so on these: of two classes judged by F1, it is the positive one that is always said.
+    A task that settles does so on these too, which counts for the metrics that are better by it there: by F1 the
+    positive one of two classes is always said, by accuracy the most frequent one.
     """
     found = Scores()
     for task, known in _known(judged):
         asked, seen = model.each_task()[task], trained_on[task].known()
+        scores = _of_floor(model, task, seen=seen, judged=known)
         if asked.settles and (guess := asked.floor(seen.truth, len(seen.row))) is not None:
+            before = _of_floor(model, task, seen=seen, judged=seen)
             asked.settle(guess, seen.truth)
-        floor = asked.floor(seen.truth, len(known.row))
-        for name, metric in _able(model, task, floor or {}).items():
-            if floor is not None:
-                found[f"{task}/{name}"] = metric(floor, known.truth)
+            after, settled = (_of_floor(model, task, seen=seen, judged=rows) for rows in (seen, known))
+            for name in settled:
+                gain = after[name] - before[name]
+                if (gain if _metrics(model, task)[name].better == "up" else -gain) > 0:
+                    scores[name] = settled[name]
+        found |= {f"{task}/{name}": value for name, value in scores.items()}
     return found
 
 
@@ -76,6 +81,14 @@ def needs_text(model: MultimodalModel, monitor: str) -> bool:
 
 def _known(judged: Mapping[str, Judged]) -> Iterable[tuple[str, Judged]]:
     return [(task, found.known()) for task, found in sorted(judged.items())]
+
+
+def _of_floor(model: MultimodalModel, task: str, *, seen: Judged, judged: Judged) -> Scores:
+    """By metric what a task's floor, which knows the targets of `seen`, reaches on other rows."""
+    floor = model.each_task()[task].floor(seen.truth, len(judged.row))
+    if floor is None:
+        return {}
+    return {name: metric(floor, judged.truth) for name, metric in _able(model, task, floor).items()}
 
 
 def _metrics(model: MultimodalModel, task: str) -> Mapping[str, Metric]:

@@ -70,7 +70,7 @@ def test_what_is_told_is_told_with_its_own_probability(project):
     assert min(answer["probability"] for answer in answers) < 0.5
 
 
-def test_its_floor_always_says_the_class_that_counts(project):
+def test_its_floor_says_the_class_that_counts_for_f1_and_the_most_frequent_one_for_the_rest(project):
     settings, paths = project
     floors.run(settings, paths)
     evaluate.run(settings, paths)
@@ -80,6 +80,9 @@ def test_its_floor_always_says_the_class_that_counts(project):
 
     share = (known.truth["class"] == 1).mean()
     assert found["label/f1/floor/majority"] == pytest.approx(2 * share / (1 + share))
+    assert share < 0.4
+    assert found["label/accuracy/floor/majority"] == pytest.approx(1 - share)
+    assert found["label/macro_f1/floor/majority"] == pytest.approx((1 - share) / (2 - share))
 
 
 def test_the_report_shows_the_probability_of_what_was_said(project):
