@@ -1,16 +1,16 @@
 """An encoder: one field to tokens, stage by stage."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from mmcore.interfaces.cache import StageCache
 from mmcore.interfaces.field import Field
 from mmcore.interfaces.tokens import Tokens
 
-StageCache = MutableMapping[str, Tensor]
-"""What one stage keeps while text is written token by token: batch-first tensors, so that rows can be picked."""
+__all__ = ["Encoder", "Stage", "StageCache"]
 
 
 class Stage(nn.Module, ABC):

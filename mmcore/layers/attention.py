@@ -13,9 +13,6 @@ from mmcore.interfaces.encoder import StageCache
 from mmcore.interfaces.tokens import Tokens
 from mmcore.layers.positions import positions, rotate_alike
 
-ROOM = 32
-"""Tokens that may follow before what is remembered has to be copied."""
-
 
 class Attention(nn.Module):
     """Tokens look at themselves, or at the tokens of another field.
@@ -142,32 +139,11 @@ def _places(query: Tokens, cache: StageCache | None) -> Tensor:
 def _remember(query: Tokens, keys: Tensor, values: Tensor, *, cache: StageCache) -> tuple[Tensor, Tensor]:
     """Keys and values [B,heads,K,D of a head] of everything so far.
 
-    The cache holds them, with room behind, and `order` [B,K] and `mask` [B,K] of them; no mask where all are real.
+    The cache holds them, and `order` [B,K] and `mask` [B,K] of them; no mask where all are real.
     """
-    if not cache:
-        cache.update({"keys": keys, "values": values, "order": query.order})
-        if not query.dense:
-            cache["mask"] = query.mask
-        return keys, values
+    if "order" in cache and "mask" not in cache and not query.dense:
+        cache["mask"] = torch.ones_like(cache["order"], dtype=torch.bool)
     if "mask" in cache or not query.dense:
-        mask = cache["mask"] if "mask" in cache else torch.ones_like(cache["order"], dtype=torch.bool)
-        cache["mask"] = torch.cat([mask, query.mask], 1)
-    before = cache["order"].shape[1]
-    cache["order"] = torch.cat([cache["order"], query.order], 1)
-    cache["keys"] = _put(keys, cache["keys"], before)
-    cache["values"] = _put(values, cache["values"], before)
-    total = before + query.length
-    return cache["keys"][:, :, :total], cache["values"][:, :, :total]
-
-
-def _put(new: Tensor, kept: Tensor, at: int) -> Tensor:
-    """`kept` [B,heads,K and room,D] with `new` [B,heads,N,D] at `at`; a copy where there was too little room."""
-    end = at + new.shape[2]
-    if new.requires_grad:  # what was there is needed as it was
-        return torch.cat([kept[:, :, :at], new], 2)
-    if end > kept.shape[2]:
-        wider = kept.new_empty(*kept.shape[:2], end + ROOM, kept.shape[3])
-        wider[:, :, :at] = kept[:, :, :at]
-        kept = wider
-    kept[:, :, at:end] = new
-    return kept
+        cache.grow("mask", query.mask, axis=1)
+    cache.grow("order", query.order, axis=1)
+    return cache.grow("keys", keys, axis=2), cache.grow("values", values, axis=2)

@@ -32,7 +32,7 @@ class Search:
             if step == last:
                 self._finish(self.ids, self.rank, self.own)
             elif not bool(self._done(step).all()):
-                self.texts.pick((rows.unsqueeze(1) * beams + beam).flatten())
+                self.texts.swap((rows.unsqueeze(1) * beams + beam).flatten())
                 self.texts.add(tokens.flatten())
                 logits = self.texts.next()
                 continue

@@ -33,6 +33,10 @@ class Texts(ABC):
     def pick(self, rows: Tensor) -> None:
         """Go on with the texts in `rows`, in that order."""
 
+    def swap(self, rows: Tensor) -> None:
+        """As `pick`, where each text takes the place of one that was the same when texts were picked last."""
+        self.pick(rows)
+
 
 def begin(model: MultimodalModel, batch: Batch, *, field: str) -> Texts:
     """The prompts in `field` of a prepared batch, padded behind; the other fields are what is written from."""
@@ -81,6 +85,13 @@ class Remembered(Texts):
         """Every run with its memory."""
         for run in self._runs.values():
             run.pick(rows)
+        self._lengths = self._lengths[rows]
+
+    def swap(self, rows: Tensor) -> None:
+        """The memory of what was written: in all else they are the same."""
+        memory = self._runs[self._name].memory
+        assert memory is not None, "set at the start"
+        memory.swap(rows)
         self._lengths = self._lengths[rows]
 
 

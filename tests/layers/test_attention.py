@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from mmcore.errors import ConfigError
+from mmcore.interfaces.cache import ROOM, StageCache
 from mmcore.interfaces.tokens import Tokens, join
-from mmcore.layers.attention import ROOM, Attention
+from mmcore.layers.attention import Attention
 from mmcore.layers.block import Block
 
 B, N, D = 4, 6, 8
@@ -117,7 +118,7 @@ def test_across_fields_only_the_mask_counts():
 @pytest.mark.parametrize("cut", [1, 3])
 def test_what_is_remembered_gives_what_seeing_all_gives(attention, cut):
     tokens = causal(torch.randn(B, N, D), torch.arange(N) < torch.tensor([6, 6, 5, 0]).unsqueeze(1))
-    cache = {}
+    cache = StageCache()
 
     first = attention(tokens.cut(0, cut), cache=cache)
     steps = [attention(tokens.cut(n, n + 1), cache=cache) for n in range(cut, N)]
@@ -133,7 +134,7 @@ def test_a_token_is_put_behind_those_that_are_remembered(attention):
     length = 2 * ROOM
     mask = torch.arange(length) < torch.tensor([length, length, ROOM, length]).unsqueeze(1)
     tokens = causal(torch.randn(B, length, D), mask)
-    cache, places, found = {}, set(), []
+    cache, places, found = StageCache(), set(), []
 
     for n in range(length):
         step = tokens.cut(n, n + 1)
@@ -150,7 +151,7 @@ def test_prompts_of_unequal_length_go_on_where_they_end():
     attention = Attention(D, 2, rotary=True).eval()
     values, new = torch.randn(1, 4, D), torch.randn(1, 1, D)
     padded = causal(torch.cat([values[:, :2], torch.zeros(1, 2, D)], 1), torch.tensor([[True, True, False, False]]))
-    cache, other = {}, {}
+    cache, other = StageCache(), StageCache()
     attention(padded, cache=cache)
     attention(causal(values[:, :2]), cache=other)
 

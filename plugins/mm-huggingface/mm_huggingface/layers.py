@@ -4,7 +4,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from mmcore.interfaces.encoder import Stage, StageCache
@@ -57,9 +56,7 @@ class Remembered:
 
     def update(self, keys: Tensor, values: Tensor, *where: Any) -> tuple[Tensor, Tensor]:
         """New keys and values [B,H,N,D of a head] -> all of them so far."""
-        for name, new in (("keys", keys), ("values", values)):
-            self.cache[name] = torch.cat([self.cache[name], new], 2) if name in self.cache else new
-        return self.cache["keys"], self.cache["values"]
+        return self.cache.grow("keys", keys, axis=2), self.cache.grow("values", values, axis=2)
 
 
 def places_of(tokens: Tokens, cache: StageCache | None) -> Tensor:
@@ -74,9 +71,7 @@ def sight(tokens: Tokens, cache: StageCache | None, *, causal: bool = False) -> 
     """
     mask, order, before = tokens.mask, tokens.order, bool(cache)
     if cache is not None:
-        for name, new in (("mask", tokens.mask), ("order", tokens.order)):
-            cache[name] = torch.cat([cache[name], new], 1) if before else new
-        mask, order = cache["mask"], cache["order"]
+        mask, order = cache.grow("mask", mask, axis=1), cache.grow("order", order, axis=1)
     if not before and tokens.dense and (tokens.causal if causal else tokens.flat):
         return None
     if not before and tokens.flat:
