@@ -2,7 +2,9 @@
 
 import argparse
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
@@ -16,6 +18,7 @@ from prefect.workers.process import ProcessWorker
 
 from flows.exits import DONE, run_to_exit
 from flows.nightly import nightly
+from flows.overdue import drop_overdue
 from flows.project import check_project
 from flows.timetable import Timetable, read_timetable
 from mmcore.errors import ConfigError, SetupError
@@ -25,9 +28,12 @@ COMMAND = "python -m prefect.engine"
 
 
 def schedule(timetable: Timetable) -> list[str]:
-    """Make or renew the pool and its deployments on the server. Returns a line about each."""
+    """Make or renew the pool and its deployments on the server. Returns a line about each, and one of what was missed.
+
+    Of the nights that passed while nothing ran the newest is made up for; a look for changes needs no making up.
+    """
     _renew_pool(timetable)
-    told = []
+    told, missed = [], 0
     for name, cron, changed in [("nightly", timetable.cron, False), ("when-data-changes", timetable.check, True)]:
         try:
             schedules = [Cron(cron, timezone=timetable.timezone)] if cron else []
@@ -43,9 +49,11 @@ def schedule(timetable: Timetable) -> list[str]:
             job_variables={"command": COMMAND},
             description="Retrains where data or code have changed" if changed else "Retrains what is committed",
         )
-        deployment.apply()
+        made = deployment.apply()
+        assert isinstance(made, UUID), "it is asked for outside of any event loop"
+        missed += drop_overdue(made, keep=0 if changed or cron is None else 1, now=datetime.now(UTC))
         told.append(f"{name}: {f'{cron} ({timetable.timezone})' if cron else 'not by the clock'}")
-    return told
+    return [*told, *([f"Runs by the clock that were missed and are not made up for: {missed}."] if missed else [])]
 
 
 def _renew_pool(timetable: Timetable) -> None:
