@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from flows.dvc_errors import reason_of
 from mmcore.errors import SetupError
 from mmcore.releases.git import Git
 
@@ -35,8 +36,8 @@ def update_imports(root: Path, git: Git) -> list[str]:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        told = _errors_in(done.stderr) or f"it ended with {done.returncode}"
-        raise SetupError(f"`dvc update {' '.join(paths)}` failed, so whether there is new data is not known: {told}")
+        command = f"dvc update {' '.join(paths)}"
+        raise SetupError(f"`{command}` failed, so whether there is new data is not known: {reason_of(done)}")
     return [path for path in paths if (root / path).read_bytes() != before[path]]
 
 
@@ -54,12 +55,6 @@ def _check_source(root: Path, path: str) -> None:
                 "folder of its own, from which a relative path leads elsewhere: name the source by its whole path, "
                 f"`dvc import-url --force /.../{Path(place).name} {path.removesuffix('.dvc')}`."
             )
-
-
-def _errors_in(text: str) -> str:
-    """What DVC says beside its progress; all that it said last where no line is marked as an error."""
-    lines = [line.strip() for line in text.splitlines()]
-    return " ".join([line for line in lines if line.startswith("ERROR")] or filter(None, lines[-5:]))
 
 
 def _is_import(path: Path) -> bool:

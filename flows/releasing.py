@@ -21,6 +21,7 @@ from pathlib import Path
 import yaml
 
 from flows.branch import CARD, LOOKS, RECORD, Branch, outside, uncommitted
+from flows.dvc_errors import reason_of
 from flows.journal import Journal, Underway
 from flows.judging import Candidate, run_mm
 from flows.locks import only_one
@@ -212,11 +213,11 @@ class Releaser:
         if not _dvc(self.root, "config", "core.remote").stdout.strip():
             return
         self.tell("Pushing the bytes to DVC's remote.")
-        done = _dvc(self.root, "push", "--quiet")
+        done = _dvc(self.root, "push")
         if done.returncode:
             raise SetupError(
-                f"`dvc push` failed, so nothing was released: {' '.join(done.stderr.split()) or done.returncode}. The "
-                "verdict and the new model are kept; the next run tries again."
+                f"`dvc push` failed, so nothing was released: {reason_of(done)}. The verdict and the new model are "
+                "kept; the next run tries again."
             )
 
     def _commit(self, record: Record, digest: str) -> tuple[str, str]:
