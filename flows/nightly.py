@@ -25,19 +25,22 @@ from prefect.states import Completed, Failed
 
 from flows.changes import signature
 from flows.command import Ended, run_command
+from flows.dvc_errors import reason_of
 from flows.environment import for_stages, python_module, served_clone
 from flows.lifeline import Lifeline
+from flows.outcome import Status
 from flows.prune import keep_use, prune
 from flows.record import one_at_a_time, read_record, write_record
 from flows.sharing import clash_in
 from flows.signals import noted
 from flows.stop import Stop
 from flows.timetable import Timetable, read_timetable
-from flows.worktree import add_worktree, code_of, git
+from flows.worktree import FOLDER, add_worktree, code_of, git
 from mmcore.errors import MmcoreError, SetupError
 from mmcore.releases.git import Git
 
 TAIL_LINES = 12
+NAMED = 5  # stages that failed in one message
 LEAST_FREE = 500 * 2**20  # bytes: a run that fills the disk takes the server's database with it
 RESULT = Path(".mm", "retrain.json")
 MENDABLE = 2
@@ -77,7 +80,7 @@ def _run(clone: Path, timetable: Timetable, *, only_if_changed: bool, force: boo
         return Completed(name=UNEVENTFUL, message=f"Data and code are as the last run found them ({commit[:9]}).")
     found = {"signature": mark, "commit": commit}
     try:
-        worktree = _prepare(clone, commit, timetable)
+        worktree, lacks = _prepare(clone, commit, timetable)
     except (MmcoreError, OSError):
         with suppress(OSError):  # of a full disk, which would hide what is the matter
             write_record(clone, found)
@@ -89,19 +92,18 @@ def _run(clone: Path, timetable: Timetable, *, only_if_changed: bool, force: boo
     write_record(clone, {**found, "worktree": worktree.name, "code": ended.code})
     keep_use(clone, worktree)
     if timetable.remote is not None and not ended.code:
-        _dvc(worktree, "push", "--run-cache", "--quiet")
-    message = _message(ended, told, last, timetable)
+        _dvc(worktree, "push", "--run-cache")
+    message = _message(ended, told, _causes(told, lacks, last, worktree=worktree.name), timetable)
     create_markdown_artifact(_page(message, told, worktree, commit), key="nightly", description=message.splitlines()[0])
     return Failed(message=message) if ended.code or ended.timed_out else Completed(message=message)
 
 
-def _prepare(clone: Path, commit: str, timetable: Timetable) -> Path:
-    """The worktree, with its data."""
+def _prepare(clone: Path, commit: str, timetable: Timetable) -> tuple[Path, list[str]]:
+    """The worktree, with its data, and why it lacks some of that."""
     _make_room(clone, timetable)
     name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{commit[:9]}"
     worktree = add_worktree(clone, commit, name=name, share=timetable.share, remote=timetable.remote)
-    _bring_data(worktree, far=timetable.remote is not None)
-    return worktree
+    return worktree, _bring_data(worktree, far=timetable.remote is not None)
 
 
 def _make_room(clone: Path, timetable: Timetable) -> None:
@@ -137,23 +139,28 @@ def _flags(timetable: Timetable, *, force: bool, release: bool | None) -> list[s
     return ["--wait", "--jobs", str(timetable.jobs), *(["--force"] if force else []), *said]
 
 
-def _bring_data(worktree: Path, *, far: bool) -> None:
-    """Files that DVC tracks, from its cache. far: from its remote too, and with them what other machines made."""
+def _bring_data(worktree: Path, *, far: bool) -> list[str]:
+    """Files that DVC tracks, from its cache. Returns why some cannot be had.
+
+    far: from its remote too, and with them what other machines made.
+    """
     if far:
-        _dvc(worktree, "fetch", "--run-cache", "--quiet")
+        _dvc(worktree, "fetch", "--run-cache")
     tracked = Git(worktree).lines("ls-files", "--", "*.dvc")
-    if tracked:
-        _dvc(worktree, "pull" if far else "checkout", "--quiet", *tracked)
+    return _dvc(worktree, "pull" if far else "checkout", *tracked) if tracked else []
 
 
-def _dvc(worktree: Path, *arguments: str) -> None:
-    """Where it fails a run goes on: it may have more to do, and says itself what it lacks."""
+def _dvc(worktree: Path, *arguments: str) -> list[str]:
+    """Where it fails a run goes on: it may have more to do. Returns a line that says why, or none."""
     done = subprocess.run(
         [*python_module("dvc"), *arguments], cwd=worktree, env={**os.environ, **for_stages()}, capture_output=True,
         text=True, check=False,
     )  # fmt: skip
-    if done.returncode:
-        get_run_logger().warning("`dvc %s` failed: %s", " ".join(arguments), done.stderr.strip())
+    if not done.returncode:
+        return []
+    told = f"`dvc {' '.join(arguments)}` failed: {reason_of(done)}"
+    get_run_logger().warning("%s", told)
+    return [told]
 
 
 def _retrain(worktree: Path, timetable: Timetable, last: deque[str], *, flags: Sequence[str]) -> Ended:
@@ -191,13 +198,29 @@ def _told(worktree: Path) -> Mapping[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _message(ended: Ended, told: Mapping[str, Any], last: Sequence[str], timetable: Timetable) -> str:
-    """A line that says it all, and what was said last where that is not enough."""
+def _causes(told: Mapping[str, Any], lacks: Sequence[str], last: Sequence[str], *, worktree: str) -> list[str]:
+    """Of a run that failed: why its stages did, or why it has no verdict; what was said last where neither is told.
+
+    lacks: what was amiss before it began.
+    """
+    failed = [stage for stage in told.get("stages", []) if stage["status"] == Status.FAILED]
+    record = told.get("verdict") or {}
+    if failed:
+        lines = [f"{stage['stage']} failed: {stage['reason']}" for stage in failed[:NAMED]]
+        lines += [f"And {len(failed) - NAMED} more failed."] if len(failed) > NAMED else []
+        return [*lines, *lacks, f"`dvc repro {failed[0]['stage']}` in {FOLDER / worktree} runs it again."]
+    if not record.get("judged", True):
+        return [f"{record['verdict']}: {' '.join(record['reasons'])}", *lacks]
+    return [*lacks, *last]
+
+
+def _message(ended: Ended, told: Mapping[str, Any], causes: Sequence[str], timetable: Timetable) -> str:
+    """A line that says it all, and the causes where it failed."""
     if ended.timed_out:
         return f"Ended after {timetable.timeout_h:g} h (timeout_h in conf/schedule.yaml)."
     if ended.code:
         whose = "for the user to mend" if ended.code == MENDABLE else "a fault"
-        return "\n".join([f"Retraining ended with exit code {ended.code} ({whose}).", *last])
+        return "\n".join([f"Retraining ended with exit code {ended.code} ({whose}).", *causes])
     scores = [f"{score['name']} {score['value']:.4f}" for score in told.get("scores", [])[:1]]
     record, release = told.get("verdict") or {}, told.get("release") or {}
     verdict = [f"{record['verdict']}: {' '.join(record['reasons'][:1])}"] if "verdict" in record else []

@@ -1,4 +1,5 @@
 import errno
+import json
 import shutil
 from collections import namedtuple
 from dataclasses import replace
@@ -9,7 +10,7 @@ from prefect.logging import disable_run_logger
 
 import flows.nightly
 from flows.command import Ended
-from flows.nightly import UNEVENTFUL, _bring_data, _flags, _make_room, _message, _run, _wanted_commit
+from flows.nightly import RESULT, UNEVENTFUL, _bring_data, _flags, _make_room, _message, _run, _wanted_commit
 from flows.timetable import Timetable
 from flows.worktree import FOLDER, add_worktree, git
 from mmcore.errors import SetupError
@@ -17,8 +18,33 @@ from mmcore.errors import SetupError
 SCORES = [{"name": "answer/accuracy", "value": 0.98765, "interval": [0.9, 1.0]}]
 
 
-def message(*, code=0, told=None, last=(), timed_out=False):
-    return _message(Ended(code, timed_out), told or {}, last, Timetable())
+def message(*, code=0, told=None, causes=(), timed_out=False):
+    return _message(Ended(code, timed_out), told or {}, causes, Timetable())
+
+
+@pytest.fixture
+def night(project, monkeypatch):
+    """Run one whose `flows.retrain` says and tells what is given, and ends with exit code 2; gives its message."""
+    project.write(".gitignore", "/.mm\n/data.csv\n")
+
+    def night(*, said, told, timetable=None):
+        def retrain(worktree, _, last, **__):
+            last.extend(said)
+            if told is not None:
+                (worktree / RESULT).parent.mkdir(exist_ok=True)
+                (worktree / RESULT).write_text(json.dumps(told))
+            return Ended(2, timed_out=False)
+
+        git(project.root, "add", "-A")
+        git(project.root, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "one")
+        monkeypatch.setattr(flows.nightly, "_retrain", retrain)
+        monkeypatch.setattr(flows.nightly, "create_markdown_artifact", lambda *_, **__: None)
+        with disable_run_logger():
+            state = _run(project.root, timetable or Timetable(), only_if_changed=False, force=False, release=None)
+        assert state.is_failed()
+        return state.message
+
+    return night
 
 
 def test_a_message_says_it_all_in_a_line():
@@ -30,12 +56,54 @@ def test_a_message_says_it_all_in_a_line():
     )
 
 
-def test_a_message_of_a_failure_says_whose_it_is_and_what_was_said_last():
-    assert message(code=2, last=["No column answr."]) == (
+def test_a_message_of_a_failure_says_whose_it_is_and_why():
+    assert message(code=2, causes=["No column answr."]) == (
         "Retraining ended with exit code 2 (for the user to mend).\nNo column answr."
     )
     assert "(a fault)" in message(code=1)
     assert message(code=143, timed_out=True) == "Ended after 12 h (timeout_h in conf/schedule.yaml)."
+
+
+SKIPPED = [f"│ stage-{number} │ skipped │ because of ingest │" for number in range(20)]
+
+
+def outcome(stage, status, reason):
+    return {"stage": stage, "status": status, "reason": reason}
+
+
+def test_a_failed_night_says_which_stages_failed_and_why_not_what_was_skipped(night):
+    stages = [outcome("ingest", "failed", "No column answr."), outcome("train", "skipped", "because of ingest")]
+    first, cause, again = night(said=SKIPPED, told={"stages": stages, "verdict": None}).splitlines()
+    assert first == "Retraining ended with exit code 2 (for the user to mend)."
+    assert cause == "ingest failed: No column answr."
+    assert again.startswith("`dvc repro ingest` in .mm/worktrees/20")
+
+
+def test_of_many_stages_that_failed_some_are_named(night):
+    stages = [outcome(f"fit@{number}", "failed", "No room.") for number in range(40)]
+    lines = night(said=SKIPPED, told={"stages": stages}).splitlines()
+    assert lines[5:7] == ["fit@4 failed: No room.", "And 35 more failed."]
+
+
+def test_a_night_that_could_not_be_judged_says_why(night):
+    verdict = {"verdict": "HOLD", "judged": False, "reasons": ["The model in use is damaged.", "Fetch it."]}
+    told = {"stages": [outcome("train", "ran", "")], "verdict": verdict}
+    assert night(said=SKIPPED, told=told).endswith("mend).\nHOLD: The model in use is damaged. Fetch it.")
+
+
+def test_a_night_that_tells_no_reason_quotes_what_it_said_last(night):
+    assert night(said=["error: `dvc push` failed."], told=None).endswith("\nerror: `dvc push` failed.")
+
+
+def test_data_that_could_not_be_fetched_stands_in_the_message_with_what_dvc_says_of_it(night, project, tmp_path):
+    project.write(".dvc/config", f"['remote \"shared\"']\n    url = {tmp_path / 'nothing'}\n")
+    project.write(
+        "data.csv.dvc", "outs:\n- md5: b026324c6904b2a9cb4b88d6d61c81d1\n  size: 2\n  hash: md5\n  path: data.csv\n"
+    )
+    told = {"stages": [outcome("data.csv.dvc", "failed", "missing data")]}
+    cause, lacks = night(said=SKIPPED, told=told, timetable=replace(Timetable(), remote="shared")).splitlines()[1:3]
+    assert cause == "data.csv.dvc failed: missing data"
+    assert lacks.startswith("`dvc pull data.csv.dvc` failed: ERROR: failed to pull data")
 
 
 @pytest.mark.parametrize(
