@@ -51,8 +51,10 @@ def _is_no_surprise(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], FailedRun))
 
 
-# Prefect prints where in Prefect it noticed that a flow had failed, a page of it, below our own account of why.
-logging.getLogger("prefect.engine").addFilter(_is_no_surprise)
+# Prefect prints where in Prefect it noticed that a flow had failed, a page of it, below our own account of why. The
+# program that a worker starts prints it in the name of the run (prefect/flow_engine.py), others in the engine's.
+for _name in ("prefect.flow_runs", "prefect.engine"):
+    logging.getLogger(_name).addFilter(_is_no_surprise)
 
 
 # What it returns is a state, which no annotation says: Prefect would check it against the type of the value.

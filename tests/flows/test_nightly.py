@@ -1,16 +1,21 @@
 import errno
 import json
+import logging
 import shutil
 from collections import namedtuple
 from dataclasses import replace
 
 import pytest
 from dvc.repo import Repo
+from prefect.client.orchestration import get_client
+from prefect.exceptions import FailedRun
+from prefect.flow_engine import run_flow
 from prefect.logging import disable_run_logger
+from prefect.logging.loggers import flow_run_logger
 
 import flows.nightly
 from flows.command import Ended
-from flows.nightly import RESULT, UNEVENTFUL, _bring_data, _flags, _make_room, _message, _run, _wanted_commit
+from flows.nightly import RESULT, UNEVENTFUL, _bring_data, _flags, _make_room, _message, _run, _wanted_commit, nightly
 from flows.timetable import Timetable
 from flows.worktree import FOLDER, add_worktree, git
 from mmcore.errors import SetupError
@@ -104,6 +109,24 @@ def test_data_that_could_not_be_fetched_stands_in_the_message_with_what_dvc_says
     cause, lacks = night(said=SKIPPED, told=told, timetable=replace(Timetable(), remote="shared")).splitlines()[1:3]
     assert cause == "data.csv.dvc failed: missing data"
     assert lacks.startswith("`dvc pull data.csv.dvc` failed: ERROR: failed to pull data")
+
+
+def test_of_a_failed_night_prefect_prints_no_traceback(prefect_server, monkeypatch, caplog):
+    def broken():
+        raise SetupError("no such clone")
+
+    monkeypatch.setattr(flows.nightly, "served_clone", broken)
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(nightly)
+    logger = logging.getLogger("prefect.flow_runs")
+    logger.addHandler(caplog.handler)
+    try:
+        with pytest.raises(FailedRun, match="no such clone"):
+            run_flow(nightly, flow_run=run, error_logger=flow_run_logger(flow_run=run))  # as a worker's program does
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "no such clone" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.parametrize(
