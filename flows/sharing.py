@@ -11,6 +11,7 @@ from flows.branch import Branch
 from mmcore.errors import SetupError, listing
 from mmcore.releases.git import Git
 from mmcore.releases.settings import ReleaseSettings
+from mmcore.releases.tags import read_registry
 
 Tell = Callable[[str], None]
 
@@ -34,10 +35,23 @@ def hear(git: Git, settings: ReleaseSettings, tell: Tell) -> None:
     # A pattern, which may match nothing: before the first release the remote has no such branch.
     asked = [f"+refs/heads/{branch}*:refs/remotes/{remote}/{branch}*"]
     asked += [f"refs/tags/{name}{sign}*:refs/tags/{name}{sign}*" for sign in "@#"]
+    before, _ = _in_use(git, settings)
     try:
         git.run("fetch", "--no-tags", remote, *asked)
     except SetupError as error:
         tell(clash_in(str(error), remote) or f"What others have released is not known: {error}")
+    now, tag = _in_use(git, settings)  # also where some tags clashed: the others have come
+    if before not in (None, now):
+        tell(f"{settings.stage} was {before} here and is {now or 'nothing'} by `{tag}` of {remote}.")
+
+
+def _in_use(git: Git, settings: ReleaseSettings) -> tuple[str | None, str]:
+    """What the pointer names, and the tag that has it do so."""
+    registry = read_registry(git, settings.name)
+    current = registry.current(settings.stage)
+    last = [pointer for pointer in registry.pointers if pointer.stage == settings.stage][-1:]
+    tags = [f"{settings.name}#{one.stage}{'!' if one.cancelled else ''}#{one.counter}" for one in last]
+    return None if current is None else current.number, "".join(tags)
 
 
 def publish(git: Git, branch: Branch, settings: ReleaseSettings, tell: Tell) -> None:

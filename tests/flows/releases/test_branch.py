@@ -15,7 +15,7 @@ from mmcore.errors import SetupError
 from mmcore.releases.git import Git
 from mmcore.releases.looks import Look
 from mmcore.releases.settings import ReleaseSettings
-from mmcore.releases.tags import read_registry, register
+from mmcore.releases.tags import point, read_registry, register
 from tests.flows.releases.conftest import PARAMS
 
 
@@ -150,6 +150,22 @@ def test_two_tags_of_one_name_are_told_with_the_way_out_and_end_nothing(machines
     timetable = Timetable(fetch="origin", ref="HEAD")
     with disable_run_logger():
         assert _wanted_commit(other.root, timetable) == other.git.commit_of("HEAD")
+
+
+def test_a_pointer_that_another_machine_moved_is_told_also_where_both_moved_it(machines):
+    one, other, told = machines
+    second = other.git.commit_of("HEAD")
+    for git in (one.git, other.git):
+        register(git, "model", "v1.1.0", commit=second, message="better", now=1_800_000_000)
+    first = read_registry(one.git, "model").version("v1.0.0").commit
+    point(one.git, "model", "prod", commit=first, message="as before", now=1_800_000_001)
+    for _ in range(2):
+        point(other.git, "model", "prod", commit=second, message="the better one", now=1_800_000_002)
+    other.publish()
+    one.hear()
+    one.hear()
+    assert told[1:] == ["prod was v1.0.0 here and is v1.1.0 by `model#prod#3` of origin."]
+    assert "model#prod#2" in told[0]
 
 
 def test_a_remote_that_cannot_be_reached_is_told_and_ends_nothing(machines, tmp_path):
