@@ -1,48 +1,83 @@
 """`mm ask` and `mm find`: a question in words, an answer in words; a query, and what is nearest to it."""
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mmcore.errors import ConfigError, DataError
+from mmcore.data.writing import without_nan
+from mmcore.errors import ConfigError, DataError, listing, near_miss
 from mmcore.predictor import Conversation, Finder, Predictor
 
 
-def talk(folder: Path, words: Sequence[str], *, writing: dict[str, Any]) -> None:
-    """Answer one question, or, without one, every line that is typed until there are no more."""
-    given, question = sort_out(words)
+def talk(
+    folder: Path, words: Sequence[str], *, writing: dict[str, Any], options: Sequence[str] = (), as_json: bool = False
+) -> None:
+    """Answer one question, or, without one, every line that is typed until there are no more.
+
+    writing: settings of `Writing`; a temperature above 0 draws from one beam. options: of the command, for messages.
+    as_json: a line of JSON for each question. Raises DataError at the end where a line of a pipe was not answered.
+    """
     predictor = Predictor.load(folder)
-    predictor.write_with(**writing)
+    given, question = sort_out(
+        words, predictor.columns, fields=[*predictor.inputs, *predictor.written], options=options
+    )
+    predictor.write_with(**({"beams": 1} if writing.get("temperature", 0.0) > 0 else {}), **writing)
     conversation = Conversation(predictor, given)
     if question:
-        _answer(conversation, question)
+        _answer(conversation, question, as_json=as_json)
         return
     interactive = sys.stdin.isatty()
-    while (line := _line(interactive)) is not None:
-        if line.strip():
+    asked = failed = 0
+    while (line := _line(interactive and not as_json)) is not None:
+        if question := line.strip():
+            asked += 1
             try:
-                _answer(conversation, line.strip())
+                _answer(conversation, question, as_json=as_json)
             except DataError as error:  # a question that cannot be read does not end the conversation
+                failed += 1
                 print(f"mm: {error}", file=sys.stderr)
+                if as_json:
+                    _print_line({"question": question, "error": str(error)})
+    if failed and not interactive:
+        raise DataError(f"{failed} of {asked} questions could not be answered: see above.")
 
 
-def search(folder: Path, words: Sequence[str], *, within: Path, top: int) -> None:
-    """Print the nearest things, one a line, with how near they are."""
-    given, question = sort_out(words)
-    finder = Finder(Predictor.load(folder))
+def search(
+    folder: Path, words: Sequence[str], *, within: Path, top: int, options: Sequence[str] = (), as_json: bool = False
+) -> None:
+    """Print the nearest things, one a line, with how near they are; as_json: one object with all of them.
+
+    options: of the command, for messages.
+    """
+    predictor = Predictor.load(folder)
+    finder = Finder(predictor)
+    given, question = sort_out(words, predictor.columns, fields=finder.fields, options=options)
     if bool(question) == bool(given) or len(given) > 1:
         raise ConfigError("Ask by one thing: a text, or --FIELD VALUE, for example --image a.png.")
-    for found in finder.find(given or {finder.by_text(): question}, within, top=top):
-        print(f"{found.near:.3f}  {found.name}")
+    found = finder.find(given or {finder.by_text(): question}, within, top=top)
+    if as_json:
+        told = {"found": [asdict(one) for one in found], "broken": finder.broken}
+        print(json.dumps(without_nan(told), indent=2, ensure_ascii=False))
+    else:
+        for one in found:
+            print(f"{one.near:.3f}  {one.name}")
     if finder.broken:
         print(f"mm: {finder.broken} in {within} could not be read and were left out.", file=sys.stderr)
     if finder.unkept:
         print(f"mm: what was embedded is not kept for the next search: {finder.unkept}", file=sys.stderr)
 
 
-def sort_out(words: Sequence[str]) -> tuple[dict[str, str], str]:
-    """`--image a.png what is it` -> the cells of fields, and the question. Raises ConfigError for an empty option."""
+def sort_out(
+    words: Sequence[str], known: Collection[str], *, fields: Sequence[str], options: Sequence[str] = ()
+) -> tuple[dict[str, str], str]:
+    """`--image a.png what is it` -> the cells of fields, and the question.
+
+    known: names that a cell may have. fields, options: what there is to choose from, for messages.
+    Raises ConfigError for a name that is none of them, and for one without a value.
+    """
     given, question, rest = dict[str, str](), list[str](), list(words)
     while rest:
         word = rest.pop(0)
@@ -50,6 +85,10 @@ def sort_out(words: Sequence[str]) -> tuple[dict[str, str], str]:
             question.append(word)
             continue
         name, sign, value = word.removeprefix("--").partition("=")
+        if name not in known:
+            hint = near_miss(name, [*known, *(option.removeprefix("--") for option in options)])
+            there = f"Fields: {listing(f'--{field}' for field in fields)}. Options: {listing(options)}."
+            raise ConfigError(f"--{name} is no field of the model and no option.{hint} {there}")
         if not sign:
             if not rest:
                 raise ConfigError(f"{word} has no value: write {word} VALUE.")
@@ -58,9 +97,17 @@ def sort_out(words: Sequence[str]) -> tuple[dict[str, str], str]:
     return given, " ".join(question)
 
 
-def _answer(conversation: Conversation, question: str) -> None:
+def _answer(conversation: Conversation, question: str, *, as_json: bool) -> None:
+    if as_json:
+        _print_line({"question": question, "answer": conversation.ask(question)})
+        return
     conversation.ask(question, lambda piece: print(piece, end="", flush=True))
     print()
+
+
+def _print_line(told: dict[str, str]) -> None:
+    """One line at once: a program may wait for it before it asks on."""
+    print(json.dumps(told, ensure_ascii=False), flush=True)
 
 
 def _line(interactive: bool) -> str | None:

@@ -206,24 +206,33 @@ WORDS = {"allow_extra_args": True, "ignore_unknown_options": True}
 """For commands that take fields of the model as options: --image a.png."""
 
 
+def _options(context: typer.Context) -> list[str]:
+    """The options that a command has itself."""
+    return [name for one in context.command.params for name in one.opts if name.startswith("--")]
+
+
 @app.command(context_settings=WORDS)
 def ask(
     context: typer.Context,
     model: Annotated[Path, typer.Argument(help="A model's folder, or a release: prod, v1.2.0.")],
-    temperature: Annotated[float | None, typer.Option(help="0: the likeliest words; above: drawn ones.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="0: the likeliest words; above: drawn, without beams.")
+    ] = None,
     max_tokens: Annotated[int | None, typer.Option(help="At most so many tokens of answer.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="A line of JSON for each question, for programs.")] = False,
 ) -> None:
     """Talk with a model; without a question, line by line.
 
     Fields are options. For example: mm ask artifacts/model --image a.png "what colour is it?"
+
+    Ends with 2 where a line that came through a pipe could not be answered.
     """
     from mmcore.cli.ask import talk
     from mmcore.cli.found import model_folder
 
     chosen = {"temperature": temperature, "max_tokens": max_tokens}
-    talk(
-        model_folder(model), context.args, writing={name: value for name, value in chosen.items() if value is not None}
-    )
+    writing = {name: value for name, value in chosen.items() if value is not None}
+    talk(model_folder(model), context.args, writing=writing, options=_options(context), as_json=json)
 
 
 @app.command(context_settings=WORDS)
@@ -232,6 +241,7 @@ def find(
     model: Annotated[Path, typer.Argument(help="A model's folder or release, with a task that aligns two fields.")],
     within: Annotated[Path, typer.Option("--in", help="A folder of files, or a text file with a line each.")],
     top: Annotated[int, typer.Option(min=1, help="How many to show.")] = 10,
+    json: Json = False,
 ) -> None:
     """Search files by a text, or texts by a file.
 
@@ -242,7 +252,7 @@ def find(
     from mmcore.cli.ask import search
     from mmcore.cli.found import model_folder
 
-    search(model_folder(model), context.args, within=within, top=top)
+    search(model_folder(model), context.args, within=within, top=top, options=_options(context), as_json=json)
 
 
 @app.command()

@@ -18,7 +18,8 @@ class Writing:
     length_penalty: float = 1.0
     """A finished beam is judged by log-probability / tokens ** length_penalty (Wu et al. 2016, 1609.08144, sec. 7)."""
     temperature: Annotated[float, Range(0.0)] = 0.0
-    """0: always the likeliest token; else tokens are drawn from softmax(logits / temperature)."""
+    """0: always the likeliest token, whatever top_k and top_p are: those wait for a temperature, of `mm ask` say; else
+    tokens are drawn from softmax(logits / temperature)."""
     top_k: Annotated[int, Range(1)] | None = None
     """Draw among the k likeliest tokens only (Fan et al. 2018, 1805.04833)."""
     top_p: Annotated[float, Range(0.0, 1.0)] | None = None

@@ -13,18 +13,20 @@ import torch
 
 from mmcore.data.cells import Columns, MadeOf, names_of
 from mmcore.data.writing import json_text
-from mmcore.errors import DataError, EditedCode, listing, near_miss
+from mmcore.errors import ConfigError, DataError, EditedCode, listing, near_miss
 from mmcore.evaluation.predict import outputs_of
 from mmcore.interfaces.field import Batch, Field
 from mmcore.interfaces.metric import Table
 from mmcore.interfaces.modality import Cell, Modality
 from mmcore.interfaces.task import Task
+from mmcore.interfaces.writing import Writing
 from mmcore.model.decode import Told
 from mmcore.model.folder import Saved, load_model
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.prepare import prepare
 from mmcore.model.weights import digest_of
 from mmcore.registry.plugins import Plugins
+from mmcore.registry.settings import settings_of
 
 Answer = dict[str, Any]
 """What one task says of one row.
@@ -91,7 +93,17 @@ class Predictor:
         return digest_of(self._model, of=json_text(made).encode())[:24]
 
     def write_with(self, **changed: Any) -> None:
-        """Change how texts are written from now on: settings of `Writing`, for every task that writes."""
+        """Change how texts are written from now on: settings of `Writing`, for every task that writes.
+
+        Raises ConfigError where there is no such setting, or they are out of range or contradict each other.
+        """
+        known = settings_of(Writing)
+        for name in changed:
+            if name not in known:
+                raise ConfigError(
+                    f"there is no {name!r} in how texts are written.{near_miss(name, known)} "
+                    f"There is: {listing(known)}."
+                )
         for task in self._model.each_task().values():
             if task.writing is not None:
                 task.writing = replace(task.writing, **changed)

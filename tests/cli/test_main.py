@@ -40,9 +40,31 @@ def test_help_imports_nothing_heavy():
     assert done.stderr.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["compose", "stage", "plugins", "new", "doctor", "predict", "report", "search"])
+@pytest.mark.parametrize(
+    "command", ["compose", "stage", "plugins", "new", "doctor", "predict", "ask", "find", "report", "search"]
+)
 def test_every_command_explains_itself(command):
     assert mm(command, "--help").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "taken"),
+    [
+        (["ask", "m", "--json", "what is it"], {"words": ["what is it"], "as_json": True}),
+        (["find", "m", "--json", "a cat", "--in", "p"], {"words": ["a cat"], "as_json": True}),
+        (["ask", "m", "what"], {"options": ["--temperature", "--max-tokens", "--json"], "as_json": False}),
+        (["find", "m", "a cat", "--in", "p"], {"options": ["--in", "--top", "--json"], "as_json": False}),
+    ],
+)
+def test_an_option_is_none_of_the_fields(monkeypatch, arguments, taken):
+    given = {}
+    monkeypatch.setattr("mmcore.cli.found.model_folder", lambda word: word)
+    for name in ("talk", "search"):
+        monkeypatch.setattr(f"mmcore.cli.ask.{name}", lambda _, words, **rest: given.update(rest, words=list(words)))
+
+    main.app(arguments, standalone_mode=False)
+
+    assert {name: given[name] for name in taken} == taken
 
 
 def test_what_the_user_can_mend_is_one_message_without_a_traceback():

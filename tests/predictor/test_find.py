@@ -1,5 +1,6 @@
 """Search is exact, embeds each content once, and goes both ways."""
 
+import json
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -260,3 +261,22 @@ def test_the_command_prints_names_with_how_near_they_are(finder, things, monkeyp
     best = finder.find(QUERY, things, top=2)
     assert out.splitlines() == [f"{one.near:.3f}  {one.name}" for one in best]
     assert "1 in" in err
+
+
+def test_for_programs_the_hits_are_one_object(finder, things, monkeypatch, capsys):
+    monkeypatch.setattr(ask.Predictor, "load", lambda folder: finder._predictor)
+    monkeypatch.setattr(ask, "Finder", lambda predictor: finder)
+
+    ask.search(things, ["it", "is", "not"], within=things, top=2, as_json=True)
+
+    best = finder.find(QUERY, things, top=2)
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"found": [{"name": one.name, "near": one.near} for one in best], "broken": 1}
+
+
+def test_a_name_that_is_no_field_is_told_with_the_fields_that_are_aligned(finder, things, monkeypatch):
+    monkeypatch.setattr(ask.Predictor, "load", lambda folder: finder._predictor)
+    monkeypatch.setattr(ask, "Finder", lambda predictor: finder)
+
+    with pytest.raises(ConfigError, match=r"--foto is no field .* Fields: --.*, --.*\. Options: --in"):
+        ask.search(things, ["it", "--foto"], within=things, top=2, options=["--in"])

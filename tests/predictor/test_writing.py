@@ -107,6 +107,11 @@ def test_a_setting_outside_of_its_bounds_is_told_and_changes_nothing(writer, ask
     assert writer.predict([VECTOR])[0]["say"]["score"] < 0
 
 
+def test_a_setting_that_is_not_there_is_told_with_those_that_are(writer):
+    with pytest.raises(ConfigError, match=r"no 'temprature' .* Did you mean 'temperature'\? There is: beams, "):
+        writer.write_with(temprature=0.7)
+
+
 def test_a_field_that_a_row_lacks_has_no_vector_also_beside_rows_that_have_it(writer):
     rows = [{"vector": "1 2 3", "sequence": "it is"}, {"sequence": "it is"}, {"vector": "1 2 3"}]
 
