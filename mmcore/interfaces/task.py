@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +48,15 @@ class Task(nn.Module, ABC):
         Raises BuildError where the target is no field or not of a kind that the task can learn.
         """
         super().__init__()
+
+    @classmethod
+    def settings_fault(cls, settings: Mapping[str, Any]) -> str | None:
+        """What is wrong with settings that are right one by one and contradict each other; None where nothing is.
+
+        settings: every one by name, defaults too. Asked before there is any data, by `mm compose --check`, and when the
+        task is built; the parts of any other kind may have such a method too.
+        """
+        return None
 
     @abstractmethod
     def forward(self, streams: Streams) -> Outputs:

@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from itertools import count
 from typing import Any
 
-from mmcore.errors import PluginError, listing, near_miss
+from mmcore.errors import ConfigError, PluginError, listing, near_miss
 from mmcore.registry.reading import looks_whole
 from mmcore.registry.settings import Part, check_settings, settings_of
 
@@ -109,10 +109,12 @@ class Registry:
         """The class that a part names and its settings with the right types; `where` is the part's key in params.yaml.
 
         Parts that its settings choose are checked with it. Raises PluginError for an unknown name, ConfigError for
-        settings that a constructor does not take.
+        settings that a constructor does not take, and for those that its `settings_fault` finds fault with.
         """
         found = self.load(part.name)
         settings = check_settings(found, part.settings, where=where, what=f"{self.group} {part.name!r}")
+        if fault := _fault_together(found, settings):
+            raise ConfigError(f"{where}: {fault}")
         for key, kind in _choices(found):
             if isinstance(inner := settings.get(key), Part):
                 self._beside(kind).check(inner, where=f"{where}.{key}")
@@ -223,6 +225,14 @@ def package_of(point: EntryPoint) -> tuple[str, str]:
 def _choices(found: type[Any]) -> list[tuple[str, str]]:
     """Settings that choose a plugin, with its kind."""
     return [(key, setting.plugin_kind) for key, setting in settings_of(found).items() if setting.plugin_kind]
+
+
+def _fault_together(found: type[Any], settings: Mapping[str, Any]) -> str | None:
+    """What the class says of its settings, those that were not given included; None where it has nothing to say."""
+    ask: Callable[[Mapping[str, Any]], str | None] | None = getattr(found, "settings_fault", None)
+    if ask is None:
+        return None
+    return ask({name: settings.get(name, setting.default) for name, setting in settings_of(found).items()})
 
 
 def _same(one: EntryPoint, other: EntryPoint) -> bool:

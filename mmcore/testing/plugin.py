@@ -105,7 +105,7 @@ class PluginContract:
         assert not unset, f"{listing(unset)} has no default ({UNSET}): give the contract a value for it in `settings`."
         given = {key: example[key] if value == UNSET else value for key, value in values.items()}
         try:
-            check_settings(self.plugin(), given, where=self.name)
+            self.plugins().kind(self.kind).check(Part(self.name, given), where=self.name)
         except ConfigError as error:
             pytest.fail(f"conf/{self.kind}/{self.name}.yaml has a value that the constructor does not take: {error}")
 

@@ -38,6 +38,13 @@ class Classification:
 """,
 }
 
+CONTRADICTION = """
+    @classmethod
+    def settings_fault(cls, settings):
+        hidden, target = settings["hidden"], settings["target"]
+        return f"hidden: {hidden} goes beyond target: {target}. Take a smaller one." if hidden else None
+"""
+
 
 @pytest.fixture
 def working(project):
@@ -102,6 +109,17 @@ def test_a_fault_is_told(working, steps, value, message):
     faults = check(working.root, plugins=working.plugins).faults
 
     assert any(message in fault for fault in faults), faults
+
+
+def test_settings_that_contradict_each_other_are_told_before_there_is_any_data(working):
+    module = next(working.site.rglob("classification.py"))
+    module.write_text(f"{module.read_text()}{CONTRADICTION}")
+    assert check(working.root, plugins=working.plugins).faults == ()
+
+    working.edit("tasks", "label", "hidden", value=3)
+
+    faults = check(working.root, plugins=working.plugins).faults
+    assert faults == ("tasks.label: hidden: 3 goes beyond target: label. Take a smaller one.",)
 
 
 def test_an_encoder_reads_a_modality_that_passes_for_its_own(working):

@@ -1,9 +1,14 @@
 import pytest
 
-from mmcore.errors import PluginError
+from mmcore.errors import ConfigError, PluginError
+from mmcore.registry.settings import Part
 from tests.packages import found_in, register, write_package
 
 GOOD = "class Good:\n    def __init__(self, facts, *, width: int = 3): self.facts, self.width = facts, width\n"
+TOO_WIDE = """
+    @classmethod
+    def settings_fault(cls, settings): return "too wide." if settings["width"] > 2 else None
+"""
 
 
 @pytest.fixture
@@ -95,10 +100,17 @@ def test_rows_tell_which_plugin_is_broken_and_go_on(site):
 
 
 def test_building_hands_on_what_the_data_says_and_the_settings(site):
-    from mmcore.registry.settings import Part
-
     write_package(site, "reg-built", plugins={"encoder": {"good": "good:Good"}}, modules={"good": GOOD})
 
     built = found_in(site).encoder.build(Part("good", {"width": 5}), {"channels": 3}, where="fields.image.encoder")
 
     assert (built.facts, built.width) == ({"channels": 3}, 5)
+
+
+def test_settings_that_contradict_each_other_build_nothing(site):
+    write_package(site, "reg-against", plugins={"encoder": {"good": "good:Good"}}, modules={"good": GOOD + TOO_WIDE})
+    encoders = found_in(site).encoder
+
+    assert encoders.build(Part("good", {"width": 2}), {}, where="fields.x.encoder").width == 2
+    with pytest.raises(ConfigError, match=r"^fields\.x\.encoder: too wide\.$"):  # as it is by default
+        encoders.build(Part("good", {}), {}, where="fields.x.encoder")

@@ -3,7 +3,7 @@
 # B = samples of a batch, C = classes, D = width
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from torch import Tensor
@@ -52,11 +52,8 @@ class Classification(Task):
             able = [name for name, modality in fields.items() if {"classes", "labels"} & set(modality.facts())]
             raise BuildError(f"the target {target!r} is no field of classes. Fields of classes: {listing(able)}.")
         self.reads, self.targets, self.pool = (stream,), (target,), pool
-        if decide == "f1" and class_weights != "none":
-            raise ConfigError(
-                "decide: f1 needs probabilities that are right, and class_weights: balanced makes rare classes more "
-                "probable than they are. Take one of the two."
-            )
+        if fault := self.settings_fault({"decide": decide, "class_weights": class_weights}):
+            raise ConfigError(fault)
         self.choice: Choice
         if "classes" in facts:
             self.choice = OneOf(
@@ -70,6 +67,16 @@ class Classification(Task):
         self.settles = decide == "f1"
         width = pooled_width(writes.get(stream, 1), pool)
         self.head = head(width, len(self.choice.names), hidden=hidden, dropout=dropout)
+
+    @classmethod
+    def settings_fault(cls, settings: Mapping[str, Any]) -> str | None:
+        """Weights bend the probabilities that a threshold counts on."""
+        if settings["decide"] == "f1" and settings["class_weights"] != "none":
+            return (
+                "decide: f1 needs probabilities that are right, and class_weights: balanced makes rare classes more "
+                "probable than they are. Take one of the two."
+            )
+        return None
 
     def forward(self, streams: Streams) -> Outputs:
         """`logits` [B,C]."""

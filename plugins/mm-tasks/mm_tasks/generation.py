@@ -2,9 +2,10 @@
 
 # B = samples of a batch, S = positions of the text, K = positions of what was written
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch.nn import functional
 
 from mm_tasks.metrics import BitsPerCharacter, Bleu, CiderD, ExactMatch, Perplexity, SymbolError
 from mm_tasks.metrics.symbols import Language
-from mmcore.errors import BuildError, listing
+from mmcore.errors import BuildError, ConfigError, listing
 from mmcore.interfaces.field import Batch, Field
 from mmcore.interfaces.fusion import Streams
 from mmcore.interfaces.metric import Metric, Table
@@ -71,6 +72,15 @@ class Generation(Task):
             max_tokens=max_tokens, beams=beams, length_penalty=length_penalty, temperature=temperature, top_k=top_k,
             top_p=top_p, repetition_penalty=repetition_penalty, seed=seed,
         )  # fmt: skip
+
+    @classmethod
+    def settings_fault(cls, settings: Mapping[str, Any]) -> str | None:
+        """What contradicts itself in how text is written."""
+        try:
+            Writing(**{one.name: settings[one.name] for one in dataclasses.fields(Writing)})
+        except ConfigError as error:
+            return str(error)
+        return None
 
     def forward(self, streams: Streams) -> Outputs:
         """`logits` [B,S,vocabulary]: at each position those of the token that comes next."""

@@ -11,6 +11,8 @@ from mm_tasks.classification import Classification
 from mm_tasks.deciding import f1_threshold
 
 from mmcore.errors import ConfigError
+from mmcore.registry.plugins import installed
+from mmcore.registry.settings import Part
 
 
 def task_of(cells, modality, **settings):
@@ -98,3 +100,10 @@ def test_more_than_two_classes_have_no_f1_of_one():
 def test_bent_probabilities_and_a_threshold_that_counts_on_right_ones_do_not_go_together():
     with pytest.raises(ConfigError, match="needs probabilities that are right"):
         task_of(["no", "yes"], CategoryModality, decide="f1", class_weights="balanced")
+
+
+def test_the_check_of_params_tells_so_before_there_is_any_data():
+    settings = {"target": "answer", "decide": "f1", "class_weights": "balanced"}
+
+    with pytest.raises(ConfigError, match=r"^tasks\.answer: decide: f1 needs probabilities that are right"):
+        installed().task.check(Part("classification", settings), where="tasks.answer")

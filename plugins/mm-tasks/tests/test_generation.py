@@ -12,6 +12,8 @@ from mm_tasks.generation import Generation
 from mmcore.errors import BuildError, ConfigError
 from mmcore.interfaces.field import Batch, Field
 from mmcore.interfaces.modality import Modality
+from mmcore.registry.plugins import installed
+from mmcore.registry.settings import Part
 
 BOS, EOS, UNKNOWN = 1, 2, 3
 
@@ -152,3 +154,10 @@ def test_a_target_that_is_no_text_is_refused_with_those_that_are():
 def test_beams_and_a_temperature_at_once_are_refused():
     with pytest.raises(ConfigError, match=r"Set beams: 1 or temperature: 0"):
         task(beams=4, temperature=0.7)
+
+
+def test_the_check_of_params_tells_so_before_there_is_any_data():
+    settings = {"target": "text", "beams": 4, "temperature": 0.7}
+
+    with pytest.raises(ConfigError, match=r"^tasks\.text: beams: 4 searches .* Set beams: 1 or temperature: 0"):
+        installed().task.check(Part("generation", settings), where="tasks.text")
