@@ -58,6 +58,8 @@ class Findings:
     """params.yaml as it stands."""
     versions: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, Any] = field(default_factory=dict)
+    repeats: Mapping[str, str] = field(default_factory=dict)
+    """`seeds` or `folds` -> the page about those repeats, where there are any."""
 
 
 @dataclass(frozen=True)

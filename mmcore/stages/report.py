@@ -31,7 +31,7 @@ from mmcore.report.settings import ReportSettings
 from mmcore.stages.outputs import read_output, read_rows
 from mmcore.stages.paths import Paths
 
-READS = ("report",)
+READS = ("report", "repeats.summary")
 
 LIBRARIES = ("torch", "numpy", "pyarrow", "lightning-fabric", "timm", "tokenizers")
 """Whose versions the page tells, where they are installed."""
@@ -68,6 +68,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
             params=paths.params.read_text(encoding="utf-8"),
             versions=_versions(saved),
             timings=read_output(paths.timings, "train") if paths.timings.exists() else {},
+            repeats={kind: _beside(paths, kind) for kind in sorted(params.get("repeats.summary", Mapping[str, Any]))},
         ),
         title=settings.title,
     )
@@ -151,6 +152,11 @@ def _array(column: Any) -> np.ndarray:
 
 def _text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _beside(paths: Paths, kind: str) -> str:
+    """Where the page of the repeats lies, seen from the report: `spread` writes it, before or after this stage."""
+    return paths.spread(kind).with_suffix(".html").relative_to(paths.report.parent).as_posix()
 
 
 def _notes(saved: Saved) -> list[str]:

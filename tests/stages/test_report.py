@@ -74,8 +74,12 @@ def write_store(folder, arrays):
     writer.finish(np.array(slots))
 
 
-def page(paths, **settings):
-    params = Params({"report": {"title": "Toys 玩具", "examples": 4, **settings}}, report.READS)
+def page(paths, repeats=(), **settings):
+    values = {
+        "report": {"title": "Toys 玩具", "examples": 4, **settings},
+        "repeats": {"summary": {kind: [f"{kind}-1"] for kind in repeats}},
+    }
+    params = Params(values, report.READS)
     report.run(params, paths, plugins=toy_plugins())
     return paths.report.read_text(encoding="utf-8")
 
@@ -92,6 +96,16 @@ def test_the_page_is_made_from_what_the_stages_before_left(paths):
         "epoch",
     ):
         assert expected in text
+
+
+def test_the_pages_about_repeats_can_be_found_from_it(paths):
+    text = page(paths, repeats=("seeds", "folds"))
+
+    for kind in ("folds", "seeds"):
+        link = f'<a href="spread/{kind}.html">{kind}</a>'
+        assert link in text
+        assert paths.report.parent / "spread" / f"{kind}.html" == paths.spread(kind).with_suffix(".html")
+    assert "spread/" not in page(paths)
 
 
 def test_before_the_model_is_judged_it_says_what_to_run(paths):

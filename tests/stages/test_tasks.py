@@ -45,6 +45,7 @@ def prepare(folder, fields, **sections):
         "evaluation": {"resamples": 50},
         "pretrain": {},
         "report": {"title": "Animals"},
+        "repeats": {"summary": {}},
         **sections,
     }  # fmt: skip
     params, paths = Params(values, tuple(values)), Paths(folder)
@@ -61,7 +62,7 @@ def prepare(folder, fields, **sections):
 def run(params, paths):
     for stage in (train, floors, evaluate):
         stage.run(params, paths)
-    report.run(Params(params.values, ("report",)), paths)
+    report.run(Params(params.values, report.READS), paths)
     return json.loads(paths.metrics.read_text())
 
 
