@@ -1,5 +1,6 @@
 """Many rows at once: a table in, the same table with the model's answers out."""
 
+import codecs
 import csv
 import io
 import json
@@ -33,6 +34,8 @@ class Told:
     """Inputs of the model, or columns of an input that has several, which the table lacks: it answered without."""
     errors: int
     """Rows that could not be read; each says why in its column `error`."""
+    marked: bool = False
+    """The given table begins with a byte order mark, without which Excel takes its letters for others."""
 
     def vectors(self) -> list[str]:
         """The columns that CSV and Parquet leave out, since their cells are lists."""
@@ -50,8 +53,11 @@ def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = 
     written to (`error`, `TASK:..`) hold nothing but these.
     Raises DataError where the table cannot be read, has no row, or lacks a column that a misspelt one seems to be.
     """
+    if path.is_dir():
+        raise DataError("this is a folder. Name the table in it, a file.", path=path)
     if not path.is_file():
         raise DataError("there is no such table.", path=path)
+    marked = _marked(path)
     delimiter = {"delimiter": "\t"} if path.suffix.lower() == ".tsv" else {}
     part = Part("table", {"path": str(path), **delimiter})
     source: Source = (plugins or installed()).source.build(part, where="--table")
@@ -68,7 +74,12 @@ def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = 
         said = {"error": str(answers)} if isinstance(answers, DataError) else _flat(answers)
         kept = {name: cell for name, cell in row.items() if not _told_before(name, predictor)}
         told.append({_whole(name): _whole(value) for name, value in {**kept, **said}.items()})
-    return Told(told, missing, errors)
+    return Told(told, missing, errors, marked)
+
+
+def _marked(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
 
 
 def _asked(predictor: Predictor, field: str) -> bool:
@@ -83,13 +94,17 @@ def _told_before(name: str, predictor: Predictor) -> bool:
 
 
 def write_table(told: Told, path: Path) -> None:
-    """A table in the format that the ending of `path` names: csv, jsonl or parquet. Raises DataError for another."""
+    """A table in the format that the ending of `path` names: csv, jsonl or parquet. Raises DataError for another.
+
+    A CSV table begins with a byte order mark where the given one does.
+    """
     kind = format_of(path)
     if kind == "parquet":
         write_parquet(path, pa.table(_columns(_without_mappings(told.rows))))
         return
+    encoding = "utf-8-sig" if told.marked and kind == "csv" else "utf-8"
     with whole_file(path) as part:
-        part.write_text(as_csv(told) if kind == "csv" else as_lines(told), encoding="utf-8", newline="")
+        part.write_text(as_csv(told) if kind == "csv" else as_lines(told), encoding=encoding, newline="")
 
 
 def format_of(path: Path) -> str:

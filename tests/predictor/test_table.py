@@ -1,3 +1,4 @@
+import codecs
 import csv
 import json
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ import pytest
 from mmcore.errors import DataError
 from mmcore.interfaces.source import Row, Source
 from mmcore.predictor import Told, answer_table, as_csv, as_lines, write_table
+from mmcore.registry.plugins import installed
 from mmcore.testing.toys import toy_plugins
 
 HEADER = "id,vector,sequence\n"
@@ -106,6 +108,25 @@ def test_a_table_without_rows_is_refused(predictor, plugins, tmp_path):
 def test_a_table_that_is_not_there_is_refused(predictor, plugins, tmp_path):
     with pytest.raises(DataError, match="there is no such table"):
         answer_table(predictor, tmp_path / "rows.csv", plugins=plugins)
+
+
+def test_a_folder_is_told_from_a_table_that_is_not_there(predictor, plugins, tmp_path):
+    with pytest.raises(DataError, match=r"this is a folder\. Name the table in it"):
+        answer_table(predictor, tmp_path, plugins=plugins)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "ending", "kept"), [("utf-8-sig", "csv", True), ("utf-8", "csv", False), ("utf-8-sig", "jsonl", False)]
+)
+def test_a_byte_order_mark_is_kept_where_the_given_table_has_one(predictor, tmp_path, encoding, ending, kept):
+    (tmp_path / "rows.csv").write_text(f"{HEADER}甲,1 2 3,it is\n", encoding=encoding)
+
+    write_table(answer_table(predictor, tmp_path / "rows.csv", plugins=installed()), tmp_path / f"out.{ending}")
+
+    written = (tmp_path / f"out.{ending}").read_bytes()
+    assert written.startswith(codecs.BOM_UTF8) == kept
+    assert written.count(codecs.BOM_UTF8) == kept
+    assert "甲" in written.decode()
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
