@@ -37,6 +37,7 @@ from flows.lifeline import Lifeline
 from flows.lockfile import put_entry, replace_text
 from flows.outcome import Outcome, Status
 from flows.stop import Stop
+from flows.tracked import take_in
 from flows.wishes import read_wishes
 from mmcore.errors import MmcoreError, SetupError
 
@@ -109,7 +110,7 @@ class Graph:
             status, reason, mendable = Status.STOPPED, "", True
         except _StageFailed as error:
             status, reason, mendable = Status.FAILED, str(error), error.mendable
-        except (DvcException, OSError) as error:
+        except (DvcException, SetupError, OSError) as error:
             status, reason, mendable = Status.FAILED, _message(error), True
         return Outcome(name, status, time.monotonic() - began, reason, mendable, began=f"{at:%F %T}")
 
@@ -120,9 +121,7 @@ class Graph:
             if not (force and has_command) and not stage.changed():
                 return Status.UNCHANGED
             if not has_command:
-                # Data, an import, a frozen stage: no command, DVC's own way is the whole of it.
-                if stage.reproduce():
-                    stage.dump(update_pipeline=False)
+                take_in(stage, show)
                 return Status.RAN
             stage.remove_outs()
             if not force and self._restore(stage):

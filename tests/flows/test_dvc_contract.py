@@ -1,4 +1,4 @@
-"""The private names of DVC that flows/graph.py builds on: an upgrade that moves one fails here, by name."""
+"""The private names of DVC that `flows` builds on: an upgrade that moves one fails here, by name."""
 
 import inspect
 from importlib.metadata import version
@@ -84,6 +84,18 @@ def test_a_stage_has_what_is_read_from_it(project):
         assert settings["env"][DVC_ROOT] == str(project.root)
         assert settings["env"]["MM"] == "1"
         assert list(repo.index.graph.successors(stage)) == []
+
+
+def test_data_has_what_is_read_from_it(project):
+    project.write("data.csv", "1\n")
+    with Repo() as repo:
+        repo.add("data.csv")
+        (stage,) = repo.index.stages
+        assert (stage.addressing, stage.path) == ("data.csv.dvc", str(project.root / "data.csv.dvc"))
+        assert (stage.cmd, stage.deps, stage.frozen) == (None, [], False)
+        (out,) = stage.outs
+        assert (str(out), out.exists) == ("data.csv", True)
+        assert out.hash_info.value in project.read("data.csv.dvc")
 
 
 def test_a_repository_has_what_is_used_of_it(project):

@@ -1,0 +1,69 @@
+"""Data that a .dvc file names: what lies there is taken in as it is, unless it is what an earlier commit named.
+
+DVC takes the folder for the truth. After a `git pull` without `dvc pull` it still has yesterday's rows: today's would
+be left out of the training without a word, and the .dvc file that came with the pull would be turned back.
+"""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mmcore.errors import SetupError
+from mmcore.releases.git import Git
+
+COMMITS = 200
+"""Those that changed a .dvc file and are looked through, the newest first."""
+
+
+def take_in(stage: Any, show: Callable[[str], None]) -> None:
+    """DVC's own way for a stage without a command: data, an import, a frozen stage.
+
+    Raises SetupError where data is missing or older than what was pulled; its .dvc file is left as it is then.
+    """
+    is_data = stage.cmd is None and not stage.deps
+    missing = [str(out) for out in stage.outs if not out.exists] if stage.cmd is None else []
+    if missing and (is_data or stage.frozen):
+        raise SetupError(
+            f"{', '.join(missing)} is missing: `dvc pull {shlex.quote(stage.addressing)}` fetches it, if it was ever "
+            "pushed (`dvc push`)."
+        )
+    before = {out: out.hash_info.value for out in stage.outs}
+    if not stage.reproduce():
+        return
+    for out, named in before.items() if is_data else ():
+        if named not in (None, out.hash_info.value):
+            _check_not_older(stage, str(out), named, out.hash_info.value)
+            show(f"{out} has other data than {stage.addressing} named; {stage.addressing} names this now.")
+    stage.dump(update_pipeline=False)
+
+
+def _check_not_older(stage: Any, data: str, named: str, found: str) -> None:
+    commit = earlier_commit(Path(stage.path), named=named, found=found)
+    if commit is not None:
+        raise SetupError(
+            f"{data} is as commit {commit} had it; {stage.addressing} names newer data: "
+            f"`dvc pull {shlex.quote(stage.addressing)}` fetches it. If the older data is meant: "
+            f"`dvc add {shlex.quote(data)}`."
+        )
+
+
+def earlier_commit(file: Path, *, named: str, found: str) -> str | None:
+    """The newest commit, and its day, in which a .dvc file named the hash `found`; None where there is none, or no git.
+
+    None as well where the last commit does not name `named`: the file was edited here then, and what lies there may be
+    an edit that was taken back.
+    """
+    git = Git(file.parent)
+    try:
+        if named not in (git.file("HEAD", f"./{file.name}") or ""):
+            return None
+    except FileNotFoundError:  # the program git
+        return None
+    # In full: of two branches that were merged, git would leave out the one that the merge did not go by.
+    log = ("log", "--full-history", f"--max-count={COMMITS}", "--format=%h of %cs", "--", file.name)
+    commits = (git.ask("--literal-pathspecs", *log) or "").split("\n")
+    names = [commit.split()[0] for commit in commits if commit]
+    grep = ("grep", "--no-color", "--files-with-matches", "--fixed-strings", "-e", found, *names, "--", file.name)
+    hits = git.ask("--literal-pathspecs", *grep) if names else None
+    return commits[names.index(hits.split(":")[0])] if hits else None

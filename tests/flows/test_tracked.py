@@ -1,0 +1,146 @@
+"""Data that a .dvc file names: what is older than the file, or missing, is told; what is new is taken in."""
+
+import subprocess
+from contextlib import closing
+
+import pytest
+from dvc.repo import Repo
+
+from flows.graph import Graph
+from flows.outcome import Status
+from flows.stop import Stop
+
+IDENTITY = ["-c", "user.name=somebody", "-c", "user.email=somebody@localhost"]
+
+
+def git(project, *arguments):
+    told = subprocess.run(["git", *IDENTITY, *arguments], cwd=project.root, check=True, capture_output=True, text=True)
+    return told.stdout.strip()
+
+
+def add(project, rows, *, path="data/t", message=None):
+    """`dvc add` of the rows, in a commit where there is a message for it."""
+    project.write("data/t/rows.csv" if path == "data/t" else path, rows)
+    with Repo(str(project.root)) as repo:
+        repo.add(path)
+    if message:
+        git(project, "add", "-A")
+        git(project, "commit", "-q", "-m", message)
+
+
+def checkout(project, path="data/t"):
+    with Repo(str(project.root)) as repo:
+        repo.checkout([f"{path}.dvc"], force=True)
+
+
+def bring_up_to_date():
+    """Every stage in its turn: outcomes by name, and what was said."""
+    lines = []
+    with closing(Graph()) as graph:
+        return {name: graph.run(name, lines.append, stop=Stop()) for name in graph.needs}, lines
+
+
+def uses(project, path="data/t"):
+    project.stages(copy={"cmd": f"cp -r {path} out", "deps": [path], "outs": ["out"]})
+
+
+def pulled(project, path="data/t"):
+    """As `git pull` without `dvc pull` leaves it: the .dvc file of the second commit beside the rows of the first."""
+    uses(project, path)
+    add(project, "1\n", path=path, message="rows")
+    older = git(project, "rev-parse", "--short", "HEAD")
+    add(project, "1\n2\n", path=path, message="more rows")
+    git(project, "checkout", "-q", "HEAD~", "--", f"{path}.dvc")
+    checkout(project, path)
+    git(project, "checkout", "-q", "HEAD", "--", f"{path}.dvc")
+    return older
+
+
+@pytest.mark.parametrize("path", ["data/t", "data/t.csv"], ids=["folder", "file"])
+def test_rows_older_than_the_dvc_file_that_was_pulled_are_not_trained_on(project, path):
+    older = pulled(project, path)
+    outcome = bring_up_to_date()[0][f"{path}.dvc"]
+    assert (outcome.status, outcome.mendable) == (Status.FAILED, True)
+    assert outcome.reason.startswith(f"{path} is as commit {older} of ")
+    assert f"`dvc pull {path}.dvc` fetches it" in outcome.reason
+    assert git(project, "diff", "--name-only", "HEAD") == ""
+
+
+def test_the_rows_that_were_pulled_are_trained_on(project):
+    pulled(project)
+    checkout(project)
+    assert bring_up_to_date()[0]["copy"].status is Status.RAN
+    assert project.read("out/rows.csv") == "1\n2\n"
+
+
+def test_older_rows_that_are_meant_are_added_and_trained_on(project):
+    pulled(project)
+    add(project, "1\n")
+    assert bring_up_to_date()[0]["copy"].status is Status.RAN
+    assert project.read("out/rows.csv") == "1\n"
+
+
+def test_rows_of_a_branch_that_a_merge_did_not_go_by_are_older(project):
+    uses(project)
+    add(project, "1\n", message="rows")
+    main = git(project, "symbolic-ref", "--short", "HEAD")
+    git(project, "checkout", "-q", "-b", "ours")
+    add(project, "1\n3\n", message="our rows")
+    ours = git(project, "rev-parse", "--short", "HEAD")
+    git(project, "checkout", "-q", main)
+    checkout(project)
+    add(project, "1\n2\n", message="their rows")
+    git(project, "merge", "-q", "--no-edit", "-s", "ours", "ours")
+    project.write("data/t/rows.csv", "1\n3\n")
+    assert bring_up_to_date()[0]["data/t.dvc"].reason.startswith(f"data/t is as commit {ours} of ")
+
+
+def test_new_rows_are_taken_in_and_that_is_said(project):
+    pulled(project)
+    project.write("data/t/rows.csv", "1\n2\n3\n")
+    outcomes, lines = bring_up_to_date()
+    assert outcomes["data/t.dvc"].status is Status.RAN
+    assert "data/t has other data than data/t.dvc named; data/t.dvc names this now." in lines
+    assert project.status() == {}
+
+
+def test_rows_that_were_added_and_taken_back_before_a_commit_go_on(project):
+    uses(project)
+    add(project, "1\n", message="rows")
+    add(project, "1\n2\n")
+    project.write("data/t/rows.csv", "1\n")
+    assert bring_up_to_date()[0]["copy"].status is Status.RAN
+    assert git(project, "diff", "--name-only", "HEAD") == ""
+
+
+def test_rows_in_no_commit_are_taken_in(project):
+    uses(project)
+    add(project, "1\n")
+    project.write("data/t/rows.csv", "1\n2\n")
+    assert bring_up_to_date()[0]["copy"].status is Status.RAN
+
+
+def test_where_the_program_git_is_missing_rows_are_taken_in(project, monkeypatch):
+    pulled(project)
+    monkeypatch.setenv("PATH", str(project.root))
+    assert bring_up_to_date()[0]["data/t.dvc"].status is Status.RAN
+
+
+@pytest.mark.parametrize("path", ["data/t", "data/my t.csv"])
+def test_data_that_is_missing_is_told_with_the_command_that_fetches_it(project, path):
+    project.stages(copy={"cmd": "ls data > out", "deps": [path], "outs": ["out"]})
+    add(project, "1\n", path=path, message="rows")
+    subprocess.run(["rm", "-r", path], cwd=project.root, check=True)
+    outcome = bring_up_to_date()[0][f"{path}.dvc"]
+    assert (outcome.status, outcome.mendable) == (Status.FAILED, True)
+    quoted = f"{path}.dvc" if " " not in path else f"'{path}.dvc'"
+    assert outcome.reason.startswith(f"{path} is missing: `dvc pull {quoted}` fetches it")
+
+
+def test_an_import_that_is_missing_is_told_too(project, tmp_path):
+    (tmp_path / "far.csv").write_text("1\n")
+    with Repo(str(project.root)) as repo:
+        repo.imp_url(str(tmp_path / "far.csv"), "near.csv")
+    uses(project, "near.csv")
+    (project.root / "near.csv").unlink()
+    assert "`dvc pull near.csv.dvc` fetches it" in bring_up_to_date()[0]["near.csv.dvc"].reason
