@@ -1,7 +1,7 @@
 """An array store whose shards lie elsewhere, at any fsspec address: S3, HTTP, a mounted folder. Larger than the disk.
 
-What a batch needs is asked for by ranges of bytes, all at once, and kept in a folder of bounded size; the order of rows
-is not changed for it. `mmcore.data.offload` writes such a store.
+What a batch needs is asked for by ranges of bytes, neighbours as one, all at once, and kept in a folder of bounded
+size; the order of rows is not changed for it. `mmcore.data.offload` writes such a store.
 """
 
 # store.json, index.arrow, broken.jsonl   as in a store on this disk
@@ -27,6 +27,7 @@ import numpy as np
 import pyarrow as pa
 
 from mmcore.data.arrow import to_numpy
+from mmcore.data.ranges import Range, cut, joined
 from mmcore.data.store import Store
 from mmcore.errors import ArtifactError, SetupError
 from mmcore.interfaces.block import Block
@@ -35,6 +36,7 @@ REMOTE = "remote.json"
 TRIES, PAUSE_S = 3, 1.0
 TIMEOUT_S = 60.0
 """For what one batch asks for, each time."""
+BEGIN = 40  # bytes of a wrong answer, to know it by
 CACHE = "MM_REMOTE_CACHE"
 CACHE_GB = "MM_REMOTE_CACHE_GB"
 
@@ -146,30 +148,48 @@ class RemoteStore(Store):
         """What the address says, tried again where it stumbles, checked against what was written."""
         if not slots:
             return []
-        assert self.dtype is not None, "a store with arrays has a type"
-        files, starts, ends = list[str](), list[int](), list[int]()
-        for slot in slots:
-            shard = self._remote["shards"][self._place(slot)[0]]
-            begin = shard["start"] + int(self._begins[slot]) * self.dtype.itemsize
-            files.append(f"{self._root}/{shard['file']}")
-            starts.append(begin)
-            ends.append(begin + int(self._sizes[slot]) * self.dtype.itemsize)
-        answers = self._asked(files, starts, ends)
-        for slot, file, answer, start, end in zip(slots, files, answers, starts, ends, strict=True):
-            if len(answer) > end - start:
-                raise SetupError(
-                    f"{self.address} gives whole files where ranges of bytes are asked for: bytes {start} to {end} of "
-                    f"{file} came as {len(answer)} bytes. Put the arrays where ranges are given (S3, most web "
-                    "servers): mm offload."
-                )
-            if len(answer) != end - start or zlib.crc32(answer) != self._crcs[slot]:
-                raise ArtifactError(
-                    f"{file} at {self.address} is not what was written there: bytes {start} to {end} are "
-                    f"{'others' if len(answer) == end - start else 'not all there'}. Write it anew: mm offload."
-                )
-        return answers
+        ranges = [self._range(slot) for slot in slots]
+        wholes = joined(ranges)
+        answers = self._asked(wholes)
+        for whole, answer in zip(wholes, answers, strict=True):
+            if len(answer) > len(whole):
+                raise SetupError(self._too_much(whole, answer))
+            if len(answer) < len(whole):
+                raise ArtifactError(self._other(whole, f"not all there: {_what_came(answer)}"))
+        found = cut(ranges, wholes, answers)
+        for slot, one, data in zip(slots, ranges, found, strict=True):
+            if zlib.crc32(data) != self._crcs[slot]:
+                raise ArtifactError(self._other(one, "others"))
+        return found
 
-    def _asked(self, files: list[str], starts: list[int], ends: list[int]) -> list[bytes]:
+    def _range(self, slot: int) -> Range:
+        assert self.dtype is not None, "a store with arrays has a type"
+        shard = self._remote["shards"][self._place(slot)[0]]
+        begin = shard["start"] + int(self._begins[slot]) * self.dtype.itemsize
+        return Range(f"{self._root}/{shard['file']}", begin, begin + int(self._sizes[slot]) * self.dtype.itemsize)
+
+    def _too_much(self, asked: Range, answer: bytes) -> str:
+        """What is the matter where more came than was asked for."""
+        sizes = {f"{self._root}/{shard['file']}": shard["bytes"] for shard in self._remote["shards"]}
+        if len(answer) == sizes[asked.file]:
+            return (
+                f"{self.address} gives whole files where ranges of bytes are asked for: {asked} came as {len(answer)} "
+                "bytes. Put the arrays where ranges are given (S3, most web servers): mm offload."
+            )
+        return (
+            f"Something else answers at {self.address}: for {asked} {_what_came(answer)}. Look there with a browser: a "
+            "login, or the page of a network, may stand before it."
+        )
+
+    def _other(self, asked: Range, how: str) -> str:
+        return (
+            f"{asked.file} at {self.address} is not what was written there: bytes {asked.start} to {asked.end} are "
+            f"{how}. Write it anew: mm offload."
+        )
+
+    def _asked(self, ranges: Sequence[Range]) -> list[bytes]:
+        files, starts, ends = ([getattr(one, what) for one in ranges] for what in ("file", "start", "end"))
+
         def ask() -> list[Any]:
             return list(self._system.cat_ranges(files, starts, ends, on_error="return"))
 
@@ -237,6 +257,10 @@ def _cache_gb() -> float:
     if not 0 <= size < math.inf:
         raise SetupError(f"{CACHE_GB} is {given!r}, but must be a number of gigabytes from 0 on, such as 10 or 0.5.")
     return size
+
+
+def _what_came(answer: bytes) -> str:
+    return f"{len(answer)} bytes came, which begin with {answer[:BEGIN]!r}" if answer else "nothing came"
 
 
 def _within(limit_s: float, ask: Callable[[], list[Any]]) -> list[Any]:

@@ -32,7 +32,7 @@ TRUTHS = [np.arange(number, number + 5) % 11 == 0 for number in range(ROWS)]
 class Ranges(SimpleHTTPRequestHandler):
     """Files of a folder by ranges of bytes, as S3 gives them; `server.faults` are answered first.
 
-    `server.whole`: ranges are overlooked, as simple servers do.
+    `server.whole`: ranges are overlooked, as simple servers do. `server.page`: what is answered in place of a file.
     """
 
     def do_GET(self):
@@ -47,8 +47,8 @@ class Ranges(SimpleHTTPRequestHandler):
         if not path.exists():
             self.send_error(404)
             return
-        data = path.read_bytes()
-        if self.server.whole:
+        data = self.server.page or path.read_bytes()
+        if self.server.whole or self.server.page:
             self.send_response(200)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
@@ -73,7 +73,7 @@ def web(tmp_path):
     folder.mkdir()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Ranges, directory=str(folder)))
     server.daemon_threads, server.faults, server.asked, server.folder = True, [], [], folder
-    server.whole = False
+    server.whole, server.page = False, b""
     server.address = f"http://127.0.0.1:{server.server_port}/shards"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -139,7 +139,15 @@ def test_nothing_is_fetched_twice_while_there_is_room(web, tmp_path):
     there.take(np.arange(ROWS))
     asked = len(web.asked)
     open_store(tmp_path / "light").take(np.arange(ROWS)[::-1])
-    assert len(web.asked) == asked == ROWS // 2
+    assert len(web.asked) == asked > 0
+
+
+@pytest.mark.parametrize("seed", [None, 0])
+def test_arrays_that_lie_near_each_other_are_one_request(web, tmp_path, seed):
+    here, there = afar(web, tmp_path, PICTURES)
+    rows = np.arange(ROWS) if seed is None else np.random.default_rng(seed).permutation(ROWS)
+    assert all(np.array_equal(one, other) for one, other in zip(there.take(rows), here.take(rows), strict=True))
+    assert len(web.asked) == len(list((web.folder / "shards").iterdir())) < ROWS // 2
 
 
 def test_the_cache_keeps_within_its_bounds(web, tmp_path, monkeypatch):
@@ -250,6 +258,22 @@ def test_a_server_that_gives_no_ranges_is_told_as_such(web, tmp_path):
     _, there = afar(web, tmp_path, PICTURES)
     web.whole = True
     with pytest.raises(SetupError, match="gives whole files where ranges of bytes are asked for"):
+        there.take(np.arange(1))
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        (b"<html>Log in, please.</html>" * 10, r"Something else answers at http.* 280 bytes came, .* b'<html>Log in"),
+        (b"<html></html>", r"not all there: 13 bytes came, which begin with b'<html></html>'"),
+        (b"", "gives whole files"),
+    ],
+    ids=["long", "short", "none"],
+)
+def test_a_page_in_place_of_a_shard_is_no_whole_file(web, tmp_path, page, told):
+    _, there = afar(web, tmp_path, PICTURES)
+    web.whole, web.page = True, page
+    with pytest.raises((ArtifactError, SetupError), match=told):
         there.take(np.arange(1))
 
 
