@@ -52,11 +52,11 @@ def run_search(words: Sequence[str], *, jobs: int, as_json: bool, apply: bool) -
     save(result, plan.root / plan.folder)
     command = ["mm", "search", *words, "--result", *(["--json"] if as_json else [])]
     code = subprocess.run(command, env=programs(), check=False).returncode
+    if code:
+        return code  # no trial came to a score, among others: it said so
     if ended.too_many_failed:
         raise MmcoreError(f"{ended.why}; the reasons stand on the page.")
-    if code or not apply:
-        return code
-    return take(plan, result, jobs=jobs)
+    return take(plan, result, jobs=jobs) if apply else DONE
 
 
 def run_trials(plan: Plan) -> tuple[Ended, Result]:

@@ -15,6 +15,7 @@ EditedCode                  no error but a warning: a model answers through othe
 
 import difflib
 import errno
+import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -76,6 +77,8 @@ _OTHER = "Work in a clone that you may write to, or have its owner let you."
 _SPACE = "Free some: `make prune` clears away what has not been of use for long."
 _DENIED = {errno.EROFS: _OTHER, errno.EACCES: _OTHER, errno.EPERM: _OTHER, errno.ENOSPC: _SPACE, errno.EDQUOT: _SPACE}
 
+_NUMBER = re.compile(r"(?:\(os error |\[Errno )(\d+)")
+
 
 def denied(error: OSError) -> str | None:
     """In words, where the system does not let us write or read; None where it is an error of another kind."""
@@ -87,6 +90,20 @@ def denied(error: OSError) -> str | None:
 def advice_for(error: OSError) -> str:
     """What to do where the system does not let us write."""
     return _DENIED.get(error.errno or 0, _OTHER)
+
+
+def is_denied(error: BaseException) -> bool:
+    """Whether the system did not let us write or read, there or in what it was raised from: no fault of what was run.
+
+    By the number that texts hold too: what is written in Rust, and what comes from another process, has no other.
+    """
+    found: BaseException | None = error
+    while found is not None:
+        numbers = {int(number) for number in _NUMBER.findall(str(found))}
+        if numbers & {*_DENIED} or (isinstance(found, OSError) and found.errno in _DENIED):
+            return True
+        found = found.__cause__
+    return False
 
 
 def near_miss(name: str, available: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """`mm search`: find better settings, without Prefect."""
 
 import json
-import sys
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +23,7 @@ from mmcore.search.winner import Result
 
 REPORT = Path("artifacts/search/report.html")
 SHOWN = (State.COMPLETE, State.PRUNED, State.FAILED)
+IN_A_TRIAL = re.compile(r"(\.mm/search/[^/\s]+/trials/)[\w./-]*\w")
 AS_IT_STANDS = "it was looked at as it stands"
 
 
@@ -46,10 +47,11 @@ def run_search(words: Sequence[str], *, as_json: bool) -> None:
             host.close()
             threads.shutdown(wait=True)
     if stop.requested is not None:
-        raise Interrupted(f"stopped; started again, the search goes on. {_counted(result)}", signal=stop.requested)
+        raise Interrupted(f"stopped; started again, the search goes on. {result.counted()}", signal=stop.requested)
     finish(plan, result, as_json=as_json)
     if ended.too_many_failed:
         raise MmcoreError(f"{ended.why}. {reasons(result)}")
+    check_winner(result)
 
 
 def write_result(words: Sequence[str], *, as_json: bool) -> None:
@@ -60,6 +62,7 @@ def write_result(words: Sequence[str], *, as_json: bool) -> None:
     result = result_of(plan, study, why=AS_IT_STANDS)
     study.close()
     finish(plan, with_saved(result, folder), as_json=as_json)
+    check_winner(result)
 
 
 def finish(plan: Plan, result: Result, *, as_json: bool) -> None:
@@ -76,9 +79,8 @@ def finish(plan: Plan, result: Result, *, as_json: bool) -> None:
 
 def tell(plan: Plan, result: Result) -> None:
     """For people."""
-    print(f"{_counted(result)} The search ended because {result.why}.")
+    print(f"{result.counted()} The search ended because {result.why}.")
     if result.winner is None or result.winner.values is None:
-        print(f"No trial came to a score. {reasons(result)}", file=sys.stderr)
         return
     values = "  ".join(f"{k} {v:.5g}" for k, v in zip(result.objectives, result.winner.values, strict=True))
     print(f"Best: trial {result.winner.number}  {values}")
@@ -91,20 +93,31 @@ def tell(plan: Plan, result: Result) -> None:
     print(f"Take it: mm compose experiment={plan.name} && dvc repro      The page: {REPORT}")
 
 
+def check_winner(result: Result) -> None:
+    """Raises MmcoreError where no trial came to a score: an experiment that is there is of an earlier search."""
+    if result.winner is not None:
+        return
+    if not (why := reasons(result)):
+        raise MmcoreError(
+            f"No trial has come to a score so far ({result.counted()[:-1]}). Started again, with more minutes=... or "
+            "trials=... where these are used up, the search goes on."
+        )
+    raise MmcoreError(
+        f"No trial came to a score. {why}\nMend that, then search under another name (name=...), or with more trials."
+    )
+
+
 def failures(result: Result) -> dict[str, int]:
-    """First line of a reason -> how many trials failed for it, the most frequent first."""
-    counts = Counter(row.reason.partition("\n")[0] for row in result.rows if row.state is State.FAILED)
-    return dict(counts.most_common())
+    """First line of a reason -> how many trials failed for it, the most frequent first. Each has a folder of its own,
+    which is left out."""
+    lines = [row.reason.partition("\n")[0] for row in result.rows if row.state is State.FAILED]
+    return dict(Counter(IN_A_TRIAL.sub(r"\1*", line) for line in lines).most_common())
 
 
 def reasons(result: Result) -> str:
     """Why trials failed, for people."""
     lines = [f"  {count} x {text}" for text, count in list(failures(result).items())[:5]]
     return "\n".join(["Why they failed:", *lines]) if lines else ""
-
-
-def _counted(result: Result) -> str:
-    return ", ".join(f"{count} {state}" for state, count in result.counts().items()) + "."
 
 
 def _experiment(plan: Plan, result: Result) -> Path:

@@ -118,6 +118,8 @@ class Display:
 def _outcome(told: Told) -> str:
     if told.value is not None:
         return f"{told.value:.5g}"
+    if told.denied:
+        return "put back"  # the reason is what the search ends with
     return f"{told.state}: {told.reason.splitlines()[0]}" if told.reason else str(told.state)
 
 

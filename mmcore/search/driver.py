@@ -45,6 +45,8 @@ class Ended:
     why: str
     too_many_failed: bool = False
     stopped: bool = False
+    denied: bool = False
+    """The system did not let a trial write or read."""
 
 
 class Search:
@@ -55,7 +57,7 @@ class Search:
         self._plan, self._study, self._show = plan, study, show
         self._places, self._shared = places, shared
         self._running = dict[int, Asked]()
-        self._waits = False
+        self._waits, self._denied = False, ""
         self._news: queue.SimpleQueue[tuple[int, Told | BaseException]] = queue.SimpleQueue()
 
     def run(self, submit: Submit, *, stopped: Callable[[], bool] = lambda: False) -> Ended:
@@ -114,9 +116,13 @@ class Search:
         if isinstance(told, BaseException):
             raise told
         self._show.ended(asked, told)
+        if told.denied:
+            self._denied = told.reason
 
     def _over(self, seconds: float) -> Ended | None:
         settings = self._plan.settings
+        if self._denied:
+            return Ended(self._denied, denied=True)
         if settings.minutes is not None and seconds > 60 * settings.minutes:
             return Ended(f"the {settings.minutes:g} minutes are over")
         rows = self._study.rows()

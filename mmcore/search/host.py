@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from mmcore.errors import SetupError
 from mmcore.search.rows import State
 from mmcore.search.study import Study
 from mmcore.search.workers import Answer, Pool, WorkerDied
@@ -32,6 +33,8 @@ class Told:
     state: State
     value: float | None = None
     reason: str = ""
+    denied: bool = False
+    """The system did not let it write or read; it is put back, and no other would do better."""
 
 
 class Host:
@@ -87,7 +90,10 @@ class Host:
         return None if answer.done["interval"] is None else (answer.done["interval"][1], answer.done["interval"][2])
 
     def judge(self, values: Mapping[str, Any], seed: int, folder: str) -> dict[str, Any]:
-        """Train with a seed and judge as `dvc repro` does. Raises RuntimeError with what went wrong."""
+        """Train with a seed and judge as `dvc repro` does.
+
+        Raises SetupError where the system does not let it write or read, RuntimeError with what else went wrong.
+        """
         order = {"do": "judge", "values": values, "seed": seed, "folder": folder}
         for turn in range(2):
             try:
@@ -99,6 +105,8 @@ class Host:
                 if turn or self.ending:
                     raise RuntimeError(str(error)) from error
                 continue
+            if answer.denied:
+                raise SetupError(str(answer.failed))
             if answer.done is None:
                 raise RuntimeError(answer.failed)
             return dict(answer.done)
@@ -118,6 +126,9 @@ class Host:
             self.study.prune(order.identity, {})
             return Told(order.number, State.PRUNED)
         reason = answer.failed or "no reason was given"
+        if answer.denied:
+            self.study.died(order.identity, reason, blame=False)
+            return Told(order.number, State.DIED, reason=reason, denied=True)
         self.study.fail(order.identity, reason, {})
         return Told(order.number, State.FAILED, reason=reason)
 

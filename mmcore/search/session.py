@@ -100,11 +100,13 @@ def search(
     plan: Plan, host: Host, show: Show, submit: Submit, judge: Judge, *, places: int,
     stopped: Callable[[], bool] = lambda: False,
 ) -> tuple[Ended, Result]:  # fmt: skip
-    """All trials, then the winner against what was there."""
+    """All trials, then the winner against what was there. Raises SetupError where the disk is full, or the like."""
     ended = Search(plan, host.study, show, places=places, shared=plan.settings.storage is not None).run(
         submit, stopped=stopped
     )
     result = result_of(plan, host.study, why=ended.why)
+    if ended.denied:
+        raise SetupError(f"{ended.why} No trial is lost by it; started again, the search goes on. {result.counted()}")
     if ended.stopped or ended.too_many_failed or result.winner is None:
         return ended, result
     if plan.settings.confirm:
@@ -180,7 +182,8 @@ def with_saved(result: Result, folder: Path) -> Result:
     if not (folder / SAVED).exists():
         return result
     found = json.loads((folder / SAVED).read_text(encoding="utf-8"))
-    if result.winner is None or found["winner"] != result.to_json()["winner"]:
+    now = result.to_json()
+    if found["winner"] != now["winner"] or (result.winner is None and found["trials"] != now["trials"]):
         return result
     result, one = replace(result, why=found["ended"]), found["comparison"]
     if one is None:

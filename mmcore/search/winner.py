@@ -84,6 +84,10 @@ class Result:
                 found[row.state] += 1
         return {str(state): count for state, count in found.items()}
 
+    def counted(self) -> str:
+        """The same for people."""
+        return ", ".join(f"{count} {state}" for state, count in self.counts().items()) + "."
+
     def to_json(self) -> dict[str, Any]:
         """For programs."""
         winner = None

@@ -35,6 +35,8 @@ class Answer:
     failed: str | None = None
     broken: bool = False
     """The worker has to be replaced."""
+    denied: bool = False
+    """It failed because the system did not let it write or read: a full disk is no fault of what was ordered."""
 
 
 class Worker:
@@ -75,8 +77,9 @@ class Worker:
                 raise WorkerDied(line["died"])
             elif "ready" not in line:
                 return Answer(
-                    line.get("done"), line.get("pruned", False), line.get("failed"), line.get("broken", False)
-                )
+                    line.get("done"), line.get("pruned", False), line.get("failed"), line.get("broken", False),
+                    line.get("denied", False),
+                )  # fmt: skip
 
     def ask_to_end(self) -> None:
         """SIGTERM: a training writes its checkpoint."""

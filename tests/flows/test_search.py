@@ -9,11 +9,14 @@ import pytest
 from distributed import Client
 from prefect.client.orchestration import get_client
 
+import flows.search
 from flows.order import needed
 from flows.search import run_trials, take
 from flows.trials import runner_of
 from mmcore.errors import ConfigError
+from mmcore.search.driver import Ended
 from mmcore.search.rows import State
+from mmcore.search.session import BETTER, result_of, study_of
 from tests.search.conftest import _prepared, project
 from tests.search.project import SPACE
 
@@ -42,6 +45,29 @@ def test_each_trial_is_a_task_run_that_shows_its_score(project):
     assert "default, seed 0" in shown
     assert result.comparison is not None
     assert take(plan, result, jobs=1) == 0  # with one seed nothing is shown to be better, so nothing is run
+
+
+def test_a_search_without_a_winner_is_no_success_and_leaves_the_model(project, monkeypatch, capfd):
+    words = [f"space={json.dumps(SPACE)}", "name=none", "trials=2"]
+    plan = project.plan(name="none", trials=2)
+
+    def all_fail(_):
+        (plan.root / plan.folder).mkdir(parents=True)
+        (plan.root / plan.folder / BETTER).write_text('["up"]')
+        study = study_of(plan, ["up"], say=print)
+        for _ in range(2):
+            study.fail(study.ask().identity, "the loss is nan", {})
+        return Ended("all trials are done"), result_of(plan, study, why="all trials are done")
+
+    for name in ("check_project", "check_writable", "ensure_api"):
+        monkeypatch.setattr(flows.search, name, lambda *_: None)
+    monkeypatch.setattr(flows.search, "run_pipeline", lambda **_: [])
+    monkeypatch.setattr(flows.search, "run_trials", all_fail)
+    monkeypatch.setenv("PYTHONPATH", project.environment()["PYTHONPATH"])
+    assert flows.search.run_search(words, jobs=1, as_json=False, apply=True) == 2
+    told = capfd.readouterr().err
+    assert "No trial came to a score. Why they failed:\n  2 x the loss is nan" in told
+    assert "The model stays" not in told
 
 
 @pytest.fixture

@@ -25,6 +25,9 @@ def shown(request):
         display.ended(asked(0), Told(0, State.COMPLETE, 0.5))
         display.ended(asked(1), Told(1, State.FAILED, reason="out of memory: [all] of it\nand more"))
         display.tick()
+        put_back = Told(2, State.DIED, reason="no space left", denied=True)
+        if not request.param:
+            display.ended(asked(2), put_back)
     return console.file.getvalue()
 
 
@@ -42,4 +45,5 @@ def test_a_terminal_shows_what_runs_and_the_best_so_far(shown, request):
         assert "2 of 3 trials, best so far: 0.5 (trial 0)" in shown
     else:
         assert "1/3  trial 0  0.5" in shown
+        assert "2/3  trial 2  put back" in shown
         assert "(best so far)" in shown

@@ -55,7 +55,10 @@ def run(project):
 
             def work():
                 found = score(order.values)
-                if isinstance(found, str):
+                if isinstance(found, OSError):
+                    study.died(order.identity, str(found), blame=False)
+                    done(Told(order.number, State.DIED, reason=str(found), denied=True))
+                elif isinstance(found, str):
                     study.fail(order.identity, found, {})
                     done(Told(order.number, State.FAILED, reason=found))
                 elif found is None:
@@ -141,6 +144,16 @@ def test_a_trial_whose_worker_dies_is_run_again_and_no_other_is_lost(run):
     assert sum(row.state is State.COMPLETE for row in rows) == 5
     assert sum(row.state is State.DIED for row in rows) == 1
     assert {row.root for row in rows} == {row.root for row in rows if row.state is State.COMPLETE}
+
+
+def test_a_full_disk_ends_it_and_with_room_again_the_same_trials_run(run):
+    ended, study, shown = run(lambda values: OSError("the disk is full"), trials=3, places=1)
+    assert (ended.why, ended.denied) == ("the disk is full", True)
+    assert [row.state for row in study.rows()] == [State.DIED, State.WAITING]
+    assert len(shown.told) == 1
+    ended, study, _ = run(lr, trials=3, places=1)
+    assert ended.why == "all trials are done"
+    assert [row.root for row in study.rows() if row.state is State.COMPLETE] == [0, 2, 3]
 
 
 def test_asked_to_stop_it_starts_nothing_more(run):

@@ -1,7 +1,8 @@
 """A worker: has everything loaded, and runs one trial after another as it is told on stdin.
 
 A line of JSON each way. In: {"do": "open" | "trial" | "judge" | "compare", ..}, and {"stop": bool} to answer a report.
-Out: {"report": [step, value]}, then one of {"done": ..}, {"pruned": true}, {"failed": reason, "broken": bool}.
+Out: {"report": [step, value]}, then one of {"done": ..}, {"pruned": true},
+{"failed": reason, "broken": bool, "denied": bool}.
 What is printed goes to stderr, which is the worker's log.
 """
 
@@ -11,13 +12,14 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 import torch
 
 from mmcore.config.check import faults_of
-from mmcore.errors import Interrupted, MmcoreError
+from mmcore.errors import Interrupted, MmcoreError, denied, is_denied
 from mmcore.evaluation.spread import difference
 from mmcore.registry.plugins import installed
 from mmcore.runtime import fabric  # noqa: F401  # takes seconds to import, and every trial wants it
@@ -100,7 +102,7 @@ class Worker:
         return True
 
     def _here(self, order: dict[str, Any]) -> bool:
-        good = True
+        good, refused = True, False
         try:
             self._channel.tell(done=self._work(order))
         except Pruned:
@@ -108,12 +110,14 @@ class Worker:
         except Interrupted:
             raise
         except MmcoreError as error:
-            self._channel.tell(failed=str(error), broken=False)
+            refused = is_denied(error)
+            self._channel.tell(failed=str(error), broken=False, denied=refused)
         except (Exception, MemoryError) as error:
-            traceback.print_exc()
-            good = not is_broken(error)
-            self._channel.tell(failed=reason_of(error), broken=not good)
-        if "folder" in order and order["do"] != "open":
+            with suppress(OSError):  # the log lies on the same disk, which may be full
+                traceback.print_exc()
+            good, refused = not is_broken(error), is_denied(error)
+            self._channel.tell(failed=reason_of(error), broken=not good, denied=refused)
+        if "folder" in order and order["do"] != "open" and not refused:  # else it goes on from its checkpoint
             assert self._shared is not None, "open comes first"
             tidy(self._shared.root, order["folder"])
         return good
@@ -150,6 +154,8 @@ def is_broken(error: BaseException) -> bool:
 
 def reason_of(error: BaseException) -> str:
     """In one line."""
+    if isinstance(error, OSError) and (told := denied(error)) is not None:
+        return told
     first = (str(error).strip().splitlines() or [""])[0]
     return f"out of memory: {first}" if is_out_of_memory(error) else f"{type(error).__name__}: {first}"
 
