@@ -17,6 +17,7 @@ from flows.judging import Candidate, champion_of, judge, judged_before, known_ve
 from flows.locks import only_one
 from flows.options import stage_options
 from flows.outcome import Outcome, Status
+from flows.packages import check_installed
 from flows.project import check_project, check_writable
 from flows.releasing import Releaser, digest_or_none, settle, was_taken_back
 from flows.settings import release_settings, starts_from_champion
@@ -64,7 +65,11 @@ def retrain(root: Path, *, jobs: int, force: bool, as_json: bool, release: bool 
             _tell(f"New data: {path}")
         if starts_from_champion(root):
             provide_champion(root, git, settings)
-        result = Result([] if is_up_to_date() and not force else bring_up_to_date(jobs=jobs, force=force))
+        result = Result()
+        if force or not is_up_to_date():
+            result.outcomes = bring_up_to_date(jobs=jobs, force=force)
+        else:
+            check_installed(root, git, champion_of(git, settings))
         if not exit_code(result.outcomes):
             decide(result, root, releaser, releasing=settings.enabled if release is None else release)
         in_use = champion_of(git, settings)

@@ -43,6 +43,15 @@ def starts_from_champion(root: Path) -> bool:
     return _section(_values(root), "training").get("start_from") == "champion"
 
 
+def packages_of(root: Path) -> Params:
+    """What params.yaml records of packages from outside; a project that has no such sections records none."""
+    values = _values(root)
+    keys = [name for name, key in (("data", "package"), ("training", "packages")) if key in _section(values, name)]
+    runs = _section(_section(values, "pretrain"), "runs")
+    keys += [f"pretrain.runs.{name}" for name, run in runs.items() if isinstance(run, dict) and "packages" in run]
+    return Params(values, [*keys, *(["fields"] if _section(values, "fields") else [])])
+
+
 def _section(values: Mapping[str, object], name: str) -> Mapping[str, object]:
     found = values.get(name)
     return found if isinstance(found, dict) else {}

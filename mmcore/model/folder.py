@@ -6,7 +6,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import EntryPoint, PackageNotFoundError, version
+from importlib.metadata import EntryPoint, version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from mmcore.model.settings import ModelSettings
 from mmcore.model.weights import load_state, load_tensors, save_tensors, state_of
 from mmcore.registry.plugins import Plugins, installed, package_of
 from mmcore.registry.settings import Part
+from mmcore.registry.versions import check_versions
 
 FORMAT = 1
 
@@ -82,7 +83,7 @@ def load_model(folder: Path, *, plugins: Plugins | None = None) -> Saved:
     """
     plugins = plugins or installed()
     about = _read(folder / "model.yaml")
-    _check_packages(folder, about["packages"])
+    check_versions(folder, about["packages"])
     plan = plan_of_yaml(about["plan"])
     code = about.get("code", {})  # none where nothing was from outside, or in a folder of before there were digests
     changed = edited(code, versions=about["packages"], points=points_of(plan, plugins)) if code else ()
@@ -193,24 +194,3 @@ def _read(path: Path) -> dict[str, Any]:
             "Train again, or install the mmcore that made it."
         )
     return about
-
-
-def _check_packages(folder: Path, made_by: Mapping[str, str]) -> None:
-    """Before 1.0 a minor version may change what weights mean, after that only a major one."""
-    for name, then in made_by.items():
-        try:
-            now = version(name)
-        except PackageNotFoundError as error:
-            raise ArtifactError(
-                f"{folder} was made with {name} {then}, which is not installed. "
-                f"Install it: pip install '{name}=={then}'."
-            ) from error
-        if _series(now) != _series(then):
-            raise ArtifactError(
-                f"{folder} was made with {name} {then}, installed is {now}. Install '{name}=={then}', or train again."
-            )
-
-
-def _series(text: str) -> tuple[str, ...]:
-    parts = text.split(".")
-    return tuple(parts[:2] if parts[0] == "0" else parts[:1])

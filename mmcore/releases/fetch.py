@@ -56,7 +56,7 @@ def fetch(git: Git, version: Version, *, name: str = "model") -> Path:
     Raises SetupError where DVC cannot get it, WrongModel where its bytes are not those that were released.
     """
     digest = digest_in(git, version.commit)
-    folder = git.root / ".mm" / "released" / digest.removesuffix(".dir")
+    folder = unpacked(git.root, digest)
     if not folder.is_dir() or digest_of(folder) != digest:
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -69,6 +69,11 @@ def fetch(git: Git, version: Version, *, name: str = "model") -> Path:
         os.utime(folder)
         _forget(folder.parent)
     return folder
+
+
+def unpacked(root: Path, digest: str) -> Path:
+    """Where a release of this digest lies once it was fetched."""
+    return root / ".mm" / "released" / digest.removesuffix(".dir")
 
 
 def get(git: Git, target: Path, *, name: str, version: str | None = None, stage: str | None = None) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 import yaml
@@ -11,7 +12,8 @@ import yaml
 import flows.retrain
 from flows.branch import LOOKS
 from flows.locks import only_one, state_of
-from mmcore.errors import SetupError
+from mmcore.errors import ArtifactError, ConfigError, SetupError
+from mmcore.releases.fetch import fetch
 from mmcore.releases.looks import line_of
 from tests.flows.releases.conftest import PARAMS
 
@@ -113,6 +115,23 @@ def test_the_model_in_use_is_not_compared_with_itself(released, capsys):
     assert released.retrain() == 0
     assert released.asked == []
     assert "The model in use, v1.0.0, is this one." in capsys.readouterr().out
+
+
+def test_a_plugin_that_was_uninstalled_is_told_where_there_is_nothing_to_do(released):
+    gone = [{"name": "mm-gone", "version": "0.1.0", "digest": "0" * 16}]
+    training = {**PARAMS["training"], "packages": gone}
+    released.project.write("params.yaml", yaml.safe_dump({**PARAMS, "training": training}))
+    with pytest.raises(ConfigError, match=r"mm-gone 0\.1\.0, which is not installed\. Run `pip install mm-gone==0"):
+        released.retrain()
+
+
+def test_a_plugin_of_the_model_in_use_is_missed_too(released):
+    folder = fetch(released.git, released.registry().current("prod"))
+    (folder / "model.yaml").write_text("packages: {mm-gone: 0.1.0}\n")
+    with pytest.raises(ArtifactError, match=r"released/\w+ was made with mm-gone 0\.1\.0, which is not installed"):
+        released.retrain()
+    (folder / "model.yaml").write_text(f"packages: {{mmcore: {version('mmcore')}}}\n")
+    assert released.retrain() == 0
 
 
 def test_a_pair_that_was_looked_at_in_another_worktree_is_not_looked_at_again(released, capsys):
