@@ -8,6 +8,10 @@ from enum import StrEnum
 from mmcore.releases.noise import Chance, Noise
 from mmcore.releases.settings import VerdictSettings
 
+FEW = 2.0
+"""Degrees of freedom below which Student's t asks for a gain that mostly no model can have: at a chance of 0.05 / 365
+for 3300 deviations with one, for 85 with two, which is a first night of three seeds."""
+
 
 class Decision(StrEnum):
     """What becomes of a new model."""
@@ -156,4 +160,10 @@ def _short_of(watched: Difference, chance: Chance, noise: Noise) -> str:
             "allows, and no gain is enough. Wait until they are a year old, raise it, or promote by hand."
         )
     what = {"rows": "the rows drawn", "trainings": "which training it happened to be"}[chance.by]
-    return f"a gain of {watched.gain:.4f} can be chance in {what}; from {chance.needed:.4f} on it would not."
+    short = f"a gain of {watched.gain:.4f} can be chance in {what}; from {chance.needed:.4f} on it would not."
+    if chance.by == "trainings" and noise.freedom < FEW:
+        short += (
+            " Trainings as few as these tell next to nothing of that chance, so that mostly no model can gain enough. "
+            "Each further night asks for less, and far less with repeats.seeds: 3 or more."
+        )
+    return short

@@ -13,10 +13,10 @@ WORSE = Difference(0.8, 0.7, -0.1, low=-0.15, high=-0.05, deviation=0.02, groups
 KNOWN = Noise(0.01, 30.0)
 
 
-def decide(watched, *, p=1e-9, needed=0.04, others=None, slices=None, noise=KNOWN, allowed=1e-4, **settings):
+def decide(watched, *, p=1e-9, needed=0.04, by="rows", others=None, slices=None, noise=KNOWN, allowed=1e-4, **settings):
     return judge(
         watched, metric="t/m", others=others or {}, slices=slices or {}, noise=noise, allowed=allowed,
-        chance=Chance(p, needed, "rows"), settings=VerdictSettings(**settings),
+        chance=Chance(p, needed, by), settings=VerdictSettings(**settings),
     )  # fmt: skip
 
 
@@ -42,6 +42,16 @@ def test_where_chance_between_trainings_is_not_known_it_holds_and_says_how_it_wo
     found = decide(BETTER, p=1.0, needed=math.inf, noise=Noise(0.0, 0.0))
     assert found.decision is Decision.HOLD
     assert "repeats.seeds: 3" in found.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("freedom", "by", "few"), [(1, "trainings", True), (2, "trainings", False), (1, "rows", False)]
+)
+def test_where_two_trainings_are_all_that_is_known_it_says_what_asks_for_less(freedom, by, few):
+    found = decide(BETTER, p=0.4, needed=58.8, by=by, noise=Noise(0.02, freedom))
+    assert found.decision is Decision.HOLD
+    assert "from 58.8000 on it would not." in found.reasons[0]
+    assert ("repeats.seeds: 3" in found.reasons[0]) is few
 
 
 def test_where_nothing_is_left_to_spend_it_says_so_and_names_no_gain():
