@@ -20,7 +20,8 @@ class Stage(nn.Module, ABC):
     def forward(self, tokens: Tokens, cache: StageCache | None = None) -> Tokens:
         """Tokens [B,N,D] to tokens.
 
-        cache: None, or what this stage kept of the tokens before these; the stage reads and extends it in place.
+        cache: None, or what this stage kept of the tokens before these; it puts there what later ones need: what gets
+        longer by `grow`, anything else set anew, and never by writing into a tensor that is there.
         """
 
 

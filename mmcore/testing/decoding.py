@@ -94,6 +94,31 @@ class DecodingContract(ModuleContract):
             "`cache` that the stage is given, and nothing on the stage itself",
         )
 
+    def test_decoding_goes_on_after_beams_change_places(self) -> None:
+        encoder, field = self.ready(), self.whole()
+        if not encoder.causal:
+            return
+        samples, length = field.values.shape[:2]
+        writer, half = Writer(encoder), length // 2
+        writer.write(_columns(field, 0, half))
+        twice, turned = torch.arange(samples).repeat_interleave(2), torch.arange(2 * samples).view(-1, 2).flip(1)
+        # Two texts of each sample that begin alike and go on otherwise.
+        both = field.pick(twice)
+        both.values[1::2, half:] = both.values[1::2, half:].flip(1)
+        writer.pick(twice)
+        found = list[Tensor]()
+        for place in range(half, length):
+            found.append(writer.write(_columns(both, place, place + 1)).values)
+            writer.swap(turned.flatten())
+            both = both.pick(turned.flatten())
+            found = [part[turned.flatten()] for part in found]
+        self.assert_close(
+            finish(encoder, both).values[:, half:],
+            torch.cat(found, 1),
+            "after beams of a sample changed places the cache does not follow: put what gets longer behind it with "
+            "`cache.grow`, set anew what else is kept, and write into no tensor that is in the cache",
+        )
+
     def test_decoding_leaves_no_trace(self) -> None:
         encoder, field = self.ready(), self.whole()
         if not encoder.causal:
@@ -173,6 +198,12 @@ class Writer:
         """Go on with these rows."""
         assert self.written is not None, "nothing was written yet"
         self.memory, self.written = self.memory.pick(rows), self.written[rows]
+
+    def swap(self, rows: Tensor) -> None:
+        """Go on with these rows, each of which was the same as the one whose place it takes when rows were picked."""
+        assert self.written is not None, "nothing was written yet"
+        self.memory.swap(rows)
+        self.written = self.written[rows]
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from mm_text.rnn import RNN
 from mm_text.transformer import Transformer
 
 from mmcore.errors import ConfigError, DataError, MmcoreError
+from mmcore.interfaces.cache import StageCache
 from mmcore.interfaces.field import Field
 from mmcore.interfaces.tokens import Tokens
 
@@ -37,7 +38,7 @@ def walk(encoder, tokens: Tokens, caches=None) -> Tokens:
 def test_writing_token_by_token_gives_what_reading_all_gives(make):
     encoder, field = make().eval(), texts(7, 5, 7)
     whole = encoder.readout(walk(encoder, encoder.embed(field)))
-    caches = [{} for _ in encoder.stages]
+    caches = [StageCache() for _ in encoder.stages]
     prompt = Field(field.values[:, :3], field.present, field.mask[:, :3])
 
     steps = [encoder.readout(walk(encoder, encoder.embed(prompt), caches))]

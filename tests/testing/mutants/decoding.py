@@ -51,6 +51,25 @@ class CacheIgnoresPick(CausalGRU):
         self.stages = nn.ModuleList([CacheOfFirstRows(width)])
 
 
+class IntoTheCache(GRUStage):
+    """Writes its state over the first of those that it keeps."""
+
+    def forward(self, tokens, cache=None):
+        if cache is None:
+            return super().forward(tokens)
+        own = {"state": cache["states"][:, 0].clone()} if cache else {}
+        found = super().forward(tokens, own)
+        cache.grow("states", found.values.clone(), axis=1)[:, 0] = own["state"]
+        return found
+
+
+@mutant(CausalGRUContract, "test_decoding_goes_on_after_beams_change_places", saying="write into no tensor")
+class WrittenIntoTheCache(CausalGRU):
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        self.stages = nn.ModuleList([IntoTheCache(width)])
+
+
 class CacheUnread(GRUStage):
     """Begins anew with each part."""
 
