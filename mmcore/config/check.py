@@ -61,8 +61,8 @@ def stale(values: Mapping[str, Any], root: Path, plugins: Plugins) -> Iterator[s
                 yield f"{key} is not what {sources} give. Run `mm compose`, with what you changed by hand as KEY=VALUE."
 
 
-def faults_of(values: Mapping[str, Any], plugins: Plugins) -> Iterator[str]:
-    """Every fault, each as one message."""
+def faults_of(values: Mapping[str, Any], plugins: Plugins, *, together: bool = True) -> Iterator[str]:
+    """Every fault, each as one message. together: False: none of those that a part finds with its settings together."""
     sections = dict[str, Any]()
     for name, kind in SECTIONS.items():
         yield from _fault(
@@ -78,7 +78,7 @@ def faults_of(values: Mapping[str, Any], plugins: Plugins) -> Iterator[str]:
     yield from disagreements(fields, sections["tasks"], monitor=sections["training"].monitor)
     yield from stray_tolerances(sections["verdict"].tolerances, sections["tasks"])
     for part, kind, where in _parts(sections):
-        faults = list(_fault(plugins.kind(kind).check, part, where=where))
+        faults = list(_fault(plugins.kind(kind).check, part, where=where, together=together))
         yield from faults
         if not faults and where != "floors.fusion":  # that one is built for one field at a time
             found = plugins.kind(kind).load(part.name)

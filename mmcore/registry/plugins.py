@@ -105,19 +105,20 @@ class Registry:
             raise PluginError(f"{self.group} {name!r} ({point.value}) is a {type(found).__name__}, not a class.")
         return found
 
-    def check(self, part: Part, *, where: str) -> tuple[type[Any], dict[str, Any]]:
+    def check(self, part: Part, *, where: str, together: bool = True) -> tuple[type[Any], dict[str, Any]]:
         """The class that a part names and its settings with the right types; `where` is the part's key in params.yaml.
 
         Parts that its settings choose are checked with it. Raises PluginError for an unknown name, ConfigError for
         settings that a constructor does not take, and for those that its `settings_fault` finds fault with.
+        together: False: each setting is looked at by itself, and `settings_fault` is not asked.
         """
         found = self.load(part.name)
         settings = check_settings(found, part.settings, where=where, what=f"{self.group} {part.name!r}")
-        if fault := _fault_together(found, settings):
+        if together and (fault := _fault_together(found, settings)):
             raise ConfigError(f"{where}: {fault}")
         for key, kind in _choices(found):
             if isinstance(inner := settings.get(key), Part):
-                self._beside(kind).check(inner, where=f"{where}.{key}")
+                self._beside(kind).check(inner, where=f"{where}.{key}", together=together)
         return found, settings
 
     def build(self, part: Part, *args: Any, where: str, seeded: Seeded = not_seeded) -> Any:

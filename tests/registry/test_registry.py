@@ -114,3 +114,12 @@ def test_settings_that_contradict_each_other_build_nothing(site):
     assert encoders.build(Part("good", {"width": 2}), {}, where="fields.x.encoder").width == 2
     with pytest.raises(ConfigError, match=r"^fields\.x\.encoder: too wide\.$"):  # as it is by default
         encoders.build(Part("good", {}), {}, where="fields.x.encoder")
+
+
+def test_settings_that_contradict_each_other_are_right_each_by_itself(site):
+    write_package(site, "reg-alone", plugins={"encoder": {"good": "good:Good"}}, modules={"good": GOOD + TOO_WIDE})
+    encoders = found_in(site).encoder
+
+    assert encoders.check(Part("good", {}), where="fields.x.encoder", together=False)[1] == {}
+    with pytest.raises(ConfigError, match="width"):
+        encoders.check(Part("good", {"width": "x"}), where="fields.x.encoder", together=False)

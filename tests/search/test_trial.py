@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mmcore.config.params import Params
-from mmcore.errors import BuildError, DataError, TrainingError
+from mmcore.errors import BuildError, ConfigError, DataError, TrainingError
 from mmcore.registry.plugins import installed
+from mmcore.search.trial.__main__ import _faults
 from mmcore.search.trial.prepared import Shared
 from mmcore.search.trial.training import KEYS, Job, Pruned, judge, tidy
 from mmcore.stages import encode, evaluate, fit, train
@@ -74,6 +75,22 @@ def test_a_second_trial_in_the_same_process_is_not_touched_by_the_first(project,
     job().run(project.plan().project.settle({"fusion.width": 4}), "t/1", shared, never)
     again = job().run(values, "t/2", shared, never)
     assert {**first["scores"], "train_s": 0} == {**again["scores"], "train_s": 0}
+
+
+def test_a_space_may_hold_settings_that_do_not_go_together_and_only_the_trial_with_both_fails(project, shared):
+    both = {"tasks.kind.decide": "f1", "tasks.kind.class_weights": "balanced"}
+    searched = {"tasks.kind.decide": ["probable", "f1"], "tasks.kind.class_weights": ["none", "balanced"]}
+    plan = project.plan(space=searched)
+    assert _faults(plan.ends()) == []
+    assert job().run(plan.project.settle({"tasks.kind.decide": "f1"}), "t/0", shared, never)["values"]
+    for work in (lambda values: job().run(values, "t/1", shared, never), lambda values: job().better(values, shared)):
+        with pytest.raises(ConfigError, match=r"decide: f1 needs probabilities that are right"):
+            work(plan.project.settle(both))
+
+
+def test_a_space_goes_no_further_than_what_each_setting_may_be(project):
+    [fault] = _faults(project.plan(space={"tasks.kind.decide": ["probable", "f2"]}).ends())
+    assert fault.startswith("tasks.kind.decide must be")
 
 
 def test_nothing_is_fitted_or_decoded_again(project, shared, monkeypatch):

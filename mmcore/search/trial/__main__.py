@@ -140,10 +140,13 @@ class Worker:
 
 
 def _faults(ends: list[dict[str, Any]]) -> list[str]:
-    """What is wrong at the ends of the space, each fault once."""
+    """What is wrong at the ends of the space, each fault once.
+
+    Settings that do not go together are right each by itself: it is the trials that have both which fail.
+    """
     found = dict[str, None]()
     for values in ends:
-        found |= dict.fromkeys(faults_of(values, installed()))
+        found |= dict.fromkeys(faults_of(values, installed(), together=False))
     return list(found)
 
 
