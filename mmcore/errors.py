@@ -76,6 +76,8 @@ class EditedCode(UserWarning):
 _OTHER = "Work in a clone that you may write to, or have its owner let you."
 _SPACE = "Free some: `make prune` clears away what has not been of use for long."
 _DENIED = {errno.EROFS: _OTHER, errno.EACCES: _OTHER, errno.EPERM: _OTHER, errno.ENOSPC: _SPACE, errno.EDQUOT: _SPACE}
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""Of these, where nothing can be written whoever writes: a disk that is full or may only be read."""
 
 _NUMBER = re.compile(r"(?:\(os error |\[Errno )(\d+)")
 
@@ -92,15 +94,15 @@ def advice_for(error: OSError) -> str:
     return _DENIED.get(error.errno or 0, _OTHER)
 
 
-def is_denied(error: BaseException) -> bool:
-    """Whether the system did not let us write or read, there or in what it was raised from: no fault of what was run.
+def is_out_of_room(error: BaseException) -> bool:
+    """Whether the disk was full or may only be read, there or in what it was raised from: no fault of what was run.
 
     By the number that texts hold too: what is written in Rust, and what comes from another process, has no other.
     """
     found: BaseException | None = error
     while found is not None:
         numbers = {int(number) for number in _NUMBER.findall(str(found))}
-        if numbers & {*_DENIED} or (isinstance(found, OSError) and found.errno in _DENIED):
+        if numbers & NO_ROOM or (isinstance(found, OSError) and found.errno in NO_ROOM):
             return True
         found = found.__cause__
     return False

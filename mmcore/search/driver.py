@@ -46,7 +46,7 @@ class Ended:
     too_many_failed: bool = False
     stopped: bool = False
     denied: bool = False
-    """The system did not let a trial write or read."""
+    """A trial found the disk full, or one that may only be read."""
 
 
 class Search:

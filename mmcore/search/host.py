@@ -34,7 +34,7 @@ class Told:
     value: float | None = None
     reason: str = ""
     denied: bool = False
-    """The system did not let it write or read; it is put back, and no other would do better."""
+    """The disk is full or may only be read; it is put back, and no other would do better."""
 
 
 class Host:
@@ -92,7 +92,7 @@ class Host:
     def judge(self, values: Mapping[str, Any], seed: int, folder: str) -> dict[str, Any]:
         """Train with a seed and judge as `dvc repro` does.
 
-        Raises SetupError where the system does not let it write or read, RuntimeError with what else went wrong.
+        Raises SetupError where the disk is full or may only be read, RuntimeError with what else went wrong.
         """
         order = {"do": "judge", "values": values, "seed": seed, "folder": folder}
         for turn in range(2):

@@ -36,7 +36,7 @@ class Answer:
     broken: bool = False
     """The worker has to be replaced."""
     denied: bool = False
-    """It failed because the system did not let it write or read: a full disk is no fault of what was ordered."""
+    """It failed because the disk is full or may only be read: no fault of what was ordered."""
 
 
 class Worker:

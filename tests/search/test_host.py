@@ -63,6 +63,9 @@ def test_the_final_comparison_says_that_the_disk_is_full(study):
     [
         (TrainingError("the checkpoint cannot be written ([Errno 28] No space left on device)"), "checkpoint", True),
         (OSError(28, "No space left on device", "result.json"), "result.json: No space left on device. Free", True),
+        (OSError(30, "Read-only file system", "kept"), "kept: Read-only file system. Work in a clone", True),
+        (PermissionError(13, "Permission denied", "words.json"), "Permission denied: 'words.json'", False),
+        (TrainingError("it cannot be read ([Errno 1] Operation not permitted)"), "cannot be read", False),
         (TrainingError("the loss is nan"), "the loss is nan", False),
     ],
 )

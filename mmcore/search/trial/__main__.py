@@ -19,7 +19,7 @@ from typing import Any, TextIO
 import torch
 
 from mmcore.config.check import faults_of
-from mmcore.errors import Interrupted, MmcoreError, denied, is_denied
+from mmcore.errors import Interrupted, MmcoreError, denied, is_out_of_room
 from mmcore.evaluation.spread import difference
 from mmcore.registry.plugins import installed
 from mmcore.runtime import fabric  # noqa: F401  # takes seconds to import, and every trial wants it
@@ -110,12 +110,12 @@ class Worker:
         except Interrupted:
             raise
         except MmcoreError as error:
-            refused = is_denied(error)
+            refused = is_out_of_room(error)
             self._channel.tell(failed=str(error), broken=False, denied=refused)
         except (Exception, MemoryError) as error:
             with suppress(OSError):  # the log lies on the same disk, which may be full
                 traceback.print_exc()
-            good, refused = not is_broken(error), is_denied(error)
+            good, refused = not is_broken(error), is_out_of_room(error)
             self._channel.tell(failed=reason_of(error), broken=not good, denied=refused)
         if "folder" in order and order["do"] != "open" and not refused:  # else it goes on from its checkpoint
             assert self._shared is not None, "open comes first"
@@ -157,7 +157,7 @@ def is_broken(error: BaseException) -> bool:
 
 def reason_of(error: BaseException) -> str:
     """In one line."""
-    if isinstance(error, OSError) and (told := denied(error)) is not None:
+    if is_out_of_room(error) and isinstance(error, OSError) and (told := denied(error)) is not None:
         return told
     first = (str(error).strip().splitlines() or [""])[0]
     return f"out of memory: {first}" if is_out_of_memory(error) else f"{type(error).__name__}: {first}"
