@@ -39,8 +39,6 @@ def talk(
             except DataError as error:  # a question that cannot be read does not end the conversation
                 failed += 1
                 print(f"mm: {error}", file=sys.stderr)
-                if as_json:
-                    _print_line({"question": question, "error": str(error)})
     if failed and not interactive:
         raise DataError(f"{failed} of {asked} questions could not be answered: see above.")
 
@@ -98,11 +96,16 @@ def sort_out(
 
 
 def _answer(conversation: Conversation, question: str, *, as_json: bool) -> None:
-    if as_json:
-        _print_line({"question": question, "answer": conversation.ask(question)})
+    """Print what the model says. Raises DataError for one that cannot be read, which has its line of JSON too."""
+    if not as_json:
+        conversation.ask(question, lambda piece: print(piece, end="", flush=True))
+        print()
         return
-    conversation.ask(question, lambda piece: print(piece, end="", flush=True))
-    print()
+    try:
+        _print_line({"question": question, "answer": conversation.ask(question)})
+    except DataError as error:
+        _print_line({"question": question, "error": str(error)})
+        raise
 
 
 def _print_line(told: dict[str, str]) -> None:

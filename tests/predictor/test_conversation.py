@@ -130,6 +130,14 @@ def test_for_programs_a_question_that_cannot_be_read_has_its_line_too(piped, cap
     assert [set(one) for one in said] == [{"question", "error"}] * 2
 
 
+def test_for_programs_the_one_question_that_cannot_be_read_has_its_line_too(piped, capsys):
+    with pytest.raises(DataError, match="is no vector"):
+        ask.talk("model", ["--vector", "no vector", "it", "is"], writing={}, as_json=True)
+
+    said = json.loads(capsys.readouterr().out)
+    assert (said["question"], set(said)) == ("it is", {"question", "error"})
+
+
 def test_a_temperature_draws_where_the_model_searches_with_beams(piped, capsys):
     try:
         piped.write_with(beams=3)
