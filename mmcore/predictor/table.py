@@ -35,7 +35,8 @@ class Told:
     errors: int
     """Rows that could not be read; each says why in its column `error`."""
     marked: bool = False
-    """The given table begins with a byte order mark, without which Excel takes its letters for others."""
+    """The given table begins with a byte order mark, without which Excel takes its letters for others: `write_table`
+    (`--out`) writes one too; what is printed has none."""
 
     def vectors(self) -> list[str]:
         """The columns that CSV and Parquet leave out, since their cells are lists."""
