@@ -1,14 +1,37 @@
 """What a command of DVC says when it fails. It is called without `--quiet`, which silences its errors too."""
 
 import subprocess
+from collections.abc import Sequence
+from itertools import takewhile
+
+CAUSES = 2
+"""Errors that are quoted beside the last one: of a folder whose files are gone there is one for each file."""
+LONGEST = 300
+"""Characters that are quoted of one error."""
 
 
 def reason_of(failed: "subprocess.CompletedProcess[str]") -> str:
-    """In one line: what it told as errors, or else last, and its exit code where it told nothing."""
+    """In one line of bounded length: what it told as errors, or else last, and its exit code where it told nothing."""
     return _errors_in(failed.stderr) or f"it ended with {failed.returncode}"
 
 
 def _errors_in(text: str) -> str:
-    """What DVC says beside its progress; all that it said last where no line is marked as an error."""
+    """What DVC says beside its progress; all that it said last where no line is marked as an error.
+
+    Of many errors the first and the last, which sums them up; the lines below this, such as a list of targets, belong
+    to it.
+    """
     lines = [line.strip() for line in text.splitlines()]
-    return " ".join([line for line in lines if line.startswith("ERROR")] or filter(None, lines[-5:]))
+    errors = [number for number, line in enumerate(lines) if line.startswith("ERROR")]
+    if not errors:
+        return _in_short(list(filter(None, lines[-5:])))
+    *others, last = errors
+    left_out = len(others) - CAUSES
+    more = [f"(and {left_out} more)"] if left_out > 0 else []
+    summary = _in_short(list(takewhile(bool, lines[last:])))
+    return " ".join([*(_in_short([lines[number]]) for number in others[:CAUSES]), *more, summary])
+
+
+def _in_short(lines: Sequence[str]) -> str:
+    told = " ".join(lines)
+    return told if len(told) <= LONGEST else f"{told[: LONGEST - 1]}…"
