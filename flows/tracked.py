@@ -2,6 +2,8 @@
 
 DVC takes the folder for the truth. After a `git pull` without `dvc pull` it still has yesterday's rows: today's would
 be left out of the training without a word, and the .dvc file that came with the pull would be turned back.
+
+`python -m flows.retrain`, `flows.pipeline` and `flows.search` look; `dvc repro` is DVC's own and does not.
 """
 
 import shlex
@@ -21,9 +23,10 @@ def take_in(stage: Any, show: Callable[[str], None]) -> None:
 
     Raises SetupError where data is missing or older than what was pulled; its .dvc file is left as it is then.
     """
-    is_data = stage.cmd is None and not stage.deps
-    missing = [str(out) for out in stage.outs if not out.exists] if stage.cmd is None else []
-    if missing and (is_data or stage.frozen):
+    # An import that somebody unfroze is fetched anew, whatever lies there.
+    is_kept = stage.cmd is None and (stage.frozen or not stage.deps)
+    missing = [str(out) for out in stage.outs if not out.exists] if is_kept else []
+    if missing:
         raise SetupError(
             f"{', '.join(missing)} is missing: `dvc pull {shlex.quote(stage.addressing)}` fetches it, if it was ever "
             "pushed (`dvc push`)."
@@ -31,7 +34,7 @@ def take_in(stage: Any, show: Callable[[str], None]) -> None:
     before = {out: out.hash_info.value for out in stage.outs}
     if not stage.reproduce():
         return
-    for out, named in before.items() if is_data else ():
+    for out, named in before.items() if is_kept else ():
         if named not in (None, out.hash_info.value):
             _check_not_older(stage, str(out), named, out.hash_info.value)
             show(f"{out} has other data than {stage.addressing} named; {stage.addressing} names this now.")
@@ -41,10 +44,12 @@ def take_in(stage: Any, show: Callable[[str], None]) -> None:
 def _check_not_older(stage: Any, data: str, named: str, found: str) -> None:
     commit = earlier_commit(Path(stage.path), named=named, found=found)
     if commit is not None:
+        file = shlex.quote(stage.addressing)
+        # `dvc add` would leave an import's newer source beside it: `dvc update` would find nothing new.
+        take_back = f"git checkout {commit.split()[0]} -- {file}" if stage.deps else f"dvc add {shlex.quote(data)}"
         raise SetupError(
-            f"{data} is as commit {commit} had it; {stage.addressing} names newer data: "
-            f"`dvc pull {shlex.quote(stage.addressing)}` fetches it. If the older data is meant: "
-            f"`dvc add {shlex.quote(data)}`."
+            f"{data} is as commit {commit} had it; {stage.addressing} names newer data: `dvc pull {file}` fetches it. "
+            f"If the older data is meant: `{take_back}`."
         )
 
 

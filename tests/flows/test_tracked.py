@@ -144,3 +144,51 @@ def test_an_import_that_is_missing_is_told_too(project, tmp_path):
     uses(project, "near.csv")
     (project.root / "near.csv").unlink()
     assert "`dvc pull near.csv.dvc` fetches it" in bring_up_to_date()[0]["near.csv.dvc"].reason
+
+
+def imported(project, source):
+    """An import of two commits, up to date: of "1", and of "2". Returns the first commit."""
+    uses(project, "near.csv")
+    for number in ("1\n", "2\n"):
+        source.write_text(number)
+        with Repo(str(project.root)) as repo:
+            repo.update(["near.csv.dvc"]) if number == "2\n" else repo.imp_url(str(source), "near.csv")
+        git(project, "add", "-A")
+        git(project, "commit", "-q", "-m", f"import {number}")
+    return git(project, "rev-parse", "--short", "HEAD~")
+
+
+def test_an_import_older_than_the_dvc_file_that_was_pulled_is_not_trained_on(project, tmp_path):
+    older = imported(project, tmp_path / "far.csv")
+    project.write("near.csv", "1\n")
+    outcome = bring_up_to_date()[0]["near.csv.dvc"]
+    assert (outcome.status, outcome.mendable) == (Status.FAILED, True)
+    assert outcome.reason.startswith(f"near.csv is as commit {older} of ")
+    assert f"If the older data is meant: `git checkout {older} -- near.csv.dvc`." in outcome.reason
+    assert git(project, "diff", "--name-only", "HEAD", "--", "near.csv.dvc") == ""
+
+
+def test_an_older_import_that_is_meant_is_trained_on(project, tmp_path):
+    older = imported(project, tmp_path / "far.csv")
+    project.write("near.csv", "1\n")
+    git(project, "checkout", older, "--", "near.csv.dvc")
+    assert bring_up_to_date()[0]["copy"].status is Status.RAN
+    assert project.read("out") == "1\n"
+
+
+def test_an_import_that_was_edited_here_is_taken_in_and_that_is_said(project, tmp_path):
+    imported(project, tmp_path / "far.csv")
+    project.write("near.csv", "3\n")
+    outcomes, lines = bring_up_to_date()
+    assert outcomes["copy"].status is Status.RAN
+    assert "near.csv has other data than near.csv.dvc named; near.csv.dvc names this now." in lines
+
+
+def test_an_import_that_was_unfrozen_is_fetched_anew_whatever_lies_there(project, tmp_path):
+    imported(project, tmp_path / "far.csv")
+    with Repo(str(project.root)) as repo:
+        repo.unfreeze("near.csv.dvc")
+    git(project, "commit", "-q", "-a", "-m", "unfrozen")
+    project.write("near.csv", "1\n")
+    assert bring_up_to_date()[0]["copy"].status is Status.RAN
+    assert project.read("out") == "2\n"
