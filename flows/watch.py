@@ -98,7 +98,12 @@ def _missed(runs: Sequence[FlowRun], when: datetime, now: datetime) -> News | No
         return None
     late = f"The retraining of {when:%Y-%m-%d %H:%M} UTC has not started by {now:%H:%M}"
     if not of_that_time:
-        return News("missed", f"{late}: it was never scheduled. Did the server run, and is the schedule on?")
+        return News(
+            "missed",
+            f"{late}: the server has no run of that time. It was never scheduled (did the server run, and is the "
+            "schedule on?), or it was dropped: of nights that passed while nothing could run them `make serve` makes "
+            "up for at most the newest.",
+        )
     state = of_that_time[0].state_name or "unknown"
     return News(
         "missed",

@@ -56,6 +56,12 @@ def test_a_run_that_was_never_scheduled_is_missed_too():
     assert kinds(run(Completed(), at=NIGHT - timedelta(days=1), started=NIGHT, ended=NIGHT)) == ["done", "missed"]
 
 
+def test_a_run_that_is_not_on_the_server_may_have_been_dropped_there():
+    (news,) = find_news(Seen([], [], paused=False), [NIGHT], since=NIGHT, now=LATER, grace=GRACE).values()
+    assert "the server has no run of that time. It was never scheduled" in news.text
+    assert "or it was dropped: of nights that passed while nothing could run them" in news.text
+
+
 def test_a_check_at_the_same_time_is_not_taken_for_the_run_by_the_clock():
     check = run(Completed(), started=NIGHT, ended=NIGHT)
     assert kinds(checks=[check], since=LATER) == ["missed"]
