@@ -1,108 +1,22 @@
-"""Arrays that lie elsewhere: the same as those on this disk, and told where they are not to be had."""
+"""Arrays that lie elsewhere: the same as those on this disk, sent there once and fetched once."""
 
-import sqlite3
-import threading
-import time
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-
-import diskcache
 import numpy as np
 import pytest
 
-import mmcore.data.remote
 from mmcore.data.dataset import Dataset
 from mmcore.data.loader import Loader, fetched_ahead
 from mmcore.data.offload import offload
-from mmcore.data.remote import CACHE, CACHE_GB, RemoteStore, open_store
-from mmcore.data.store import Store
-from mmcore.data.storing import StoreWriter
+from mmcore.data.remote import CACHE_GB, RemoteStore, open_store
 from mmcore.errors import ArtifactError, SetupError
 from mmcore.interfaces.block import Block
 from mmcore.testing.toys.modalities import VectorModality
+from tests.data.conftest import PICTURES, ROWS, afar, written
 
-ROWS = 40
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 RAGGED = [np.arange(number % 7 * 3, dtype=np.float32).reshape(-1, 3) + number for number in range(ROWS)]
-PICTURES = [np.full((4, 5, 3), number, dtype=np.uint8) for number in range(ROWS)]
 NUMBERS = [np.asarray(number, dtype=np.int64) for number in range(ROWS)]
 TRUTHS = [np.arange(number, number + 5) % 11 == 0 for number in range(ROWS)]
-
-
-class Ranges(SimpleHTTPRequestHandler):
-    """Files of a folder by ranges of bytes, as S3 gives them; `server.faults` are answered first.
-
-    `server.whole`: ranges are overlooked, as simple servers do. `server.page`: what is answered in place of a file.
-    """
-
-    def do_GET(self):
-        self.server.asked.append(self.path)
-        if self.server.faults:
-            fault = self.server.faults.pop(0)
-            time.sleep(fault if isinstance(fault, float) else 0)
-            if isinstance(fault, int):
-                self.send_error(fault)
-                return
-        path = Path(self.translate_path(self.path))
-        if not path.exists():
-            self.send_error(404)
-            return
-        data = self.server.page or path.read_bytes()
-        if self.server.whole or self.server.page:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-            return
-        first, last = self.headers["Range"].removeprefix("bytes=").split("-")
-        part = data[int(first) : int(last) + 1]
-        self.send_response(206)
-        self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
-        self.send_header("Content-Length", str(len(part)))
-        self.end_headers()
-        self.wfile.write(part)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def web(tmp_path):
-    """A web server on this machine over the folder tmp_path/web."""
-    folder = tmp_path / "web"
-    folder.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Ranges, directory=str(folder)))
-    server.daemon_threads, server.faults, server.asked, server.folder = True, [], [], folder
-    server.whole, server.page = False, b""
-    server.address = f"http://127.0.0.1:{server.server_port}/shards"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture(autouse=True)
-def _small_and_quick(tmp_path, monkeypatch):
-    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
-    monkeypatch.setattr(mmcore.data.remote, "PAUSE_S", 0.01)
-
-
-def written(folder, arrays, *, missing=()):
-    """A store of several shards; rows share arrays with the row 20 before."""
-    writer = StoreWriter(folder, shard_bytes=sum(array.nbytes for array in arrays) // 10)
-    slots = np.array([writer.add(array) for array in arrays[: ROWS // 2]] * 2)
-    slots[list(missing)] = -1
-    writer.finish(slots)
-    return Store(folder)
-
-
-def afar(web, tmp_path, arrays, **options):
-    """The store on this disk, and the same one with its shards behind the web server."""
-    here = written(tmp_path / "store", arrays, **options)
-    offload(here.folder, str(web.folder / "shards"), tmp_path / "light")
-    light = tmp_path / "light" / "remote.json"
-    light.write_text(light.read_text().replace(str(web.folder / "shards"), web.address))
-    return here, open_store(tmp_path / "light")
 
 
 @pytest.mark.parametrize("arrays", [RAGGED, PICTURES, NUMBERS, TRUTHS], ids=["ragged", "fixed", "numbers", "truths"])
@@ -160,121 +74,10 @@ def test_the_cache_keeps_within_its_bounds(web, tmp_path, monkeypatch):
     assert 0 < size <= 600_000
 
 
-@pytest.mark.parametrize("size", ["a lot", "nan", "-1", "inf", ""])
-def test_a_size_that_is_none_is_told(web, tmp_path, monkeypatch, size):
-    monkeypatch.setenv(CACHE_GB, size)
-    _, there = afar(web, tmp_path, PICTURES)
-    with pytest.raises(SetupError, match=f"{CACHE_GB} is '{size}'"):
-        there.take(np.arange(1))
-
-
-def test_a_folder_that_cannot_be_written_to_is_told(web, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv(CACHE, str(tmp_path / "file" / "cache"))
-    _, there = afar(web, tmp_path, PICTURES)
-    with pytest.raises(SetupError, match=f"Set {CACHE} to a folder"):
-        there.take(np.arange(1))
-
-
-@pytest.mark.parametrize(
-    "error",
-    [OSError(28, "No space left on device"), sqlite3.OperationalError("disk is full"), diskcache.Timeout("busy")],
-)
-def test_where_there_is_no_room_to_keep_them_they_are_fetched_and_that_is_told_once(web, tmp_path, monkeypatch, error):
-    def full(*_, **__):
-        raise error
-
-    here, there = afar(web, tmp_path, PICTURES)
-    monkeypatch.setattr(there._cache, "set", full)
-    with pytest.warns(RuntimeWarning, match="cannot be kept in") as told:
-        found = [there.take(np.arange(ROWS)) for _ in range(2)]
-    assert all(np.array_equal(one, here.take(np.arange(ROWS))) for one in found)
-    assert len(told) == 1
-
-
 def test_what_lies_elsewhere_already_is_not_sent_from_there(web, tmp_path):
     _, there = afar(web, tmp_path, PICTURES)
     with pytest.raises(ArtifactError, match="lie elsewhere already: http"):
         offload(there.folder, str(tmp_path / "farther"), tmp_path / "lighter")
-
-
-def test_a_fault_that_passes_is_tried_again(web, tmp_path):
-    here, there = afar(web, tmp_path, PICTURES)
-    web.faults += [503, 500]
-    assert np.array_equal(there[0], here[0])
-
-
-def test_an_address_that_keeps_failing_is_named(web, tmp_path):
-    _, there = afar(web, tmp_path, PICTURES)
-    web.faults += [503] * 10
-    with pytest.raises(SetupError, match=r"Cannot read the arrays at http://127\.0\.0\.1"):
-        there.take(np.arange(1))
-
-
-def test_an_answer_that_takes_too_long_is_told(web, tmp_path, monkeypatch):
-    monkeypatch.setattr(mmcore.data.remote, "TIMEOUT_S", 0.2)
-    here, there = afar(web, tmp_path, PICTURES)
-    web.faults += [1.0]
-    assert np.array_equal(there[0], here[0])  # slow once
-    web.faults += [1.0] * 10
-    with pytest.raises(SetupError, match=r"it did not answer within 0\.2 s"):
-        there.take(np.arange(5, 6))
-
-
-def test_a_process_does_not_wait_at_its_end_for_an_answer_that_never_comes(web, tmp_path, monkeypatch):
-    monkeypatch.setattr(mmcore.data.remote, "TIMEOUT_S", 0.1)
-    _, there = afar(web, tmp_path, PICTURES)
-    web.faults += [5.0] * 10
-    before = set(threading.enumerate())
-    with pytest.raises(SetupError, match="did not answer"):
-        there.take(np.arange(1))
-    left = set(threading.enumerate()) - before
-    assert left
-    assert all(thread.daemon for thread in left)
-
-
-def test_a_shard_that_is_gone_is_told_at_once(web, tmp_path):
-    _, there = afar(web, tmp_path, PICTURES)
-    for path in (web.folder / "shards").iterdir():
-        path.unlink()
-    with pytest.raises(SetupError, match="Cannot read the arrays"):
-        there.take(np.arange(1))
-    assert len(web.asked) == 1
-
-
-@pytest.mark.parametrize(
-    ("damage", "told"),
-    [(lambda data: data[: len(data) // 3], "not all there"), (lambda data: bytes(len(data)), "others")],
-)
-def test_a_shard_that_is_not_what_was_written_is_told(web, tmp_path, damage, told):
-    _, there = afar(web, tmp_path, PICTURES)
-    for path in (web.folder / "shards").iterdir():
-        path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ArtifactError, match=told):
-        there.take(np.arange(ROWS))
-
-
-def test_a_server_that_gives_no_ranges_is_told_as_such(web, tmp_path):
-    _, there = afar(web, tmp_path, PICTURES)
-    web.whole = True
-    with pytest.raises(SetupError, match="gives whole files where ranges of bytes are asked for"):
-        there.take(np.arange(1))
-
-
-@pytest.mark.parametrize(
-    ("page", "told"),
-    [
-        (b"<html>Log in, please.</html>" * 10, r"Something else answers at http.* 280 bytes came, .* b'<html>Log in"),
-        (b"<html></html>", r"not all there: 13 bytes came, which begin with b'<html></html>'"),
-        (b"", "gives whole files"),
-    ],
-    ids=["long", "short", "none"],
-)
-def test_a_page_in_place_of_a_shard_is_no_whole_file(web, tmp_path, page, told):
-    _, there = afar(web, tmp_path, PICTURES)
-    web.whole, web.page = True, page
-    with pytest.raises((ArtifactError, SetupError), match=told):
-        there.take(np.arange(1))
 
 
 def test_what_was_sent_is_not_sent_again_and_half_a_shard_is(web, tmp_path):
