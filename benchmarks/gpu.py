@@ -68,6 +68,15 @@ def measure(case: Case, step: Step, *, most: float, device: torch.device, times:
     }
 
 
+def traced(case: Case, step: Step, folder: Path | None, device: torch.device) -> None:
+    """Two steps as they ran, kernel by kernel, for Perfetto or chrome://tracing; nothing without a folder."""
+    if folder is not None:
+        with torch.profiler.profile() as found:
+            consume(lambda: step(case.batch), 2, device)
+        folder.mkdir(parents=True, exist_ok=True)
+        found.export_chrome_trace(str(folder / f"{case.name.replace(' ', '_').replace('/', '')}.json.gz"))
+
+
 def beside(case: Case, step: Step, *, device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
     """A batch through open_clip's model and loss, in turns: of long texts, and of texts as long as captions are."""
     what = f"{case.name}: a step beside open_clip's, same sizes, precision and attention, both compiled"
@@ -140,7 +149,7 @@ def alone(what: str, ours: float, *, unit: str) -> dict[str, Any]:
     return {"what": what, "ours": rounded(ours), "unit": unit, **blank}
 
 
-def parts(device: torch.device, *, tiny: bool, prepared: Path) -> dict[str, Rows]:
+def parts(device: torch.device, *, tiny: bool, prepared: Path, traces: Path | None) -> dict[str, Rows]:
     """What can be measured by name, the most telling first."""
     times = 2 if tiny else 20
 
@@ -152,6 +161,7 @@ def parts(device: torch.device, *, tiny: bool, prepared: Path) -> dict[str, Rows
         case = dual_encoder("B/16", device, tiny=tiny)
         with case.training() as step:
             yield measure(case, step, most=most(), device=device, times=times)
+            traced(case, step, traces, device)
             yield from beside(case, step, device=device, tiny=tiny)
             yield fed(case, step, device=device, times=times)
 
@@ -159,12 +169,14 @@ def parts(device: torch.device, *, tiny: bool, prepared: Path) -> dict[str, Rows
         case = captions(device, tiny=tiny)
         with case.training() as step:
             yield measure(case, step, most=most(), device=device, times=times)
+            traced(case, step, traces, device)
         yield decoding(case, tokens=4 if tiny else 64)
 
     def large() -> Iterator[dict[str, Any]]:
         case = dual_encoder("L/14", device, tiny=tiny)
         with case.training() as step:
             yield measure(case, step, most=most(), device=device, times=times)
+            traced(case, step, traces, device)
 
     return {"pairs": pairs, "texts": texts, "easy_vqa": lambda: iter(easy_vqa(prepared)), "large": large}
 
@@ -191,6 +203,7 @@ def main() -> None:
                         help="some of: pairs, texts, easy_vqa, large")  # fmt: skip
     parser.add_argument("--prepared", type=Path, default=ROOT, metavar="FOLDER",
                         help="easy_vqa's project, prepared up to its training; by default this clone")  # fmt: skip
+    parser.add_argument("--trace", type=Path, metavar="FOLDER", help="two steps of each training, kernel by kernel")
     parser.add_argument("--json", action="store_true", help="a row is always JSON; here so that all benchmarks take it")
     options = parser.parse_args()
     cuda = torch.cuda.is_available()
@@ -199,7 +212,7 @@ def main() -> None:
         print(json.dumps([row], indent=2) if options.json else f"{row['what']}: not measured, {row['why']}")
         return
     device = torch.device("cuda" if cuda else "cpu")
-    known = parts(device, tiny=not cuda, prepared=options.prepared)
+    known = parts(device, tiny=not cuda, prepared=options.prepared, traces=options.trace)
     rows({name: part for name, part in known.items() if name in (options.only or known)}, device, tiny=not cuda)
 
 

@@ -87,7 +87,7 @@ class StageCache(MutableMapping[str, Tensor]):
     def swap(self, rows: Tensor) -> None:
         """As `pick`, in place, of rows each of which takes the place of one that the last `pick` made of the same.
 
-        What they have in common since then, the prompt and all that was looked at, is left where it is: of what grew.
+        Of what grew, that which they have in common since then, such as a prompt, is left where it is.
         """
         for name in self._kept.keys() - self._grown.keys():  # first: it may be a part of what grew
             self._kept[name] = self._kept[name].index_select(0, rows)
