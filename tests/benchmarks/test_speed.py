@@ -1,5 +1,6 @@
 """The table of speed: how a row is judged, and that its parts can be measured."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -85,3 +86,14 @@ def test_without_a_gpu_its_benchmark_says_that_it_has_not_run():
     done = subprocess.run([sys.executable, ROOT / "benchmarks" / "gpu.py", "--json"], capture_output=True, text=True)
     (one,) = json.loads(done.stdout)
     assert (one["met"], "has not run" in one["why"]) == (None, True)
+
+
+@pytest.mark.slow  # a process of its own, which builds and trains
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_what_a_gpu_would_be_asked_runs_on_a_cpu_and_leaves_a_trace(tmp_path):
+    command = [sys.executable, ROOT / "benchmarks" / "gpu.py", "--rehearse", "--only", "texts", "--trace", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [row["ours"] > 0 and row["met"] is None for row in rows] == [True, True]
+    (trace,) = tmp_path.iterdir()
+    assert json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]

@@ -291,10 +291,10 @@ ALIKE = {
 
 @pytest.mark.parametrize("kind", ALIKE)
 def test_others_compute_what_transformers_computes(kind, tmp_path):
-    base, architecture = ALIKE[kind]
-    case = type("Case", (base,), {"settings": {"model": None, "architecture": architecture}})()
+    case = type("Case", ALIKE[kind][:1], {"settings": {"model": None, "architecture": ALIKE[kind][1]}})()
 
     case.test_it_computes_what_transformers_computes(tmp_path)
     case.test_every_parameter_gets_a_gradient()
     case.test_decoding_word_by_word_gives_the_same()  # passes by where the encoder does not write
     case.test_decoding_goes_on_after_picking_rows()
+    case.test_decoding_goes_on_after_beams_change_places()
