@@ -44,14 +44,21 @@ def talk(
 
 
 def search(
-    folder: Path, words: Sequence[str], *, within: Path, top: int, options: Sequence[str] = (), as_json: bool = False
+    folder: Path,
+    words: Sequence[str],
+    *,
+    within: Path,
+    top: int,
+    task: str | None = None,
+    options: Sequence[str] = (),
+    as_json: bool = False,
 ) -> None:
     """Print the nearest things, one a line, with how near they are; as_json: one object with all of them.
 
-    options: of the command, for messages.
+    task: as of `Finder`. options: of the command, for messages.
     """
     predictor = Predictor.load(folder)
-    finder = Finder(predictor)
+    finder = Finder(predictor, task=task)
     given, question = sort_out(words, predictor.columns, fields=finder.fields, options=options)
     if bool(question) == bool(given) or len(given) > 1:
         raise ConfigError("Ask by one thing: a text, or --FIELD VALUE, for example --image a.png.")

@@ -241,6 +241,7 @@ def find(
     model: Annotated[Path, typer.Argument(help="A model's folder or release, with a task that aligns two fields.")],
     within: Annotated[Path, typer.Option("--in", help="A folder of files, or a text file with a line each.")],
     top: Annotated[int, typer.Option(min=1, help="How many to show.")] = 10,
+    task: Annotated[str | None, typer.Option(help="Which one, where several tasks align what is asked by.")] = None,
     json: Json = False,
 ) -> None:
     """Search files by a text, or texts by a file.
@@ -252,7 +253,9 @@ def find(
     from mmcore.cli.ask import search
     from mmcore.cli.found import model_folder
 
-    search(model_folder(model), context.args, within=within, top=top, options=_options(context), as_json=json)
+    search(
+        model_folder(model), context.args, within=within, top=top, task=task, options=_options(context), as_json=json
+    )
 
 
 @app.command()

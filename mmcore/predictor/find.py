@@ -25,12 +25,13 @@ class Found:
 
 
 class Finder:
-    """A model that aligns two fields, and the vectors of what was embedded so far."""
+    """A model that aligns fields by twos, and the vectors of what was embedded so far."""
 
-    def __init__(self, predictor: Predictor, *, cache: Path | None = None) -> None:
-        """cache: where vectors are kept; None: in the user's folder for caches.
+    def __init__(self, predictor: Predictor, *, task: str | None = None, cache: Path | None = None) -> None:
+        """task: the one to find with; None: whichever aligns what is asked by. cache: where vectors are kept; None:
+        in the user's folder for caches.
 
-        Raises ConfigError where no task of the model aligns two fields.
+        Raises ConfigError where no task of the model aligns two fields, or the named one does not.
         """
         tasks = _aligning(predictor)
         if not tasks:
@@ -38,8 +39,12 @@ class Finder:
                 f"nothing in this model aligns two fields, so that nothing can be found with it. Its tasks: "
                 f"{listing(predictor.model.each_task())}. Train one with `tasks: {{pair: alignment}}`."
             )
-        self._predictor, self._task = predictor, tasks[0]
-        self.fields = predictor.model.each_task()[self._task].targets
+        if task is not None and task not in tasks:
+            raise ConfigError(f"{task!r} is no task of this model that aligns two fields: those are {listing(tasks)}.")
+        self._predictor = predictor
+        self._pairs = {name: predictor.model.each_task()[name].targets for name in ([task] if task else tasks)}
+        self.fields = tuple(dict.fromkeys(name for pair in self._pairs.values() for name in pair))
+        """What can be asked by, of all these tasks."""
         self._cache = (cache or _user_cache()) / predictor.digest
         self.broken = 0
         """Files of the last search that could not be read."""
@@ -49,21 +54,20 @@ class Finder:
     def find(self, query: Mapping[str, Cell], within: Path, *, top: int = 10) -> list[Found]:
         """The `top` nearest things, nearest first.
 
-        query: the cell of one of the two fields. within: a folder of files for a field of files, a text file with a
-        line each for a field of texts. top: from 1 on. Raises DataError where the query or the place cannot be read.
+        query: the cell of one of the fields. within: a folder of files for a field of files, a text file with a line
+        each for a field of texts. top: from 1 on. Raises DataError where the query or the place cannot be read,
+        ConfigError where several tasks align what is asked by.
         """
         if top < 1:
             raise ConfigError(f"top must be at least 1 but got {top}: it is how many to find.")
         ((field, cell),) = query.items()
         field = next((name for name in self._predictor.columns.get(field, ()) if name in self.fields), field)
-        if field not in self.fields:
-            raise ConfigError(f"{field!r} is not what this model aligns: ask by {listing(self.fields)}.")
-        wanted = next(name for name in self.fields if name != field)
+        task, wanted = self._pair(field)
         asked = Thing("query", cell, "query")
-        vector = self._embed(field, [asked], strict=True)["query"]
+        vector = self._embed(task, field, [asked], strict=True)["query"]
         things, unread = self._things(wanted, within)
-        kept = Vectors(self._cache / wanted)
-        good, vectors = kept.of(things, lambda new: self._embed(wanted, new))
+        kept = Vectors(self._cache / task / wanted)
+        good, vectors = kept.of(things, lambda new: self._embed(task, wanted, new))
         self.unkept, self.broken = kept.unkept, unread + len(things) - len(good)
         if not good:
             raise DataError(f"there is nothing in it that can be read as {wanted!r}.", path=within)
@@ -74,8 +78,19 @@ class Finder:
         """The field that a plain text asks by."""
         texts = [name for name in self.fields if not self._predictor.modalities[name].files]
         if len(texts) != 1:
-            raise ConfigError(f"say which field the question is of: --{self.fields[0]} ... or --{self.fields[1]} ...")
+            ways = listing(f"--{name} ..." for name in self.fields)
+            raise ConfigError(f"say which field the question is of: {ways}.")
         return texts[0]
+
+    def _pair(self, field: str) -> tuple[str, str]:
+        """The task that aligns the field, and the field that it is aligned with."""
+        others = {task: name for task, pair in self._pairs.items() if field in pair for name in pair if name != field}
+        if not others:
+            raise ConfigError(f"{field!r} is not what this model aligns: ask by {listing(self.fields)}.")
+        if len(others) > 1:
+            ways = listing(f"--task {task} finds {name!r}" for task, name in others.items())
+            raise ConfigError(f"{len(others)} tasks of this model align {field!r}, say which one: {ways}.")
+        return next(iter(others.items()))
 
     def _things(self, field: str, within: Path) -> tuple[list[Thing], int]:
         """What there is, and how many files cannot be opened."""
@@ -89,7 +104,7 @@ class Finder:
             raise DataError(f"to look for {field!r}, name a text file with one on each line.", path=within)
         return lines_of(within), 0
 
-    def _embed(self, field: str, things: Sequence[Thing], *, strict: bool = False) -> dict[str, np.ndarray]:
+    def _embed(self, task: str, field: str, things: Sequence[Thing], *, strict: bool = False) -> dict[str, np.ndarray]:
         """A vector [D] by digest; strict: what cannot be read is an error, else it is left out."""
         found, modality = dict[str, np.ndarray](), self._predictor.modalities[field]
         for at in range(0, len(things), BATCH):
@@ -101,15 +116,15 @@ class Finder:
                     if strict:
                         raise
             if read:
-                vectors = self._vectors(field, list(read.values()))
+                vectors = self._vectors(task, field, list(read.values()))
                 found |= dict(zip(read, vectors, strict=True))
         return found
 
-    def _vectors(self, field: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
+    def _vectors(self, task: str, field: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """[arrays,D]: what the task says of samples that have this field alone."""
         batch = self._predictor.batch([{field: array} for array in arrays])
         with torch.inference_mode():
-            told = self._predictor.model.each_task()[self._task].predict(self._predictor.model(batch)[self._task])
+            told = self._predictor.model.each_task()[task].predict(self._predictor.model(batch)[task])
         vectors: np.ndarray = told[field]
         return vectors
 

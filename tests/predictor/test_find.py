@@ -195,7 +195,7 @@ def test_a_cache_that_cannot_be_made_costs_no_answer(finder, things, tmp_path, m
     assert read_in(unkept, things) == (13, before)
     assert "file" in unkept.unkept
     monkeypatch.setattr(ask.Predictor, "load", lambda folder: finder._predictor)
-    monkeypatch.setattr(ask, "Finder", lambda predictor: unkept)
+    monkeypatch.setattr(ask, "Finder", lambda predictor, task: unkept)
     ask.search(things, ["it", "is", "not"], within=things, top=2)
     assert "not kept for the next search" in capsys.readouterr().err
 
@@ -253,7 +253,7 @@ def test_a_coupled_task_that_gives_no_vectors_of_two_fields_cannot_find(load, ta
 
 def test_the_command_prints_names_with_how_near_they_are(finder, things, monkeypatch, capsys):
     monkeypatch.setattr(ask.Predictor, "load", lambda folder: finder._predictor)
-    monkeypatch.setattr(ask, "Finder", lambda predictor: finder)
+    monkeypatch.setattr(ask, "Finder", lambda predictor, task: finder)
 
     ask.search(things, ["it", "is", "not"], within=things, top=2)
 
@@ -265,7 +265,7 @@ def test_the_command_prints_names_with_how_near_they_are(finder, things, monkeyp
 
 def test_for_programs_the_hits_are_one_object(finder, things, monkeypatch, capsys):
     monkeypatch.setattr(ask.Predictor, "load", lambda folder: finder._predictor)
-    monkeypatch.setattr(ask, "Finder", lambda predictor: finder)
+    monkeypatch.setattr(ask, "Finder", lambda predictor, task: finder)
 
     ask.search(things, ["it", "is", "not"], within=things, top=2, as_json=True)
 
@@ -276,7 +276,7 @@ def test_for_programs_the_hits_are_one_object(finder, things, monkeypatch, capsy
 
 def test_a_name_that_is_no_field_is_told_with_the_fields_that_are_aligned(finder, things, monkeypatch):
     monkeypatch.setattr(ask.Predictor, "load", lambda folder: finder._predictor)
-    monkeypatch.setattr(ask, "Finder", lambda predictor: finder)
+    monkeypatch.setattr(ask, "Finder", lambda predictor, task: finder)
 
     with pytest.raises(ConfigError, match=r"--foto is no field .* Fields: --.*, --.*\. Options: --in"):
         ask.search(things, ["it", "--foto"], within=things, top=2, options=["--in"])
