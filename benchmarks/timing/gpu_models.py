@@ -98,7 +98,7 @@ def dual_encoder(size: str, device: torch.device, *, tiny: bool) -> Case:
     readers = _readers(plan)
     draw = np.random.default_rng(0)
     arrays = {
-        "image": [draw.integers(0, 255, (3, side, side)).astype(np.uint8) for _ in range(batch)],
+        "image": [draw.integers(0, 255, (side, side, 3)).astype(np.uint8) for _ in range(batch)],
         "text": [readers["text"].read("".join(draw.choice(list(LETTERS), words - 4)), Path()) for _ in range(batch)],
     }
     built = assemble(plan, readers, seed=0, plugins=installed())

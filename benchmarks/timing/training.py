@@ -47,7 +47,7 @@ def material(chosen: ModelPlan, *, batch: int, count: int) -> tuple[dict[str, Mo
     side = chosen.modalities["image"].settings["size_px"]
     for _ in range(count):
         image = readers["image"].collate(
-            [draw.integers(0, 255, (3, side, side)).astype(np.uint8) for _ in range(batch)]
+            [draw.integers(0, 255, (side, side, 3)).astype(np.uint8) for _ in range(batch)]
         )
         label = readers["label"].collate([np.array(n % 2) for n in range(batch)])
         found.append(Batch({"image": image, "label": label}, row=torch.arange(batch), group=torch.arange(batch)))

@@ -82,7 +82,7 @@ def batch(words: Sequence[str], *, gaps: bool = False, seed: int = 0) -> Batch:
     """A sample for each text; with gaps one has no picture and one no text."""
     readers, draw = modalities(), np.random.default_rng(seed)
     arrays = {
-        "image": [draw.integers(0, 255, (3, 8, 8)).astype(np.uint8) for _ in words],
+        "image": [draw.integers(0, 255, (8, 8, 3)).astype(np.uint8) for _ in words],
         "text": [readers["text"].read(word, Path()) for word in words],
         "label": [readers["label"].read("ab"[number % 2], Path()) for number in range(len(words))],
     }

@@ -67,7 +67,7 @@ def batches(count: int, *, gaps: bool) -> list[Batch]:
     readers, draw, found = modalities(), np.random.default_rng(0), []
     for number in range(count):
         arrays = {
-            "image": [draw.integers(0, 255, (3, 16, 16)).astype(np.uint8) for _ in range(6)],
+            "image": [draw.integers(0, 255, (16, 16, 3)).astype(np.uint8) for _ in range(6)],
             "text": [readers["text"].read(word, Path()) for word in ("one", "two", "three", "one two", "three", "one")],
             "label": [readers["label"].read("ab"[n % 2], Path()) for n in range(6)],
         }

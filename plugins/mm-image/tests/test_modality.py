@@ -8,6 +8,7 @@ from mm_image.modality.augment import Augmentation
 from PIL import Image
 
 from mmcore.errors import ArtifactError, DataError
+from mmcore.interfaces.block import Block
 from mmcore.interfaces.field import Field
 
 STILL = {"flip_horizontal": 0.0, "flip_vertical": 0.0, "shift_px": 0, "rotation_deg": 0.0}
@@ -112,6 +113,30 @@ def test_certain_flips_are_flips():
     torch.testing.assert_close(changed(values, flip_vertical=1.0), values.flip(2))
 
 
+@pytest.mark.parametrize("settings", [{"flip_horizontal": 0.5, "flip_vertical": 0.5, "shift_px": 3}, {"shift_px": 20}])
+def test_pictures_of_any_layout_are_moved_alike(settings):
+    """Each pixel is looked for at the place that it comes from; a shift may leave nothing but the edge."""
+    values, settings = batch(12), {**STILL, **settings}
+    generator = torch.Generator().manual_seed(2)
+    chances = [torch.rand(12, generator=generator) < chance if chance else torch.zeros(12, dtype=torch.bool)
+               for chance in (settings["flip_horizontal"], settings["flip_vertical"])]  # fmt: skip
+    reach = settings["shift_px"]
+    right, down = (torch.randint(-reach, reach + 1, (12,), generator=generator) for _ in range(2))
+    wanted = torch.empty_like(values)
+    for picture in range(12):
+        mirrored, upended = (bool(chance[picture]) for chance in chances)
+        for y in range(16):
+            for x in range(16):
+                row = min(15, max(0, y - int(down[picture])))
+                column = min(15, max(0, x - int(right[picture])))
+                at = (15 - row if upended else row, 15 - column if mirrored else column)
+                wanted[picture, :, y, x] = values[picture, :, at[0], at[1]]
+
+    for layout in (torch.contiguous_format, torch.channels_last):
+        moved = changed(values.contiguous(memory_format=layout), seed=2, **settings)
+        assert moved.equal(wanted)
+
+
 def test_each_picture_has_its_own_luck():
     values = batch(64)
     result = changed(values, flip_horizontal=0.5)
@@ -167,10 +192,27 @@ def test_augmentation_is_the_generators_alone():
 
 def test_absent_pictures_are_zeros_that_say_so():
     modality = ImageModality(size_px=16)
-    field = modality.collate([None, batch()[0].numpy(), None])
+    field = modality.collate([None, batch()[0].permute(1, 2, 0).numpy(), None])
 
     assert field.present.tolist() == [False, True, False]
     assert field.values[0].eq(0).all()
+    assert field.values[1].equal(batch()[0])
+
+
+def test_pictures_that_an_earlier_version_stored_channel_by_channel_are_told():
+    stored = np.zeros((3, 16, 16), np.uint8)
+
+    for arrays in ([stored, None], Block(stored[None])):
+        with pytest.raises(ArtifactError, match=r"are \[3, 16, 16\], but \[16, 16, 3\] was expected: run the encode"):
+            ImageModality(size_px=16).collate(arrays)
+
+
+def test_pictures_go_from_the_store_to_the_model_without_changing_their_layout():
+    modality = ImageModality(size_px=16, flip_horizontal=0.5, shift_px=2)
+    field = modality.collate([batch()[0].permute(1, 2, 0).contiguous().numpy()] * 4)
+
+    for step in (field, modality.augment(field, torch.Generator().manual_seed(0)), modality.prepare(field)):
+        assert step.values.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("turned", [0.0, 10.0])

@@ -1,4 +1,4 @@
-"""The modality `image`: a picture file becomes uint8 [3,H,W], a batch becomes standardised floats."""
+"""The modality `image`: a picture file becomes uint8 [H,W,3], a batch becomes standardised floats."""
 
 # B = samples of a batch, H, W = height and width in pixels
 
@@ -71,7 +71,7 @@ class ImageModality(Modality):
         means, squares = list[np.ndarray](), list[np.ndarray]()
         for path in paths[::step]:
             try:
-                shares = self.read(path, base).reshape(3, -1) / 255
+                shares = self.read(path, base).transpose(2, 0, 1).reshape(3, -1) / 255
             except DataError:
                 continue  # the encode stage puts it into quarantine
             means.append(shares.mean(1))
@@ -103,7 +103,7 @@ class ImageModality(Modality):
         return {"channels": 3, "height": self.size_px, "width": self.size_px}
 
     def read(self, cell: Cell, base: Path) -> np.ndarray:
-        """The path of a picture -> uint8 [3,H,W]."""
+        """The path of a picture -> uint8 [H,W,3]."""
         if not isinstance(cell, str):
             raise DataError(f"a picture is given by the path of its file, but the cell holds {cell!r}.", path=str(cell))
         return self.reader.read(base / cell, cell)
@@ -113,8 +113,18 @@ class ImageModality(Modality):
         return asdict(self.reader)
 
     def collate(self, arrays: Sequence[np.ndarray | None]) -> Field:
-        """Pictures -> uint8 [B,3,H,W]; zeros where there is none."""
-        return Field(*stacked(arrays, filler=np.zeros((3, self.size_px, self.size_px), np.uint8)))
+        """Pictures [H,W,3] -> uint8 [B,3,H,W], in channels_last; zeros where there is none.
+
+        Raises ArtifactError where they are of another shape, as pictures were that an earlier version stored.
+        """
+        filler = np.zeros((self.size_px, self.size_px, 3), np.uint8)
+        shape = next((array.shape for array in arrays if array is not None), filler.shape)
+        if shape != filler.shape:
+            raise ArtifactError(
+                f"stored pictures are {list(shape)}, but {list(filler.shape)} was expected: run the encode stage again."
+            )
+        values, present = stacked(arrays, filler=filler)
+        return Field(values.permute(0, 3, 1, 2), present)
 
     @property
     def augments(self) -> bool:
@@ -136,7 +146,7 @@ class ImageModality(Modality):
 
     def show(self, array: np.ndarray) -> Shown:
         """The picture as [H,W,3]."""
-        return "image", np.ascontiguousarray(array.transpose(1, 2, 0))
+        return "image", array
 
     def _line(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Scale and offset of each channel, [3]: standardised = value * scale + offset."""

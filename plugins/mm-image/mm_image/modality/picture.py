@@ -43,7 +43,7 @@ class PictureReader:
     max_pixels: int
 
     def read(self, path: Path, name: str) -> np.ndarray:
-        """The picture as uint8 [3,H,W].
+        """The picture as uint8 [H,W,3].
 
         name: what messages call it; paths of this machine have no place in a quarantine list. Raises DataError where
         it is no picture, broken, or larger than `max_pixels`, which its header tells before anything is decoded.
@@ -95,7 +95,7 @@ class PictureReader:
         return canvas.convert("RGB")
 
     def _resized(self, pixels: np.ndarray, width: float, height: float) -> np.ndarray:
-        """uint8 [H,W,3] -> [3,H,W] of size_px. width, height: how far it reaches; the last pixel may be cut."""
+        """uint8 [H,W,3] -> [H,W,3] of size_px. width, height: how far it reaches; the last pixel may be cut."""
         side = self.size_px
         if self.resize == "crop":
             short = min(width, height)
@@ -105,16 +105,16 @@ class PictureReader:
             return resampled(pixels, side, side, box=(0, 0, width, height))
         scale = side / max(width, height)
         lines, columns = max(1, round(height * scale)), max(1, round(width * scale))
-        canvas = np.empty((3, side, side), np.uint8)
-        canvas[:] = np.array(self.background, np.uint8).reshape(3, 1, 1)
+        canvas = np.empty((side, side, 3), np.uint8)
+        canvas[:] = np.array(self.background, np.uint8)
         top, left = (side - lines) // 2, (side - columns) // 2
         inside = resampled(pixels, lines, columns, box=(0, 0, width, height))
-        canvas[:, top : top + lines, left : left + columns] = inside
+        canvas[top : top + lines, left : left + columns] = inside
         return canvas
 
 
 def resampled(pixels: np.ndarray, height: int, width: int, *, box: tuple[int, int, float, float]) -> np.ndarray:
-    """A part of uint8 [H,W,3] as [3,H,W] of another size, by bicubic interpolation over all pixels of each.
+    """A part of uint8 [H,W,3] as [H,W,3] of another size, by bicubic interpolation over all pixels of each.
 
     box: left, top, right and bottom of the part; its last column and line may be shares of a pixel.
 
@@ -134,13 +134,13 @@ def resampled(pixels: np.ndarray, height: int, width: int, *, box: tuple[int, in
     if 1 in (width, height):  # torch takes the wrong pixels here, where a processor has no AVX2
         whole = Image.fromarray(pixels)
         found = whole.resize((width, height), Image.Resampling.BICUBIC, box=(0, 0, across, down))
-        return np.asarray(found).transpose(2, 0, 1).copy()
+        return np.array(found)
     values = torch.from_numpy(pixels).permute(2, 0, 1)
     if (across, down) != (width, height):
         scale = (1 + TINY) * height / down, (1 + TINY) * width / across
         values = functional.interpolate(values[None], scale_factor=scale, mode="bicubic", antialias=True)[0]
     assert values.shape[1:] == (height, width), "the scale gives the size"
-    return np.ascontiguousarray(values.numpy())
+    return np.ascontiguousarray(values.permute(1, 2, 0).numpy())
 
 
 def _upright(array: np.ndarray, image: Image.Image) -> np.ndarray:
@@ -148,10 +148,10 @@ def _upright(array: np.ndarray, image: Image.Image) -> np.ndarray:
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     if orientation == 1:
         return array
-    turned = Image.fromarray(np.ascontiguousarray(array.transpose(1, 2, 0)))
+    turned = Image.fromarray(array)
     turned.getexif()[ExifTags.Base.Orientation] = orientation
     ImageOps.exif_transpose(turned, in_place=True)
-    return np.ascontiguousarray(np.asarray(turned).transpose(2, 0, 1))
+    return np.array(turned)
 
 
 def _why_unknown(path: Path) -> str:
