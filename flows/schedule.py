@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import WorkPool
 from prefect.deployments.runner import RunnerDeployment
-from prefect.exceptions import ObjectAlreadyExists
+from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
 from prefect.schedules import Cron
 from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
@@ -85,7 +86,15 @@ def main() -> int:
                 "PREFECT_API_URL names no server to tell. `make serve` starts one; on another machine set it to the "
                 "address that this prints, with /api at its end."
             )
-        print("\n".join(schedule(read_timetable(Path.cwd()))))
+        timetable = read_timetable(Path.cwd())
+        try:
+            told = schedule(timetable)
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            raise SetupError(
+                f"Prefect's server at {get_current_settings().api.url} does not answer ({type(error).__name__}), so "
+                "that it was told nothing. Start it, or mend PREFECT_API_URL; then call this again."
+            ) from error
+        print("\n".join(told))
         return DONE
 
     return run_to_exit(run)

@@ -25,6 +25,7 @@ from flows.command import run_command
 from flows.environment import CLONE, SERVED, for_stages, python_module
 from flows.exits import DONE, run_to_exit
 from flows.lifeline import Lifeline
+from flows.options import port
 from flows.project import check_project
 from flows.record import STATE, one_at_a_time
 from flows.signals import noted
@@ -190,7 +191,9 @@ def _log(root: Path, name: str) -> IO[str]:
 def main() -> int:
     parser = argparse.ArgumentParser("python -m flows.serve", description=__doc__)
     parser.add_argument("--host", help="the address to listen at; 0.0.0.0: all (default: conf/schedule.yaml's)")
-    parser.add_argument("--port", type=int, help="of Prefect's server and its pages (default: conf/schedule.yaml's)")
+    parser.add_argument(
+        "--port", type=port, metavar="N", help="of Prefect's server and its pages (default: conf/schedule.yaml's)"
+    )
     given = parser.parse_args()
     return run_to_exit(lambda: serve(Path.cwd(), host=given.host, port=given.port))
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from flows.options import LAST_PORT
 from mmcore.errors import ConfigError, listing, near_miss
 
 FILE = Path("conf", "schedule.yaml")
@@ -121,6 +122,8 @@ def _check(timetable: Timetable) -> None:
     for key, (value, smallest) in least.items():
         if value < smallest:
             raise ConfigError(f"{key} in {FILE} is {value}. It takes {smallest} or more.")
+    if not 1 <= timetable.server.port <= LAST_PORT:
+        raise ConfigError(f"server.port in {FILE} is {timetable.server.port}. It takes 1 to {LAST_PORT}.")
     if not timetable.timeout_h > 0:
         raise ConfigError(f"timeout_h in {FILE} is {timetable.timeout_h}. It takes more than 0.")
 

@@ -1,6 +1,7 @@
 """A model folder that answers: raw cells in, what its tasks say out. No DVC, no Prefect, no Hydra, no hub."""
 
 import itertools
+import os
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ from mmcore.model.folder import Saved, load_model
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.prepare import prepare
 from mmcore.model.weights import digest_of
+from mmcore.predictor.rows import row_of
 from mmcore.registry.plugins import Plugins
 from mmcore.registry.settings import settings_of
 
@@ -39,6 +41,10 @@ Answers = dict[str, Answer]
 """What every task says of one row."""
 
 
+Given = Mapping[str, Cell | os.PathLike[str] | None]
+"""A row: cells by their columns' names. A path may be one too."""
+
+
 class Predictor:
     """A loaded model. `load` makes one."""
 
@@ -49,13 +55,13 @@ class Predictor:
         self._device = device
 
     @classmethod
-    def load(cls, folder: Path, plugins: Plugins | None = None, *, device: str = "cpu") -> "Predictor":
+    def load(cls, folder: Path | str, plugins: Plugins | None = None, *, device: str = "cpu") -> "Predictor":
         """The model of a folder that a training wrote.
 
         Raises ArtifactError where the folder is not one or was made by another format or major version of a plugin.
         Warns with EditedCode where the code of a plugin from outside is no longer what made it.
         """
-        saved = load_model(folder, plugins=plugins)
+        saved = load_model(Path(folder), plugins=plugins)
         if saved.edited:
             warnings.warn(
                 f"{folder} was made with other code of {listing(map(str, saved.edited))}: it may answer otherwise than "
@@ -147,23 +153,22 @@ class Predictor:
                 found += [field] if len(absent) == len(columns) else absent
         return found
 
-    def predict(
-        self, rows: Iterable[Mapping[str, Cell | None]], base: Path = Path(), *, batch_size: int = 64
-    ) -> list[Answers]:
+    def predict(self, rows: Iterable[Given], base: Path | str = Path(), *, batch_size: int = 64) -> list[Answers]:
         """What every task says of every row.
 
         rows: cells by the name of a field or of its column in training; a field that is left out or None is absent.
-        base: where relative paths start. Raises DataError that names the row where one cannot be read.
+        base: where relative paths start. Raises DataError that names the row where one cannot be read, ConfigError
+        where something is no row.
         """
         found = list[Answers]()
         for number, answers in enumerate(self.predict_each(rows, base, batch_size=batch_size), start=1):
             if isinstance(answers, DataError):
-                raise DataError(f"row {number}: {answers}", path=answers.path) from answers
+                raise _in_row(number, answers) from answers
             found.append(answers)
         return found
 
     def predict_each(
-        self, rows: Iterable[Mapping[str, Cell | None]], base: Path = Path(), *, batch_size: int = 64
+        self, rows: Iterable[Given], base: Path | str = Path(), *, batch_size: int = 64
     ) -> Iterator[Answers | DataError]:
         """As `predict`, batch by batch, with the error of each row that cannot be read in its place."""
         remaining, start = iter(rows), 0
@@ -174,7 +179,7 @@ class Predictor:
             yield from (arrays if isinstance(arrays, DataError) else next(answers) for arrays in read)
             start += len(some)
 
-    def ask(self, row: Mapping[str, Cell | None], told: Told | None = None, *, base: Path = Path()) -> Answers:
+    def ask(self, row: Given, told: Told | None = None, *, base: Path | str = Path()) -> Answers:
         """As `predict` of one row. told: gets tokens [1] as they are written."""
         arrays = self._read(row, base)
         if isinstance(arrays, DataError):
@@ -187,10 +192,11 @@ class Predictor:
         number = torch.arange(len(rows)) if numbers is None else torch.tensor(numbers)
         return prepare(Batch(fields, row=number, group=number).to(self._device), self.modalities)
 
-    def _read(self, row: Mapping[str, Cell | None], base: Path) -> dict[str, np.ndarray] | DataError:
+    def _read(self, row: Given, base: Path | str) -> dict[str, np.ndarray] | DataError:
         """The arrays of the fields that the row has."""
+        base = Path(base)
         try:
-            cells = self._cells(row)
+            cells = self._cells(row_of(row))
             written = self._model.generated
             read = {name: self.modalities[name].read(cell, base) for name, cell in cells.items() if name not in written}
             return read | {name: self.modalities[name].prompt(cells[name], base) for name in written & cells.keys()}
@@ -245,6 +251,13 @@ class Predictor:
         facts = [self.modalities[name].facts() for name in task.targets]
         found = [each[key] for each in facts for key in ("classes", "labels") if key in each]
         return tuple(map(str, found[0])) if found else ()
+
+
+def _in_row(number: int, error: DataError) -> DataError:
+    """The same error, which names its file once and the row too."""
+    told = DataError(f"row {number}: {error}")
+    told.path = error.path
+    return told
 
 
 def _leave_out_absent(answers: Sequence[Answer], batch: Batch) -> None:

@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.states import Late
 
+import flows.schedule as schedule_command
 from flows.schedule import schedule
 from flows.timetable import Server, Timetable
 
@@ -79,3 +81,22 @@ def test_a_run_that_somebody_asked_for_stays(told):
     by_hand = told.client.create_flow_run_from_deployment(told.deployment("nightly"), state=Late())
     told.tell(cron=None)
     assert [run.id for run in told.runs("nightly")] == [by_hand.id]
+
+
+def test_a_server_that_is_not_there_is_told_and_nothing_is_said_to_be_scheduled(
+    prefect_server, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(schedule_command, "check_project", lambda root: None)
+    monkeypatch.setattr("sys.argv", ["schedule"])
+    monkeypatch.setattr(schedule_command, "get_client", refusing)
+
+    assert schedule_command.main() == 2
+
+    told = capsys.readouterr()
+    assert "does not answer (ConnectError)" in told.err
+    assert told.out == ""
+
+
+def refusing(**_):
+    raise httpx.ConnectError("All connection attempts failed")

@@ -37,6 +37,7 @@ def test_what_is_said_is_taken_and_the_rest_stays(tmp_path):
         ("timezone: Berlin", "timezone in .* is 'Berlin', which is none"),
         ("notify: {about: [late]}", "notify.about in .* has late. There are: failed"),
         ("keep: {days: 0}", "keep.days in .* is 0. It takes 1 or more"),
+        ("server: {port: 65536}", "server.port in .* is 65536. It takes 1 to 65535"),
         ("timeout_h: 0", "timeout_h in .* is 0. It takes more than 0"),
         ("- cron", "The whole in .* It takes keys"),
         ("cron: [", "is not YAML"),
