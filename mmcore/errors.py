@@ -17,7 +17,7 @@ import difflib
 import errno
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -112,6 +112,13 @@ def near_miss(name: str, available: Iterable[str]) -> str:
     """` Did you mean 'image'?` with a space in front, or nothing where no name is close."""
     close = difflib.get_close_matches(name, list(available), n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def in_one_name(names: Sequence[str]) -> str:
+    """` The header is one name ..` with a space in front, or nothing where a table is not cut at another delimiter."""
+    if len(names) != 1 or not (found := [sign for sign in "\t;|," if sign in names[0]]):
+        return ""
+    return f" The header is one name, with {found[0]!r} in it: is that what stands between the cells (delimiter)?"
 
 
 def listing(names: Iterable[str]) -> str:

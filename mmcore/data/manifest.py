@@ -17,7 +17,7 @@ from mmcore.data.column import AT_ONCE
 from mmcore.data.intake import Wanted
 from mmcore.data.parquet import ParquetColumns, table_of, write_parquet
 from mmcore.data.split import SPLITS
-from mmcore.errors import ArtifactError, ConfigError, listing, near_miss
+from mmcore.errors import ArtifactError, ConfigError, in_one_name, listing, near_miss
 from mmcore.interfaces.modality import Cell
 
 RESERVED = ("id", "split", "group")
@@ -206,5 +206,5 @@ def check_columns(wanted: Wanted, columns: Sequence[str]) -> None:
         if column not in columns:
             raise ConfigError(
                 f"{key} is {column!r}, but the source has no such column.{near_miss(column, columns)} "
-                f"Columns there are: {listing(columns)}."
+                f"Columns there are: {listing(columns)}.{in_one_name(columns)}"
             )

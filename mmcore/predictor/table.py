@@ -15,7 +15,7 @@ from mmcore.data.column import Column
 from mmcore.data.parquet import write_parquet
 from mmcore.data.pile import Held
 from mmcore.data.writing import CsvLines, whole_file, whole_letters, without_nan
-from mmcore.errors import DataError, listing, near_miss
+from mmcore.errors import DataError, in_one_name, listing, near_miss
 from mmcore.interfaces.source import Source
 from mmcore.predictor.predictor import Predictor
 from mmcore.registry.plugins import Plugins, installed
@@ -59,9 +59,7 @@ def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = 
     if not path.is_file():
         raise DataError("there is no such table.", path=path)
     marked = _marked(path)
-    delimiter = {"delimiter": "\t"} if path.suffix.lower() == ".tsv" else {}
-    part = Part("table", {"path": str(path), **delimiter})
-    source: Source = (plugins or installed()).source.build(part, where="--table")
+    source: Source = (plugins or installed()).source.build(Part("table", {"path": str(path)}), where="--table")
     missing = _missing(predictor, source.columns(), path)
     rows = list(source.rows_as_written())
     if not rows:
@@ -139,12 +137,14 @@ def _missing(predictor: Predictor, columns: Sequence[str], path: Path) -> list[s
         hint = near_miss(column, wanted) if column not in known else ""
         if hint:
             raise DataError(
-                f"the column {column!r} is no field of the model.{hint} It looks at: {listing(predictor.inputs)}.",
+                f"the column {column!r} is no field of the model.{hint} It looks at: {listing(predictor.inputs)}."
+                f"{in_one_name(columns)}",
                 path=path,
             )
     if predictor.inputs and set(missing) >= set(predictor.inputs):
         raise DataError(
-            f"no column is a field that the model looks at ({listing(missing)}). Columns: {listing(columns)}.",
+            f"no column is a field that the model looks at ({listing(missing)}). Columns: {listing(columns)}."
+            f"{in_one_name(columns)}",
             path=path,
         )
     return missing

@@ -100,6 +100,12 @@ def test_a_table_without_any_input_is_refused(predictor, plugins, tmp_path):
         told(predictor, plugins, tmp_path / "rows.csv", "a,b\n1,2\n")
 
 
+@pytest.mark.parametrize("header", ["vector;sequence", "id;vector;sequence;and more that nobody knows"])
+def test_a_table_that_is_cut_at_another_sign_is_told_so(predictor, plugins, tmp_path, header):
+    with pytest.raises(DataError, match="The header is one name, with ';' in it"):
+        told(predictor, plugins, tmp_path / "rows.csv", f"{header}\n1 2 3;it\n")
+
+
 def test_a_table_without_rows_is_refused(predictor, plugins, tmp_path):
     with pytest.raises(DataError, match="the table has no rows"):
         told(predictor, plugins, tmp_path / "rows.csv", HEADER)

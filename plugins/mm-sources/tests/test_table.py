@@ -67,14 +67,20 @@ def test_chinese_and_blank_lines_are_read_with_either_line_end(tmp_path, ending)
     assert [row["答案"] for row in source.rows()] == ["红", "蓝"]
 
 
-def test_other_delimiters_may_be_given(tmp_path):
-    assert rows_of(table(tmp_path, "a\tb\n1\tx\n", name="rows.tsv", delimiter="\t")) == [{"a": 1, "b": "x"}]
+@pytest.mark.parametrize("delimiter", ["\t", "\\t", "tab", None])
+def test_a_tab_may_be_spelt_as_a_command_line_can_and_is_known_by_the_ending(tmp_path, delimiter):
+    assert rows_of(table(tmp_path, "a\tb\n1\tx\n", name="rows.tsv", delimiter=delimiter)) == [{"a": 1, "b": "x"}]
 
 
-@pytest.mark.parametrize("delimiter", ["", "\\t", ", ", '"', "\n"])
+def test_other_delimiters_may_be_given_whatever_the_ending(tmp_path):
+    assert rows_of(table(tmp_path, "a;b\n1;x\n", name="rows.tsv", delimiter=";")) == [{"a": 1, "b": "x"}]
+
+
+@pytest.mark.parametrize("delimiter", ["", "tabs", ", ", '"', "\n"])
 def test_a_delimiter_that_is_none_is_refused_with_how_to_write_a_tab(tmp_path, delimiter):
-    with pytest.raises(ConfigError, match=r'delimiter must be one sign.*a tab is "\\t", in double quotes'):
+    with pytest.raises(ConfigError, match=r"data.source.delimiter must be one sign.* or the word tab, but is"):
         table(tmp_path, "a,b\n1,2\n", delimiter=delimiter)
+    assert TableSource.settings_fault({"path": "rows.csv", "delimiter": delimiter})
 
 
 def test_a_cell_may_be_longer_than_the_csv_module_likes(tmp_path):

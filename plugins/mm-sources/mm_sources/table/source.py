@@ -1,8 +1,8 @@
 """The source `table`: picks the reader by the format."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mm_sources.table.delimited import read_csv, read_csv_header, read_csv_texts
 from mm_sources.table.lines import read_lines, read_lines_header
@@ -21,23 +21,34 @@ ENDINGS = {
     ".pq": "parquet",
 }
 
+TABS = {"tab": "\t", "\\t": "\t"}
+"""How a tab is spelt where none can be typed: a command line hands on the two signs \\t as they are."""
+
 
 class TableSource(Source):
     """One row a sample. Relative paths in cells start in the table's folder."""
 
-    def __init__(self, *, path: str, format: Format = "auto", delimiter: str = ",") -> None:  # noqa: A002
-        """path: relative to the project. format: auto goes by the file's ending. delimiter: of a CSV table.
+    def __init__(self, *, path: str, format: Format = "auto", delimiter: str | None = None) -> None:  # noqa: A002
+        """path: relative to the project. format: auto goes by the file's ending.
 
+        delimiter: of a CSV table, one sign or `tab`; None: a tab where the file's ending is .tsv, else a comma.
         Raises ConfigError where the delimiter is not one sign that can stand between cells.
         """
-        if len(delimiter) != 1 or delimiter in '"\r\n':
-            raise ConfigError(
-                f"data.source.delimiter must be one sign, no quote and no line end, but is {delimiter!r}. "
-                'In YAML a tab is "\\t", in double quotes.'
-            )
+        if fault := self.settings_fault({"delimiter": delimiter}):
+            raise ConfigError(f"data.source.{fault}")
         self.path = Path(path)
         self.format = format
-        self.delimiter = delimiter
+        if delimiter is None:
+            delimiter = "\t" if self.path.suffix.lower() == ".tsv" else ","
+        self.delimiter = TABS.get(delimiter, delimiter)
+
+    @classmethod
+    def settings_fault(cls, settings: Mapping[str, Any]) -> str | None:
+        """A delimiter that is none."""
+        given = settings.get("delimiter")
+        if given is None or given in TABS or (len(given) == 1 and given not in '"\r\n'):
+            return None
+        return f"delimiter must be one sign, no quote and no line end, or the word tab, but is {given!r}."
 
     @property
     def base(self) -> Path:
