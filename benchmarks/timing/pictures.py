@@ -23,6 +23,7 @@ from mmcore.interfaces.modality import Modality
 from mmcore.model.features import encode_batch
 from mmcore.registry.plugins import installed
 from mmcore.registry.settings import Part
+from mmcore.runtime.memory import keep_freed_memory
 from mmcore.stages.encode import read_all, reader
 from timing.pairs import in_turns, row
 
@@ -103,9 +104,10 @@ def epoch(dataset: Dataset, modality: Modality) -> None:
 def input_rows(*, quick: bool) -> list[dict[str, Any]]:
     """Batches for training, from the store and from files: as floats, standardised here, and as the loader gives them.
 
-    A GPU standardises its batches itself.
+    A GPU standardises its batches itself. What is freed is kept for the next batch, as in every training.
     """
     found = list[dict[str, Any]]()
+    keep_freed_memory()
     torch.set_num_threads(1)
     for side, goal in ((64, 30.0), (224, 10.0)):
         with files(256 if quick else 2048 * 64 // side, side) as (base, names), tempfile.TemporaryDirectory() as folder:
