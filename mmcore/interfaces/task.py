@@ -106,7 +106,8 @@ class Task(nn.Module, ABC):
     def truth(self, batch: Batch) -> Table:
         """The targets in the form that `metrics` compares with; rows without a target hold anything.
 
-        Of a field that the task writes: `Field.written`, which is what it writes where it is judged.
+        Of a field that the task writes: `Field.written`, which is what it writes where it is judged; in a text with
+        `writing.UNKNOWN` for each token that stands for what has none, since without it a shorter answer would match.
         """
 
     @abstractmethod

@@ -6,6 +6,9 @@ from typing import Annotated, get_args, get_type_hints
 from mmcore.errors import ConfigError
 from mmcore.interfaces.settings import Range
 
+UNKNOWN = "\ufffd"
+"""Stands in a given text for what has no token: it is never written, so that no answer matches such a text."""
+
 
 @dataclass(frozen=True)
 class Writing:

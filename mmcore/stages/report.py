@@ -2,7 +2,7 @@
 
 import csv
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from mmcore.evaluation.predict import pick
 from mmcore.interfaces.metric import Table
 from mmcore.interfaces.modality import Modality, Shown
 from mmcore.interfaces.task import Task
+from mmcore.interfaces.writing import UNKNOWN
 from mmcore.model.folder import Saved, load_model
 from mmcore.model.texts import prompt_of
 from mmcore.registry.plugins import Plugins, installed
@@ -64,7 +65,7 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
             curves=_curves(paths),
             rows={name: metrics[f"rows/{name}"] for name in SPLITS if f"rows/{name}" in metrics},
             left_out=[LeftOut(one.field, None if one.cell is None else str(one.cell), one.reason) for one in broken],
-            notes=_notes(saved),
+            notes=[*_notes(saved), *_unknown(tasks, predictions)],
             params=paths.params.read_text(encoding="utf-8"),
             versions=_versions(saved),
             timings=read_output(paths.timings, "train") if paths.timings.exists() else {},
@@ -167,6 +168,21 @@ def _notes(saved: Saved) -> list[str]:
         if facts.get("truncated"):
             share, most = number(facts["truncated"], percent=True), facts.get("max_tokens")
             found.append(f"{name}: {share} of the training texts are longer than {most} tokens and were cut off there.")
+    return found
+
+
+def _unknown(tasks: Iterable[str], predictions: Any) -> list[str]:
+    """Of texts that were to be written, how many hold what the model cannot write."""
+    found = list[str]()
+    for name in tasks:
+        column = f"{name}:true:text"
+        texts = predictions.filter(predictions[f"{name}:present"])[column] if column in predictions.column_names else []
+        if holding := sum(UNKNOWN in str(text) for text in texts):
+            found.append(
+                f"{name}: {holding} of the {len(texts)} texts to be written hold a character that has no token, or are "
+                f"cut off within one ({UNKNOWN}): no answer is quite right there. A larger vocabulary or longer texts "
+                "of the field that is written mend it."
+            )
     return found
 
 

@@ -141,6 +141,16 @@ def test_what_was_not_computed_is_left_out(paths):
     assert "50.0 %" in text
 
 
+def test_texts_that_hold_what_cannot_be_written_are_counted(paths):
+    assert "has no token" not in page(paths)
+    table = pq.read_table(paths.predictions)
+    texts = pa.array(["红\ufffd灯", "灯", *["\ufffd"] * (len(ROWS) - 2)])
+    pq.write_table(table.append_column("answer:true:text", texts), paths.predictions)
+
+    # One of them belongs to the row that lacks its target.
+    assert f"answer: {len(ROWS) - 2} of the {len(ROWS) - 1} texts to be written hold a character that" in page(paths)
+
+
 def test_the_page_names_no_place_on_this_machine(paths):
     assert str(paths.root) not in page(paths)
 

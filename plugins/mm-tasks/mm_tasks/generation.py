@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,7 +20,7 @@ from mmcore.interfaces.metric import Metric, Table
 from mmcore.interfaces.modality import Modality
 from mmcore.interfaces.settings import FieldName, Range
 from mmcore.interfaces.task import Outputs, Task, logits_of
-from mmcore.interfaces.writing import Writing
+from mmcore.interfaces.writing import UNKNOWN, Writing
 
 NEEDED = {"vocabulary", "bos", "eos", "unknown"}
 """Facts of a field that can be written."""
@@ -65,7 +64,7 @@ class Generation(Task):
         if not metrics:
             raise BuildError("metrics is empty: a task needs one to be judged by.")
         self.reads, self.targets, self.generates = (logits_of(target),), (target,), target
-        self.modality, self.ends = fields[target], {int(facts["eos"]), int(facts["unknown"])}
+        self.modality, self.end, self.unknown = fields[target], int(facts["eos"]), int(facts["unknown"])
         self.label_smoothing, self.references = label_smoothing, references
         self.chosen, self.language = tuple(metrics), language
         self.writing = Writing(
@@ -118,11 +117,15 @@ class Generation(Task):
         }
 
     def truth(self, batch: Batch) -> Table:
-        """`text` [B], what is to be written, and `source` [B]: equal where texts are references of each other."""
+        """`text` [B], what is to be written, and `source` [B]: equal where texts are references of each other.
+
+        Where a token stands for what has none there is UNKNOWN: left out, a shorter text would match.
+        """
         text = batch.fields[self.targets[0]]
         source = batch.group if self.references == "group" else batch.row
-        decoded = self._decoded(text, text.written()[:, 1:] & ~self._special(text))
-        return {"text": _texts(decoded), "source": source.cpu().numpy()}
+        ids, kept = text.values[:, 1:].cpu(), (text.written()[:, 1:] & (text.values[:, 1:] != self.end)).cpu()
+        whole = [self._whole(row[keep]) for row, keep in zip(ids, kept, strict=True)]
+        return {"text": _texts(whole), "source": source.cpu().numpy()}
 
     def metrics(self) -> dict[str, Metric]:
         """Those that the settings name, in their order."""
@@ -137,8 +140,11 @@ class Generation(Task):
         return {name: known[name] for name in self.chosen}
 
     def floor(self, truth: Table, rows: int) -> Table:
-        """For every row the most frequent text; of equally frequent ones that whose words are the most frequent."""
-        texts = Counter(truth["text"].tolist())
+        """For every row the most frequent text; of equally frequent ones that whose words are the most frequent.
+
+        One that can be written: without what has no token.
+        """
+        texts = Counter(text for text in truth["text"].tolist() if UNKNOWN not in text)
         words = Counter(word for text, count in texts.items() for word in text.split() * count)
 
         def typical(text: str) -> tuple[int, float, str]:
@@ -157,12 +163,23 @@ class Generation(Task):
 
     def _special(self, text: Field) -> Tensor:
         """[B,S-1] bool: ends, and tokens that stand for what has none; each counts as a character."""
-        return torch.stack([text.values[:, 1:] == number for number in sorted(self.ends)]).any(0)
+        return (text.values[:, 1:] == self.end) | (text.values[:, 1:] == self.unknown)
 
     def _decoded(self, text: Field, kept: Tensor) -> list[str]:
         """The text of the tokens, the first apart, that are kept [B,S-1]."""
-        rows = [row[keep] for row, keep in zip(text.values[:, 1:].cpu(), kept.cpu(), strict=True)]
-        return [self.modality.decode(row.unsqueeze(0))[0] if len(row) else "" for row in rows]
+        return [self._read(row[keep]) for row, keep in zip(text.values[:, 1:].cpu(), kept.cpu(), strict=True)]
+
+    def _whole(self, ids: Tensor) -> str:
+        """The text of tokens, with UNKNOWN where one stands for what has none."""
+        known = ids != self.unknown
+        found = self._read(ids[known])
+        for place in reversed((~known).nonzero().flatten().tolist()):
+            before = len(self._read(ids[:place][known[:place]]))
+            found = found[:before] + UNKNOWN + found[before:]
+        return found
+
+    def _read(self, ids: Tensor) -> str:
+        return str(self.modality.decode(ids.unsqueeze(0))[0]) if len(ids) else ""
 
 
 def scored_tokens(text: Field) -> Tensor:

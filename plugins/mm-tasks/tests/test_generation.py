@@ -104,6 +104,28 @@ def test_of_a_conversation_the_last_answer_is_the_truth_and_all_answers_are_coun
     assert set(task().floor(truth, 1)["text"]) <= {"bh", "a"}
 
 
+def test_what_has_no_token_stays_in_the_truth_so_that_no_shorter_answer_is_right():
+    written = task(metrics=("exact_match", "symbol_error", "bleu", "cider_d"))
+    truth = written.truth(batch("a好 b", "你好", "abc"))
+
+    assert truth["text"].tolist() == ["a\ufffd b", "\ufffd\ufffd", "abc"]
+    metrics = written.metrics()
+    shorter = {"text": np.array(["a b", "", "abc"], dtype=object)}
+    assert metrics["exact_match"].rows(shorter, truth).tolist() == [0, 0, 1]
+    assert metrics["symbol_error"](shorter, truth) > 0
+    assert metrics["bleu"](shorter, truth) < 1
+    assert metrics["cider_d"].rows(shorter, truth)[0] < 10
+
+
+def test_where_the_end_stands_for_what_has_no_token_nothing_is_unknown():
+    class Ends(Letters):
+        def facts(self):
+            return {**super().facts(), "unknown": EOS}
+
+    written = Generation({"text/logits": len(Letters.TOKENS)}, {"text": Ends()}, target="text")
+    assert written.truth(batch("ab"))["text"].tolist() == ["ab"]
+
+
 def test_a_text_that_is_all_prompt_pulls_on_nothing():
     given = batch("ab", scored=[[False] * 4])
     assert task().loss(even(given), given)["cross_entropy"].item() == 0
@@ -138,6 +160,11 @@ def test_the_floor_is_the_most_frequent_text():
 def test_of_equally_frequent_texts_the_floor_is_the_one_with_the_most_frequent_words():
     truth = {"text": np.array(["zebras", "a cat sleeps", "a cat eats", "a cat", "a dog"], dtype=object)}
     assert set(task().floor(truth, 2)["text"]) == {"a cat"}
+
+
+def test_the_floor_is_a_text_that_can_be_written():
+    truth = {"text": np.array(["a\ufffd", "a\ufffd", "a dog"], dtype=object)}
+    assert set(task().floor(truth, 2)["text"]) == {"a dog"}
 
 
 def test_the_first_metric_is_the_first_that_was_asked_for():

@@ -185,6 +185,12 @@ def test_cider_d_is_the_value_that_dense_vectors_give():
     assert each == pytest.approx({0: 3.966554, 1: 2.176044, 2: 2.861665}, abs=1e-5)
 
 
+def test_cider_d_counts_what_has_no_token_as_a_word():
+    true = {"text": column("a red \ufffd sits still", "two blue birds sing loud"), "source": np.arange(2)}
+    without = {"text": column("a red sits still", "two blue birds sing loud")}
+    assert CiderD("en").rows(without, true)[0] < 9
+
+
 def test_cider_d_of_a_perfect_caption_is_ten():
     true = {"text": column("a red fox sits still", "two blue birds sing loud"), "source": np.arange(2)}
     assert CiderD("en")({"text": true["text"]}, true) == pytest.approx(10)

@@ -16,6 +16,7 @@ from mm_tasks.metrics.cider import CiderD as CiderScorer
 from mm_tasks.metrics.kinds import Digested, RowMean, ratio
 from mm_tasks.metrics.symbols import Language, edits, split
 from mmcore.interfaces.metric import Table
+from mmcore.interfaces.writing import UNKNOWN
 
 WRITTEN = ("text",)
 
@@ -148,7 +149,8 @@ class CiderD(RowMean):
 
     def _words(self, text: str) -> list[str]:
         """Small letters, without punctuation."""
-        return [word for word in split(text.lower(), self.language) if any(letter.isalnum() for letter in word)]
+        words = split(text.lower(), self.language)
+        return [word for word in words if any(letter.isalnum() or letter == UNKNOWN for letter in word)]
 
 
 def references_of(targets: Table) -> list[Sequence[str]]:
