@@ -91,6 +91,12 @@ def test_metrics_of_numbers_agree_with_scikit_learn():
     assert RSquared()(*tables) == pytest.approx(reference.r2_score(true, said))
 
 
+@pytest.mark.parametrize("number", [30.0, 0.1])
+def test_where_all_numbers_are_one_there_is_no_r_squared(number):
+    assert np.isnan(RSquared()({"value": np.array([1.0, 2.0, 3.0])}, {"value": np.full(3, number)}))
+    assert np.isnan(RSquared()({"value": np.zeros(0)}, {"value": np.zeros(0)}))
+
+
 def test_perplexity_of_one_who_guesses_among_eight_is_eight():
     nll = np.array([3, 5]) * math.log(8)
     assert Perplexity()({"nll": nll, "tokens": np.array([3, 5])}, {}) == pytest.approx(8)
