@@ -24,7 +24,7 @@ from mm_tasks.metrics import (
     RSquared,
     SymbolError,
 )
-from mm_tasks.metrics.symbols import edits
+from mm_tasks.metrics.symbols import edits, split
 
 reference = pytest.importorskip("sklearn.metrics")
 
@@ -137,6 +137,22 @@ def test_symbol_error_counts_words_or_chinese_characters():
     assert english == pytest.approx(2 / 4)
     chinese = SymbolError("zh")({"text": column("床前明月")}, {**own, "text": column("床前明月光")})
     assert chinese == pytest.approx(1 / 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "symbols"),
+    [
+        ("𠮷𠮷野家", "𠮷 𠮷 野 家"),
+        ("すしバー", "す し バ ー"),
+        ("😀😀 ok吗😀", "😀 😀 ok 吗 😀"),
+        ("👨\u200d👩\u200d👧👍🏽🇨🇳🇯🇵", "👨\u200d👩\u200d👧 👍🏽 🇨🇳 🇯🇵"),
+        ("❤\ufe0f❤\ufe0f", "❤\ufe0f ❤\ufe0f"),
+        ("红\ufffd\ufffd灯", "红 \ufffd \ufffd 灯"),
+        ("深圳2024年 iPhone, 很好。", "深 圳 2024 年 iPhone , 很 好 。"),
+    ],
+)
+def test_in_chinese_each_character_is_a_symbol_and_each_word_of_other_scripts(text, symbols):
+    assert split(text, "zh") == symbols.split()
 
 
 def test_symbol_error_looks_at_the_nearest_reference():
