@@ -9,7 +9,8 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies
 from mm_text.modality import TextModality
-from tokenizers import Tokenizer, models, pre_tokenizers
+from mm_text.modality.tokenizer import LONGEST, OURS
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from mmcore.errors import ArtifactError, ConfigError, DataError
 
@@ -50,6 +51,27 @@ def test_chinese_gets_tokens_of_more_than_one_character():
 
     assert len(ids) < len(CHINESE[0])
     assert "春眠不觉晓" in modality.facts()["tokens"]
+
+
+def test_of_a_word_without_end_no_token_is_longer_than_what_is_learned_at_once():
+    endless = "天地玄黄" * 2000
+
+    modality = fitted([endless])
+
+    assert max(map(len, modality.tokenizer.get_vocab())) <= LONGEST  # a sign for each byte
+    assert there_and_back(modality, endless) == endless
+
+
+def test_a_text_of_words_is_learned_as_the_library_does():
+    """Cut is what is too long alone: a long text of short words is not."""
+    texts = ["".join([*ENGLISH, *CHINESE]) * 20]
+    plain = Tokenizer(models.BPE())
+    plain.normalizer, plain.pre_tokenizer = normalizers.NFC(), pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=OURS, initial_alphabet=alphabet, show_progress=False)
+    plain.train_from_iterator(texts, trainer)
+
+    assert fitted(texts).tokenizer.get_vocab() == plain.get_vocab()
 
 
 def test_two_ways_to_write_a_letter_are_one():

@@ -20,6 +20,10 @@ NAMES = {
 """What special tokens are called, ours first; the rest are the names of well-known models."""
 OURS = [names[0] for names in NAMES.values()]
 
+LONGEST = 1024
+"""Bytes of a word that are learned from at once: it takes their square, and Chinese without punctuation is one word."""
+PARTS = Regex(rf"[\s\S]{{1,{LONGEST}}}")
+
 
 @dataclass(frozen=True)
 class Specials:
@@ -58,7 +62,8 @@ def train(
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizer
     if kind == "byte_bpe":
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        words = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, pre_tokenizers.Split(PARTS, "isolated")])
         tokenizer.decoder = decoders.ByteLevel()
     else:
         scheme = "never" if pieces else "always"
@@ -68,6 +73,8 @@ def train(
         tokenizer.train_from_iterator(texts, trainer)
     except Exception as error:  # the library raises bare Exceptions
         raise DataError(f"no {kind} tokenizer could be learned from these texts: {error}") from error
+    if kind == "byte_bpe":
+        tokenizer.pre_tokenizer = words  # once learned, a long word costs little
     return tokenizer
 
 
