@@ -53,7 +53,10 @@ class BitsPerCharacter(Digested):
 
 
 class ExactMatch(RowMean):
-    """The share of texts that are one of their references; capital letters and blanks do not count."""
+    """The share of texts that are one of their references.
+
+    Capital letters do not count, nor how many blanks there are between words or round the text.
+    """
 
     better: Literal["up", "down"] = "up"
     needs = WRITTEN
