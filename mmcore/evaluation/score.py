@@ -73,6 +73,13 @@ def better_of(model: MultimodalModel, monitor: str) -> Literal["up", "down"]:
     return _metrics(model, task)[name].better
 
 
+def shares_of(model: MultimodalModel) -> list[str]:
+    """`task/metric` of all that are shares of 1."""
+    return [
+        f"{task}/{name}" for task in sorted(model.tasks) for name, one in _metrics(model, task).items() if one.share
+    ]
+
+
 def needs_text(model: MultimodalModel, monitor: str) -> bool:
     """Whether the metric `task/metric` looks at texts that must be written first."""
     task, _, name = monitor.partition("/")

@@ -17,6 +17,8 @@ class Metric(ABC):
     """
 
     better: Literal["up", "down"]
+    share: bool = False
+    """Whether it is a share of 1, as accuracy is: from 0 to 1, and told as 98.4 %."""
     needs: tuple[str, ...] = ()
     """Columns of the predictions without which it is left out: the text, where nothing was written."""
     among_others: bool = False

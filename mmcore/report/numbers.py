@@ -28,7 +28,7 @@ def spread(value: Value, *, percent: bool = False) -> str:
 def gap(score: Score, other: Value) -> str:
     """How far the score lies from another value, as `31.4 points` or `0.21`."""
     distance = abs(score.value.value - other.value)
-    if not score.percent:
+    if not score.share:
         return number(distance)
     points = f"{100 * distance:.1f}"
     return f"{points} point" if points == "1.0" else f"{points} points"

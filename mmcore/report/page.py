@@ -114,7 +114,7 @@ def verdict(score: Score) -> tuple[str, str]:
     if score.best_floor is None:
         return "none", "No floor was computed, so there is nothing to compare it with."
     name, floor = score.best_floor
-    beaten = f"{floor_name(name)} ({number(floor.value, percent=score.percent)})"
+    beaten = f"{floor_name(name)} ({number(floor.value, percent=score.share)})"
     side = "above" if score.better == "up" else "below"
     if score.beats_floors:
         return "good", f"Better than every floor: {gap(score, floor)} {side} the best of them, {beaten}."
@@ -133,7 +133,7 @@ def beside_floors(score: Score) -> Markup:
     """Bars: the model, then its floors, the hardest first."""
     rows = {MODEL: score.value, **{floor_name(name): score.floors[name] for name in hardest_first(score)}}
     title = f"{score.task}: {score.metric} of the model beside its floors"
-    return Markup(charts.bars(rows, strong=MODEL, percent=score.percent, title=title))
+    return Markup(charts.bars(rows, strong=MODEL, percent=score.share, title=title))
 
 
 def taken_away(score: Score) -> Markup:
@@ -141,7 +141,7 @@ def taken_away(score: Score) -> Markup:
     names = sorted(score.without, key=lambda name: (score.without[name].value, name), reverse=score.better == "down")
     rows = {"with everything": score.value, **{f"without {name}": score.without[name] for name in names}}
     title = f"{score.task}: {score.metric} with each field taken away"
-    return Markup(charts.bars(rows, strong="with everything", percent=score.percent, title=title))
+    return Markup(charts.bars(rows, strong="with everything", percent=score.share, title=title))
 
 
 def damaged(score: Score) -> Markup:
@@ -152,7 +152,7 @@ def damaged(score: Score) -> Markup:
     rows += [{"strength": at, **{name: c[at] for name, c in score.under.items() if at in c}} for at in strengths]
     title = f"{score.task}: {score.metric} as inputs get worse"
     keys = {name: name for name in score.under}
-    return Markup(charts.curves(rows, keys=keys, percent=score.percent, title=title, along="strength"))
+    return Markup(charts.curves(rows, keys=keys, percent=score.share, title=title, along="strength"))
 
 
 def _learning(findings: Findings) -> list[tuple[str, Markup]]:
@@ -166,7 +166,7 @@ def _learning(findings: Findings) -> list[tuple[str, Markup]]:
             key = f"{score.task}/{score.metric}"
             if any(key in row for row in findings.curves):
                 title = f"{key} on the validation rows by epoch"
-                svg = charts.curves(findings.curves, keys={key: key}, percent=score.percent, title=title)
+                svg = charts.curves(findings.curves, keys={key: key}, percent=score.share, title=title)
                 found.append((f"{score.task}: {score.metric} on the validation rows", Markup(svg)))
     return found
 

@@ -24,6 +24,8 @@ class Score:
     metric: str
     better: Better
     value: Value
+    share: bool = False
+    """Of 1, as the metric says of itself: it reads as percent."""
     floors: Mapping[str, Value] = field(default_factory=dict)
     """`majority` or the name of a field -> what can be had without the model."""
     without: Mapping[str, Value] = field(default_factory=dict)
@@ -32,12 +34,6 @@ class Score:
     """`column=value` -> the score over those rows."""
     under: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
     """`field: kind` of damage -> strength -> the score under it."""
-
-    @property
-    def percent(self) -> bool:
-        """Whether it reads as a share of 1: more is better and all of it lies between 0 and 1."""
-        everything = [self.value, *self.floors.values(), *self.without.values(), *self.slices.values()]
-        return self.better == "up" and all(0 <= one.value <= 1 for one in everything if one.value == one.value)
 
     @property
     def best_floor(self) -> tuple[str, Value] | None:
@@ -68,12 +64,15 @@ def scores_of(metrics: Mapping[str, object], judged: Mapping[str, Mapping[str, B
     judged: task -> its metrics in their order, with the direction that is better. Keys of other metrics are left out.
     """
     numbers = {key: float(value) for key, value in metrics.items() if isinstance(value, int | float)}
+    found = metrics.get("shares")
+    shares = found if isinstance(found, list) else []
     return [
         Score(
             task,
             metric,
             better,
             _value(numbers, f"{task}/{metric}"),
+            share=f"{task}/{metric}" in shares,
             floors=_under(numbers, f"{task}/{metric}/floor/"),
             without=_under(numbers, f"{task}/{metric}/without/"),
             slices=_under(numbers, f"{task}/{metric}/slice/"),

@@ -99,8 +99,7 @@ def _beside(compared: Compared) -> Markup:
     for label, scores in (("winner", compared.winner), ("settings before", compared.default)):
         values = list(scores.values())
         rows[label] = Value(sum(values) / len(values), min(values), max(values))
-    percent = all(0 <= value <= 1 for row in rows.values() for value in (row.low or 0, row.high or 0))
-    return Markup(charts.bars(rows, strong="winner", percent=percent, title="the winner beside the settings before"))
+    return Markup(charts.bars(rows, strong="winner", percent=False, title="the winner beside the settings before"))
 
 
 def shown(value: object) -> str:

@@ -15,7 +15,7 @@ from mmcore.data.writing import CsvLines, whole_file, write_json
 from mmcore.errors import DataError
 from mmcore.evaluation.corruption import under_corruption
 from mmcore.evaluation.predict import Judged, predict
-from mmcore.evaluation.score import Scores, score, with_intervals
+from mmcore.evaluation.score import Scores, score, shares_of, with_intervals
 from mmcore.evaluation.settings import EvaluationSettings
 from mmcore.evaluation.slices import score_slices
 from mmcore.interfaces.field import Batch
@@ -33,7 +33,8 @@ READS = ("fields", "evaluation")
 def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None:
     """Write metrics.json, predictions.parquet and plots/confusion.csv.
 
-    A score that is no number, as where a slice has one class alone, is left out: JSON does not know it.
+    A score that is no number, as where a slice has one class alone, is left out: JSON does not know it. `shares` names
+    the scores that lie between 0 and 1 and read as percent.
     """
     plugins = plugins or installed()
     settings = params.get("evaluation", EvaluationSettings)
@@ -51,7 +52,8 @@ def run(params: Params, paths: Paths, *, plugins: Plugins | None = None) -> None
     if settings.corrupt:
         scores |= _corrupted(saved, params, paths)
     told = {key: value for key, value in {**_floors(paths), **scores}.items() if math.isfinite(value)}
-    write_json(paths.metrics, {**_counts(paths, inputs), **told, "split": settings.split, "n": rows})
+    about = {"split": settings.split, "n": rows, "shares": [key for key in shares_of(saved.model) if key in told]}
+    write_json(paths.metrics, {**_counts(paths, inputs), **told, **about})
     write_predictions(paths, judged)
     write_confusion(paths, judged)
 

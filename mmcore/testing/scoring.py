@@ -214,6 +214,16 @@ class ScoringContract(ModuleContract):
                 f"{metric.better!r}: the worst model would be kept."
             )
 
+    def test_a_share_lies_between_0_and_1(self) -> None:
+        task, predictions, truth = self.tables()
+        best = {**predictions, **self.perfect(predictions, truth)}
+        for name, metric in task.metrics().items():
+            scores = [metric(told, truth) for told in (predictions, best)] if metric.share else []
+            assert all(0 <= score <= 1 + 1e-9 for score in scores), (
+                f"{name} is said to be a share and comes to {scores}: reports would tell it in percent, and cut its "
+                "interval to 0 and 1. Leave `share` out, or divide by what there is."
+            )
+
     def test_metrics_need_columns_that_are_told(self) -> None:
         task, predictions, _ = self.tables()
         lacking = {name: set(metric.needs) - set(predictions) for name, metric in task.metrics().items()}

@@ -15,6 +15,7 @@ def score(**changed):
         "task": "answer",
         "metric": "accuracy",
         "better": "up",
+        "share": True,
         "value": Value(0.984, 0.981, 0.987),
         "floors": {"majority": Value(0.373), "question": Value(0.67)},
         "without": {"image": Value(0.664), "question": Value(0.381)},

@@ -153,7 +153,8 @@ def test_a_page_of_nothing_but_a_score_is_whole():
 
 
 def test_every_task_has_its_own_headline():
-    price = task(name="price", scores=[score(task="price", metric="mae", better="down", value=Value(12.5), floors={})])
+    far = score(task="price", metric="mae", better="down", share=False, value=Value(12.5), floors={})
+    price = task(name="price", scores=[far])
 
     text = words(render(findings(tasks=[task(), price]), title="Shapes"))
 

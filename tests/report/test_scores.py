@@ -19,6 +19,7 @@ METRICS = {
     "price/mae": 12.5,
     "rows/train": 800,
     "quarantined": 0,
+    "shares": ["answer/accuracy"],
 }
 JUDGED = {"answer": {"accuracy": "up", "cross_entropy": "down"}, "price": {"mae": "down"}}
 
@@ -77,10 +78,13 @@ def test_a_floor_that_is_not_defined_is_no_floor():
     assert score(floors={"majority": Value(math.nan)}).best_floor is None
 
 
-def test_only_shares_read_as_percent():
-    assert score().percent
-    assert not score(better="down").percent
-    assert not score(value=Value(1.7), floors={}, without={}).percent
+def test_a_share_is_what_the_metric_says_and_no_guess_from_its_numbers():
+    found = {one.metric: one for one in scores_of({**METRICS, "price/r2": 0.3}, {**JUDGED, "price": {"r2": "up"}})}
+
+    assert found["accuracy"].share
+    assert not found["r2"].share
+    assert gap(found["r2"], Value(0.1)) == "0.2"
+    assert scores_of({**METRICS, "shares": ["answer/cross_entropy"]}, JUDGED)[1].share
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def test_an_interval_that_is_not_there_is_no_text():
 
 def test_a_gap_between_shares_is_told_in_points():
     assert gap(score(), Value(0.67)) == "31.4 points"
-    assert gap(score(better="down", value=Value(0.5)), Value(0.75)) == "0.25"
+    assert gap(score(share=False, value=Value(0.5)), Value(0.75)) == "0.25"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(3.21, "3.2 s"), (171.2, "2 min 51 s"), (7500, "2 h 5 min")])

@@ -57,6 +57,14 @@ def test_whether_the_winner_is_better_stands_at_the_top(verdict, dot):
     assert "seed 1" in text
 
 
+def test_scores_are_told_as_they_are():
+    """Whether a score is a share its numbers do not say: R² lies between 0 and 1 as well."""
+    compared = Compared("price/r2", "test", "better", "It is.", {0: 0.9, 1: 0.91}, {0: 0.8, 1: 0.82})
+    text = render_search(page(compared=compared), title="x")
+    assert "0.905" in text
+    assert "90.5 %" not in text
+
+
 def test_a_search_without_a_score_has_a_page_too():
     failed = [Point(0, "failed", None, {"training.lr": 1.0})]
     text = render_search(page(points=failed, winner=None, changes={}, importances={}, experiment=None), title="x")

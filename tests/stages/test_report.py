@@ -132,7 +132,9 @@ def test_what_was_not_computed_is_left_out(paths):
     paths.learning.unlink()
     paths.confusion.write_text("task,actual,predicted\n")
     paths.quarantine.unlink()
-    paths.metrics.write_text(json.dumps({"split": "test", "n": 24, "answer/accuracy": 0.5}))
+    paths.metrics.write_text(
+        json.dumps({"split": "test", "n": 24, "answer/accuracy": 0.5, "shares": ["answer/accuracy"]})
+    )
 
     text = page(paths)
 

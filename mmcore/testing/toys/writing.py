@@ -108,6 +108,7 @@ class ToyMatch(Metric):
 
     better: Literal["up", "down"] = "up"
     needs = ("text",)
+    share = True
 
     def __call__(self, predictions: Table, targets: Table) -> float:
         right = self.rows(predictions, targets)

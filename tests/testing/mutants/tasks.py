@@ -161,6 +161,22 @@ class AccuracyTheWrongWay(ToyClassification):
         return {"accuracy": LessIsBetter()}
 
 
+class HitsAsAShare(ToyAccuracy):
+    """How many are right."""
+
+    rows = Metric.rows
+
+    def __call__(self, predictions, targets):
+        right = predictions["label"] == targets["label"]
+        return float(right.sum()) if len(right) else float("nan")
+
+
+@mutant(ClassificationContract, "test_a_share_lies_between_0_and_1", saying="said to be a share and comes to")
+class CountsHits(ToyClassification):
+    def metrics(self):
+        return {"hits": HitsAsAShare()}
+
+
 class SortingAccuracy(ToyAccuracy):
     """Sorts what the next metric reads."""
 

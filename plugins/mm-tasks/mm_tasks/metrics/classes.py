@@ -28,6 +28,7 @@ class Accuracy(ClassSaid, RowMean):
     """The share of rows whose label is right."""
 
     better: Literal["up", "down"] = "up"
+    share = True
 
     def rows(self, predictions: Table, targets: Table) -> np.ndarray:
         """1 where right, else 0."""
@@ -50,6 +51,7 @@ class BalancedAccuracy(ClassSaid, Digested):
     """The mean of each class's recall, over the classes that are there."""
 
     better: Literal["up", "down"] = "up"
+    share = True
 
     def digest(self, predictions: Table, targets: Table) -> Table:
         """The true class and the predicted one."""
@@ -66,6 +68,7 @@ class MacroF1(ClassSaid, Digested):
     """The mean of each class's F1, over the classes that are there or were predicted."""
 
     better: Literal["up", "down"] = "up"
+    share = True
 
     def digest(self, predictions: Table, targets: Table) -> Table:
         """The true class and the predicted one."""
@@ -82,6 +85,7 @@ class CalibrationError(Digested):
     """How far confidence and accuracy lie apart: over bins of confidence, |mean confidence - accuracy| by rows."""
 
     better: Literal["up", "down"] = "down"
+    share = True
 
     def digest(self, predictions: Table, targets: Table) -> Table:
         """The confidence in the chosen class, and whether it was right."""
@@ -101,6 +105,7 @@ class PositiveF1(ClassSaid, Digested):
     """F1 of one class: 2 hits / (predicted + true); 0 where it is neither."""
 
     better: Literal["up", "down"] = "up"
+    share = True
 
     def __init__(self, positive: int, decide: Deciding = most_probable) -> None:
         """positive: the class's number. decide: from probabilities to the class that is said."""
@@ -122,6 +127,7 @@ class PositiveAreaUnderPrecisionRecall(Digested):
     """Average precision of one class: the mean of the precision at each step of recall, without interpolation."""
 
     better: Literal["up", "down"] = "up"
+    share = True
 
     def __init__(self, positive: int) -> None:
         """positive: the class's number."""

@@ -24,6 +24,7 @@ class AllLabelsRight(LabelsSaid, RowMean):
     """The share of rows whose whole set of labels is right."""
 
     better: Literal["up", "down"] = "up"
+    share = True
 
     def rows(self, predictions: Table, targets: Table) -> np.ndarray:
         """1 where every label is told rightly, else 0."""
@@ -46,6 +47,7 @@ class MicroLabelF1(LabelsSaid, Digested):
     """F1 over all pairs of row and label."""
 
     better: Literal["up", "down"] = "up"
+    share = True
 
     def digest(self, predictions: Table, targets: Table) -> Table:
         """Each row's hits, and how many labels it was given and has."""
@@ -61,6 +63,7 @@ class MacroLabelF1(LabelsSaid, Digested):
     """The mean of each label's F1, over the labels that are there or were told."""
 
     better: Literal["up", "down"] = "up"
+    share = True
 
     def digest(self, predictions: Table, targets: Table) -> Table:
         """Told and true labels."""
@@ -77,6 +80,7 @@ class MeanAveragePrecision(Digested):
     """The mean of each label's average precision, over the labels that are there."""
 
     better: Literal["up", "down"] = "up"
+    share = True
 
     def digest(self, predictions: Table, targets: Table) -> Table:
         """Probabilities and true labels."""

@@ -57,6 +57,7 @@ class Recall(Retrieval, RowMean):
     """The share of queries that find something right among the first k."""
 
     better: Literal["up", "down"] = "up"
+    share = True
 
     def __init__(self, query: str, found: str, *, first: int) -> None:
         """first: k."""

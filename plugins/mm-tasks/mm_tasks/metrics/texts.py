@@ -60,6 +60,7 @@ class ExactMatch(RowMean):
 
     better: Literal["up", "down"] = "up"
     needs = WRITTEN
+    share = True
 
     def rows(self, predictions: Table, targets: Table) -> np.ndarray:
         """1 where it matches, else 0."""
@@ -100,6 +101,7 @@ class Bleu(Digested):
 
     better: Literal["up", "down"] = "up"
     needs = WRITTEN
+    share = True
 
     def __init__(self, language: Language) -> None:
         """language: how texts are cut into words."""
