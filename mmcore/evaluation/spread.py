@@ -1,6 +1,6 @@
 """Scores of several trainings of one kind: their mean, and how sure it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ class Spread:
     mean: float
     low: float
     high: float
-    """Student's t interval of the mean; the same number three times where there is one run."""
+    """Student's t interval of the mean, cut to 0 and 1 for a share; with one run the same number three times."""
     deviation: float
     """Between single runs (n - 1)."""
     least: float
@@ -24,13 +24,18 @@ class Spread:
     runs: int
 
 
-def over_seeds(scores: Mapping[str, Scores], *, confidence: float) -> dict[str, dict[str, float]]:
-    """Each score over runs that differ by chance alone. scores: run -> `task/metric` -> number."""
-    return {key: asdict(_spread(_column(scores, key), None, confidence)) for key in _keys(scores)}
+def over_seeds(
+    scores: Mapping[str, Scores], *, confidence: float, shares: Collection[str] = ()
+) -> dict[str, dict[str, float]]:
+    """Each score over runs that differ by chance alone.
+
+    scores: run -> `task/metric` -> number. shares: those of them that lie between 0 and 1.
+    """
+    return {key: asdict(_spread(_column(scores, key), None, confidence, key in shares)) for key in _keys(scores)}
 
 
 def over_folds(
-    scores: Mapping[str, Scores], rows: Mapping[str, int], *, confidence: float
+    scores: Mapping[str, Scores], rows: Mapping[str, int], *, confidence: float, shares: Collection[str] = ()
 ) -> dict[str, dict[str, float]]:
     """Each score over folds, each counting by its rows: for a mean over rows, the score of all folds pooled.
 
@@ -38,7 +43,7 @@ def over_folds(
     unbiased one).
     """
     weights = np.array([rows[name] for name in scores], dtype=float)
-    return {key: asdict(_spread(_column(scores, key), weights, confidence)) for key in _keys(scores)}
+    return {key: asdict(_spread(_column(scores, key), weights, confidence, key in shares)) for key in _keys(scores)}
 
 
 def _keys(scores: Mapping[str, Scores]) -> list[str]:
@@ -49,11 +54,14 @@ def _column(scores: Mapping[str, Scores], key: str) -> np.ndarray:
     return np.array([found[key] for found in scores.values()])
 
 
-def _spread(values: np.ndarray, weights: np.ndarray | None, confidence: float) -> Spread:
+def _spread(values: np.ndarray, weights: np.ndarray | None, confidence: float, share: bool) -> Spread:
     mean, count = float(np.average(values, weights=weights)), len(values)
     deviation = float(values.std(ddof=1)) if count > 1 else 0.0
     half = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * deviation / count**0.5 if count > 1 else 0.0
-    return Spread(mean, mean - half, mean + half, deviation, float(values.min()), float(values.max()), count)
+    low, high = mean - half, mean + half
+    if share:  # Student's t knows no bounds; no mean of shares lies beyond theirs
+        low, high = max(low, 0.0), min(high, 1.0)
+    return Spread(mean, low, high, deviation, float(values.min()), float(values.max()), count)
 
 
 def difference(

@@ -22,10 +22,12 @@ def run(params: Params, paths: Paths, *, kind: str) -> None:
     stages = {name: "evaluate" if name == "kept" else f"repeat --run {name}" for name in files}
     metrics = {name: read_output(path, stages[name]) for name, path in files.items()}
     scores = {name: _scores(found) for name, found in metrics.items()}
+    shares = {key for one in metrics.values() for key in one.get("shares", ())}
     if kind == "seeds":
-        found = over_seeds(scores, confidence=confidence)
+        found = over_seeds(scores, confidence=confidence, shares=shares)
     else:
-        found = over_folds(scores, {name: int(one["n"]) for name, one in metrics.items()}, confidence=confidence)
+        rows = {name: int(one["n"]) for name, one in metrics.items()}
+        found = over_folds(scores, rows, confidence=confidence, shares=shares)
     paths.spread(kind).parent.mkdir(parents=True, exist_ok=True)
     write_json(paths.spread(kind).with_suffix(".json"), {"runs": scores, "spread": found})
     page = render_spread(found, scores, kind=kind, confidence=confidence, title=params.get("report.title", str))

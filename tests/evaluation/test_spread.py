@@ -22,6 +22,17 @@ def test_one_run_has_no_width_and_scores_that_a_run_lacks_are_left_out() -> None
     assert set(over_seeds({"a": {"t/m": 1.0, "t/k": 1.0}, "b": {"t/m": 1.0}}, confidence=0.95)) == {"t/m"}
 
 
+def test_the_interval_of_a_share_stays_between_0_and_1() -> None:
+    runs = {"a": {"t/f1": 0.1, "t/r2": 0.1}, "b": {"t/f1": 0.9, "t/r2": 0.9}}
+    for found in (
+        over_seeds(runs, confidence=0.95, shares=["t/f1"]),
+        over_folds(runs, {"a": 5, "b": 5}, confidence=0.95, shares=["t/f1"]),
+    ):
+        assert (found["t/f1"]["low"], found["t/f1"]["high"]) == (0, 1)
+        assert found["t/r2"]["low"] < 0
+        assert found["t/r2"]["high"] > 1
+
+
 def test_runs_that_are_all_alike_say_nothing_of_chance() -> None:
     assert difference([0.9] * 3, [0.85] * 3, confidence=0.95) is None
     assert difference([0.9], [0.8, 0.7], confidence=0.95) is None
