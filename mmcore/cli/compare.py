@@ -33,5 +33,5 @@ def compare_models(first: str, second: str, *, as_json: bool) -> None:
 
 
 def _row(name: str, one: Paired) -> tuple[str, ...]:
-    interval = f"{one.low:+.4f} to {one.high:+.4f}"
-    return name, f"{one.first:.4f}", f"{one.second:.4f}", f"{one.gain:+.4f}", interval
+    interval = f"{one.low:+z.4f} to {one.high:+z.4f}"
+    return name, f"{one.first:.4f}", f"{one.second:.4f}", f"{one.gain:+z.4f}", interval
