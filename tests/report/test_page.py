@@ -231,3 +231,13 @@ def test_examples_without_an_answer_to_read_are_their_inputs_alone():
     assert "is it red?" in page
     assert "<i>empty</i>" not in page
     assert "✗" not in page
+
+
+def test_upright_headings_have_room_for_letters_that_are_painted_below_their_place():
+    """What lies beyond a heading is cut off, of Chinese in WenQuanYi all but the last stroke of a single letter."""
+    page = render(findings(), title="t")
+    rule = page.partition(".confusion thead th span {")[2].partition("}")[0]
+    style = dict(part.strip().split(": ") for part in rule.split(";") if part.strip())
+
+    assert style["overflow"] == "hidden"
+    assert style["padding-bottom"] == "1em"
