@@ -21,6 +21,9 @@ FILES = 2
 SHARED = ("modality", "encoder", "frozen")
 """What a field that is `like` another takes from it."""
 
+EXAMPLES = {"fusion": "concat", "task": "classification"}
+"""What a message says to write where none is chosen."""
+
 
 Origin = Callable[[EntryPoint, Path], tuple[str, dict[str, Any] | None]]
 """Where a plugin's code lies, and the record of its package where that is from outside."""
@@ -69,7 +72,9 @@ def _model_packages(tree: Mapping[str, Any], *, root: Path, plugins: Plugins, or
     if tree["floors"].get("fusion") is not None:
         parts.append(("fusion", "floors.fusion", tree["floors"]["fusion"]))
     parts += [("task", f"tasks.{name}", part) for name, part in tree["tasks"].items()]
-    points = [point for kind, where, part in parts for point in plugins.points(kind, Part.from_yaml(part, where))]
+    points = [
+        point for kind, where, part in parts for point in plugins.points(kind, _chosen(part, kind, where, plugins))
+    ]
     records = {record["name"]: record for point in points if (record := origin(point, root)[1]) is not None}
     return [records[name] for name in sorted(records)]
 
@@ -150,6 +155,16 @@ def _in_environment(path: Path) -> bool:
     """Inside site-packages: `.venv` lies in the repository, but DVC must not watch it."""
     folders = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     return any(path.resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
+
+
+def _chosen(part: Any, kind: str, where: str, plugins: Plugins) -> Part:
+    if not isinstance(part, Mapping) or not isinstance(part.get("name"), str):
+        key, example = where.rpartition(".")[2], EXAMPLES[kind]
+        raise ConfigError(
+            f"{where} must name a plugin but is {part!r}. Write `{key}: {{name: {example}}}` in the experiment, or say "
+            f"{where}={example}. There is: {listing(plugins.kind(kind).names())}."
+        )
+    return Part.from_yaml(part, where)
 
 
 def _named(part: Any, where: str) -> str:

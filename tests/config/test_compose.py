@@ -4,6 +4,7 @@ import pytest
 
 from mmcore.config.sections import SECTIONS
 from mmcore.errors import ConfigError, PluginError
+from tests.config.conftest import TABLE
 
 
 def test_composing_imports_no_plugin_and_no_torch(project):
@@ -158,6 +159,8 @@ def test_interpolations_follow_the_choices(project):
         (["+fields.split=text/rnn"], r"a field cannot be called 'split'"),
         (["+fields.joint=text/rnn"], r"cannot be called 'joint'.* give fields.NAME.column=joint"),
         (["~tasks.label"], r"there is no task"),
+        (["fusion=null"], r"fusion must name a plugin but is None. .*or say fusion=concat"),
+        (["tasks={label: {}}"], r"tasks.label must name .* Write `label: \{name: classification\}`"),
         (["fusion.name=concat"], r"fusion: mmcore.fusions 'concat' takes no 'guide'"),
     ],
 )  # fmt: skip
@@ -184,6 +187,15 @@ def test_a_defaults_list_that_names_nothing_is_told(project):
 
     with pytest.raises(ConfigError, match=r"names 'data/tabel'. Did you mean 'table'\? There is: table"):
         project.compose()
+
+
+def test_an_experiment_without_a_fusion_is_told_what_to_write(project):
+    project.write("experiment/own.yaml", TABLE.replace("fusion: concat\n", ""))
+
+    with pytest.raises(
+        ConfigError, match=r"fusion must .* is \{\}. Write `fusion: \{name: concat\}`.*: concat, film\."
+    ):
+        project.compose("experiment=own", "data.source.path=rows.csv")
 
 
 def test_experiments_that_start_from_each_other_are_told(project):
