@@ -53,7 +53,7 @@ def test_every_command_explains_itself(command):
         (["ask", "m", "--json", "what is it"], {"words": ["what is it"], "as_json": True}),
         (["find", "m", "--json", "a cat", "--in", "p"], {"words": ["a cat"], "as_json": True}),
         (["ask", "m", "what"], {"options": ["--temperature", "--max-tokens", "--json"], "as_json": False}),
-        (["find", "m", "a cat", "--in", "p"], {"options": ["--in", "--top", "--json"], "as_json": False}),
+        (["find", "m", "a cat", "--in", "p"], {"options": ["--in", "--top", "--task", "--json"], "as_json": False}),
     ],
 )
 def test_an_option_is_none_of_the_fields(monkeypatch, arguments, taken):
