@@ -5,6 +5,7 @@ By the formats alone (dvc.lock, .dvc files, the folders of the cache), which DVC
 
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ from mmcore.errors import SetupError
 from mmcore.releases.git import Git
 
 OBJECT = re.compile(r"[0-9a-f]{30}(\.dir)?")
+NAME = re.compile(r"\b[0-9a-f]{32}(?:\.dir)?")
 LOCK = "dvc.lock"
+CONFLICT = "<<<<<<< "  # how git marks one
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def remembered_in(cache: Path) -> Iterator[Remembered]:
     for path in cache.glob("runs/*/*/*"):
         try:
             names = names_in(path.read_text(encoding="utf-8"), outputs_alone=True)
-        except (OSError, yaml.YAMLError):
+        except (OSError, ValueError, yaml.YAMLError):
             continue
         yield Remembered(path, frozenset(names), path.stat().st_mtime)
 
@@ -91,7 +94,10 @@ def names_in(text: str, *, outputs_alone: bool = False) -> set[str]:
 
 
 def members(names: Iterable[str], cache: Path) -> set[str]:
-    """The names, and those of the files in each folder among them."""
+    """The names, and those of the files in each folder among them.
+
+    Raises SetupError where the list of a folder is damaged: its files must not pass for such as nobody needs.
+    """
     found = set(names)
     return found.union(*(_files_of(name, cache) for name in found if name.endswith(".dir")))
 
@@ -99,8 +105,18 @@ def members(names: Iterable[str], cache: Path) -> set[str]:
 @remember
 def _files_of(name: str, cache: Path) -> frozenset[str]:
     paths = [layout / name[:2] / name[2:] for layout in (cache / "files" / "md5", cache)]
-    texts = [path.read_text(encoding="utf-8") for path in paths if path.exists()]
-    return frozenset(item["md5"] for text in texts for item in json.loads(text))
+    return frozenset(md5 for path in paths if path.exists() for md5 in _listed_in(path))
+
+
+def _listed_in(path: Path) -> list[str]:
+    try:
+        return [item["md5"] for item in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError, KeyError) as error:
+        raise SetupError(
+            f"{path} is damaged, so which files of DVC's cache belong to that folder is not known, and nothing there "
+            f"is cleared away. `rm -f {shlex.quote(str(path))} && dvc commit` writes it again where the folder stands "
+            "as it was; `dvc fetch --all-branches --all-tags` after the `rm` has it from DVC's remote."
+        ) from error
 
 
 def named_by_git(clone: Path) -> set[str]:
@@ -120,19 +136,30 @@ def named_by_git(clone: Path) -> set[str]:
     history = git.lines("log", *every, "--format=", "--raw", "--no-abbrev", "--", "*.dvc")
     blobs |= {blob for line in history for blob in line.split()[2:4] if blob.strip("0")}
     texts = [git.ask("cat-file", "blob", blob) for blob in blobs]
-    return {name for text in texts if text for name in _names_or_none(text)}
+    return {name for text in texts if text for name in _names_anyhow(text)}
 
 
 def named_by_folder(root: Path) -> set[str]:
-    """What the files of a working tree name, committed or not."""
+    """What the files of a working tree name, committed or not. Raises SetupError where one of them is damaged."""
     listed = (Git(root).ask("ls-files", "--cached", "--others", "--exclude-standard", "-z") or "").split("\0")
     files = [root / path for path in listed if Path(path).name == LOCK or path.endswith(".dvc")]
-    texts = [file.read_text(encoding="utf-8") for file in files if file.is_file()]
-    return {name for text in texts for name in _names_or_none(text)}
+    return {name for file in files if file.is_file() for name in _names_of(file)}
 
 
-def _names_or_none(text: str) -> set[str]:
+def _names_of(file: Path) -> set[str]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        return _names_anyhow(text) if CONFLICT in text else names_in(text)
+    except (ValueError, yaml.YAMLError) as error:
+        raise SetupError(
+            f"{file} cannot be read, so what it needs of DVC's cache is not known, and nothing there is cleared away. "
+            f"Have it as it was committed: `git -C {shlex.quote(str(file.parent))} checkout {shlex.quote(file.name)}`."
+        ) from error
+
+
+def _names_anyhow(text: str) -> set[str]:
+    """Where a text is none of YAML, all that looks like a name: both sides of somebody's merge conflict need theirs."""
     try:
         return names_in(text)
-    except yaml.YAMLError:  # somebody's merge conflict
-        return set()
+    except (ValueError, yaml.YAMLError):
+        return set(NAME.findall(text))

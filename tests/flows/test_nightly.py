@@ -169,6 +169,16 @@ def test_what_cannot_be_cleared_away_keeps_no_run_from_happening(project, monkey
     assert len(asked) == 1
 
 
+def test_a_damaged_object_of_the_cache_keeps_no_run_from_happening(project):
+    project.stages(make={"cmd": "mkdir out && cp in.txt out", "deps": ["in.txt"], "outs": ["out"]})
+    project.reproduce()
+    (damaged,) = (project.root / ".dvc" / "cache").rglob("*.dir")
+    damaged.chmod(0o644)
+    damaged.write_text("[")
+    with disable_run_logger():
+        _make_room(project.root, Timetable())  # raises nothing
+
+
 @pytest.mark.parametrize("name", ["data.csv", "数据.csv"])
 def test_data_that_was_added_to_dvc_is_there_in_a_clean_worktree(project, name):
     project.write(name, "1\n")

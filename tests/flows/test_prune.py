@@ -7,10 +7,11 @@ import time
 import pytest
 from dvc.repo import Repo
 
-from flows.holdings import Held, cache_of, named_by_git, objects_in, remembered_in
+from flows.holdings import Held, cache_of, named_by_folder, named_by_git, objects_in, remembered_in
 from flows.prune import DAY_S, LOCKS, choose, keep_use, prune
 from flows.timetable import Keep
 from flows.worktree import add_worktree
+from mmcore.errors import SetupError
 
 NOW = 1_000_000_000.0
 NOTHING_KEPT = Keep(days=1, size_gib=0, worktrees=0)
@@ -180,6 +181,52 @@ def test_what_a_run_found_in_the_cache_counts_as_used_then(versions, tmp_path):
     os.utime(lock, (0, 0))
     assert prune(versions.root, Keep(days=2, size_gib=0)).counts["objects"] == 2
     assert not lock.exists()
+
+
+def folder_object(project, of):
+    """Where the cache has the list of the folder that a version made."""
+    md5 = hashlib.md5(of.encode(), usedforsecurity=False).hexdigest()
+    (path,) = (path for path in (project.root / ".dvc" / "cache").rglob("*.dir") if md5 in path.read_text())
+    return path
+
+
+def damage(path, content):
+    path.chmod(0o644)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("content", [b'[{"md5": "60b7', b"\xff\xfe", b"[1]"])
+def test_a_damaged_list_of_a_folder_is_named_and_its_files_stay(versions, content):
+    damaged = folder_object(versions, of="one")
+    damage(damaged, content)
+    before = sorted((versions.root / ".dvc" / "cache").rglob("*"))
+    with pytest.raises(SetupError, match=rf"{damaged} is damaged.*`rm -f .*{damaged.name}' && dvc commit`"):
+        prune(versions.root, NOTHING_KEPT)
+    assert sorted((versions.root / ".dvc" / "cache").rglob("*")) == before
+
+
+def test_an_entry_of_the_run_cache_that_is_no_text_keeps_nothing_from_being_cleared(versions):
+    (entry, *_) = remembered_in(cache_of(versions.root))
+    damage(entry.path, b"\xff\xfe")
+    assert prune(versions.root, NOTHING_KEPT).counts["objects"] == 2
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"outs: ['md5"])
+def test_a_lock_that_cannot_be_read_is_named_and_what_it_needs_stays(project, content):
+    project.write("data.csv.dvc", "outs: []\n")
+    commit(project)
+    project.write("data.csv.dvc", "").write_bytes(content)
+    with pytest.raises(SetupError, match=r"data\.csv\.dvc cannot be read.* checkout data\.csv\.dvc`"):
+        prune(project.root, NOTHING_KEPT)
+
+
+def test_of_a_merge_conflict_what_both_sides_need_stays(project):
+    sides = [f"outs: [{{md5: {md5_of(text)}, path: data.csv}}]\n" for text in ("ours", "theirs")]
+    project.write("data.csv.dvc", "<<<<<<< HEAD\n{}=======\n{}>>>>>>> side\n".format(*sides))
+    both = {md5_of("ours"), md5_of("theirs")}
+    assert named_by_folder(project.root) == both
+    commit(project)  # as it is, by mistake, and for ever
+    assert both <= named_by_git(project.root)
 
 
 def test_a_note_of_use_that_is_half_written_is_named_and_keeps_nothing_from_being_cleared(versions):
