@@ -18,6 +18,7 @@ from flows.worktree import git
 from mmcore.releases.git import Git
 
 ANSWER_S = 20.0
+REPOSITORY_S = 60.0
 
 
 def signature(clone: Path, commit: str, timetable: Timetable) -> str:
@@ -66,7 +67,10 @@ def _source(dependency: Mapping[str, Any]) -> Any:
     if isinstance(repository, Mapping):
         revision = str(repository.get("rev") or "HEAD")
         asked = ["git", "ls-remote", str(repository.get("url")), revision]
-        return subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60).stdout
+        try:
+            return subprocess.run(asked, capture_output=True, text=True, check=False, timeout=REPOSITORY_S).stdout
+        except subprocess.TimeoutExpired:
+            return ""  # as of one that cannot be reached
     if place.startswith(("http://", "https://")):
         return _headers(place)
     return _far(place) if "://" in place else list(_files(Path(place)))

@@ -94,7 +94,7 @@ def _run(clone: Path, timetable: Timetable, *, only_if_changed: bool, force: boo
     write_record(clone, {**found, "worktree": worktree.name, "code": ended.code})
     keep_use(clone, worktree)
     if timetable.remote is not None and not ended.code:
-        _dvc(worktree, "push", "--run-cache")
+        _dvc(worktree, "push", "--run-cache", hours=timetable.timeout_h)
     message = _message(ended, told, _causes(told, lacks, last, worktree=worktree.name), timetable)
     create_markdown_artifact(_page(message, told, worktree, commit), key="nightly", description=message.splitlines()[0])
     return Failed(message=message) if ended.code or ended.timed_out else Completed(message=message)
@@ -105,7 +105,7 @@ def _prepare(clone: Path, commit: str, timetable: Timetable) -> tuple[Path, list
     _make_room(clone, timetable)
     name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{commit[:9]}"
     worktree = add_worktree(clone, commit, name=name, share=timetable.share, remote=timetable.remote)
-    return worktree, _bring_data(worktree, far=timetable.remote is not None)
+    return worktree, _bring_data(worktree, timetable)
 
 
 def _make_room(clone: Path, timetable: Timetable) -> None:
@@ -141,26 +141,32 @@ def _flags(timetable: Timetable, *, force: bool, release: bool | None) -> list[s
     return ["--wait", "--jobs", str(timetable.jobs), *(["--force"] if force else []), *said]
 
 
-def _bring_data(worktree: Path, *, far: bool) -> list[str]:
+def _bring_data(worktree: Path, timetable: Timetable) -> list[str]:
     """Files that DVC tracks, from its cache. Returns why some cannot be had.
 
-    far: from its remote too, and with them what other machines made.
+    Where the timetable names a remote, from there too, and with them what other machines made.
     """
+    far, hours = timetable.remote is not None, timetable.timeout_h
     if far:
-        _dvc(worktree, "fetch", "--run-cache")
+        _dvc(worktree, "fetch", "--run-cache", hours=hours)
     tracked = Git(worktree).lines("ls-files", "--", "*.dvc")
-    return _dvc(worktree, "pull" if far else "checkout", *tracked) if tracked else []
+    return _dvc(worktree, "pull" if far else "checkout", *tracked, hours=hours) if tracked else []
 
 
-def _dvc(worktree: Path, *arguments: str) -> list[str]:
+def _dvc(worktree: Path, *arguments: str, hours: float) -> list[str]:
     """Where it fails a run goes on: it may have more to do. Returns a line that says why, or none."""
-    done = subprocess.run(
-        [*python_module("dvc"), *arguments], cwd=worktree, env={**os.environ, **for_stages()}, capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
-    if not done.returncode:
-        return []
-    told = f"`dvc {' '.join(arguments)}` failed: {reason_of(done)}"
+    try:
+        done = subprocess.run(
+            [*python_module("dvc"), *arguments], cwd=worktree, env={**os.environ, **for_stages()}, capture_output=True,
+            text=True, check=False, timeout=hours * 3600,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        why = f"it was given up after {hours:g} h (timeout_h in conf/schedule.yaml)"
+    else:
+        if not done.returncode:
+            return []
+        why = reason_of(done)
+    told = f"`dvc {' '.join(arguments)}` failed: {why}"
     get_run_logger().warning("%s", told)
     return [told]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from flows.branch import Branch
 from mmcore.errors import SetupError, listing
-from mmcore.releases.git import Git
+from mmcore.releases.git import Git, NoAnswer
 from mmcore.releases.settings import ReleaseSettings
 from mmcore.releases.tags import read_registry
 
@@ -60,7 +60,7 @@ def publish(git: Git, branch: Branch, settings: ReleaseSettings, tell: Tell) -> 
     if remote is None:
         return
     error = _push(git, branch, settings)
-    if error is not None and clash_in(str(error), remote) is None:
+    if error is not None and not isinstance(error, NoAnswer) and clash_in(str(error), remote) is None:
         hear(git, settings, tell)
         error = _push(git, branch, settings)
     if error is not None:

@@ -63,7 +63,7 @@ def earlier_commit(file: Path, *, named: str, found: str) -> str | None:
     try:
         if named not in (git.file("HEAD", f"./{file.name}") or ""):
             return None
-    except FileNotFoundError:  # the program git
+    except SetupError:  # no program git
         return None
     # In full: of two branches that were merged, git would leave out the one that the merge did not go by.
     log = ("log", "--full-history", f"--max-count={COMMITS}", "--format=%h of %cs", "--", file.name)

@@ -9,8 +9,9 @@ import pytest
 from tests.postgres import postgres
 from tests.s3 import bucket
 from tests.sharing import Sharing, in_order
+from tests.silent import silent
 
-__all__ = ["bucket", "postgres"]  # a fixture for every test
+__all__ = ["bucket", "postgres", "silent"]  # a fixture for every test
 
 STATE = pytest.StashKey[str]()
 

@@ -1,8 +1,11 @@
 """git as a program, for reading and for writing objects and refs; nothing here touches a working tree or its index."""
 
 import os
+import re
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mmcore.errors import SetupError
@@ -12,6 +15,25 @@ NOBODY = {"NAME": "mmcore", "EMAIL": "mmcore@localhost"}
 
 PLAIN = ("-c", "core.quotePath=false", "-c", "log.showSignature=false")
 """Against what its user may have set: names of files as they are, also Chinese ones, and nothing before a format."""
+
+FAR = ("fetch", "push")
+"""What asks another machine. Nobody is asked for a password then: at night there is nobody."""
+
+SILENCE_S = 120.0
+"""After so long without a word a remote is given up. How long it takes in all is a matter of how much there is."""
+
+_DONE = rb"\w+ (?:objects|deltas): [^\n]*, done\.|Delta compression using|Total \d+ \(delta "
+_PROGRESS = re.compile(
+    rb"^(?:[^\n]*\r)?(?:remote: )?(?:" + _DONE + rb")[^\n]*\n"
+    rb"|[^\n]*\r(?!\n)",  # what was written over by something else
+    re.MULTILINE,
+)
+
+Done = subprocess.CompletedProcess[bytes]
+
+
+class NoAnswer(SetupError):
+    """A remote of git says nothing: it is no use to ask once more."""
 
 
 class Git:
@@ -70,15 +92,66 @@ class Git:
         """Whether git would make up a name from the machine's: it warns then, or refuses."""
         return not self.ask("config", "user.email") and "EMAIL" not in os.environ
 
-    def _start(
-        self, arguments: Sequence[str], given: bytes | None, environment: Mapping[str, str] | None
-    ) -> "subprocess.CompletedProcess[bytes]":
-        return subprocess.run(
-            ["git", *PLAIN, *arguments],
+    def _start(self, arguments: Sequence[str], given: bytes | None, environment: Mapping[str, str] | None) -> Done:
+        environment = {**os.environ, "LC_ALL": "C", **(environment or {})}
+        try:
+            if arguments[0] in FAR:
+                return self._ask_far(arguments, environment)
+            return subprocess.run(
+                ["git", *PLAIN, *arguments],
+                cwd=self.root,
+                input=given,
+                stdin=subprocess.DEVNULL if given is None else None,
+                capture_output=True,
+                env=environment,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            if error.filename != "git":  # the folder
+                raise
+            raise SetupError(
+                f"`git {arguments[0]}` cannot be run: there is no program git on PATH. Install it, or add its folder."
+            ) from error
+
+    def _ask_far(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Done:
+        """Raises NoAnswer after a long silence; git tells its progress each second, as long as there is some."""
+        command, *others = arguments
+        process = subprocess.Popen(
+            ["git", *PLAIN, command, "--progress", *others],
             cwd=self.root,
-            input=given,
-            stdin=subprocess.DEVNULL if given is None else None,
-            capture_output=True,
-            env={**os.environ, "LC_ALL": "C", **(environment or {})},
-            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**environment, "GIT_TERMINAL_PROMPT": "0"},
+            start_new_session=True,  # what holds the connection is a program that git starts, and would leave behind
         )
+        with process:
+            try:
+                output, errors = _until_silent(process)
+            except BaseException as error:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise _given_up(self.root, arguments) from error
+                raise
+        return subprocess.CompletedProcess(process.args, process.returncode, output, _PROGRESS.sub(b"", errors))
+
+
+def _until_silent(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """What it printed. Raises TimeoutExpired where it has nothing to tell for long."""
+    told = b""
+    while True:
+        try:
+            return process.communicate(timeout=SILENCE_S)
+        except subprocess.TimeoutExpired as error:
+            before, told = told, error.stderr or b""
+            if told == before:
+                raise
+
+
+def _given_up(root: Path, arguments: Sequence[str]) -> NoAnswer:
+    remote = next((one for one in arguments[1:] if not one.startswith("-")), "")
+    return NoAnswer(
+        f"`git {arguments[0]}` in {root} was given up: {remote} said nothing for {SILENCE_S:g} s. See whether "
+        f"`git ls-remote {remote}` answers, and what `git remote -v` has for its address."
+    )

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from dvc.repo import Repo
 
+import flows.changes
 from flows.changes import signature
 from flows.fresh import _check_source, imports_of, update_imports
 from flows.timetable import Timetable
@@ -109,6 +110,16 @@ def test_an_import_from_a_repository_counts_when_that_has_a_new_commit(committed
     assert now(committed) == before
     commit(far, "more")
     assert now(committed) != before
+
+
+def test_a_repository_that_does_not_answer_is_as_one_that_cannot_be_reached(committed, silent, monkeypatch):
+    monkeypatch.setattr(flows.changes, "REPOSITORY_S", 0.3)
+    committed.write(
+        "near.csv.dvc",
+        f"deps: [{{path: far.csv, repo: {{url: 'git://{silent.address}/x'}}}}]\nouts: [{{path: near.csv}}]\n",
+    )
+    commit(committed.root)
+    assert now(committed)  # raises nothing
 
 
 def test_an_import_by_http_counts_when_the_server_says_so(committed, httpd):

@@ -14,6 +14,7 @@ from prefect.logging import disable_run_logger
 from prefect.logging.loggers import flow_run_logger
 
 import flows.nightly
+import mmcore.releases.git
 from flows.command import Ended
 from flows.nightly import RESULT, UNEVENTFUL, _bring_data, _flags, _make_room, _message, _run, _wanted_commit, nightly
 from flows.timetable import Timetable
@@ -189,8 +190,23 @@ def test_data_that_was_added_to_dvc_is_there_in_a_clean_worktree(project, name):
     path = add_worktree(project.root, "HEAD", name="run", share=[])
     assert not (path / name).exists()
     with disable_run_logger():
-        _bring_data(path, far=False)
+        _bring_data(path, Timetable())
     assert (path / name).read_text() == "1\n"
+
+
+def test_data_that_does_not_come_in_time_is_given_up_and_told(project):
+    project.write("data.csv.dvc", "outs:\n- {md5: b026324c6904b2a9cb4b88d6d61c81d1, path: data.csv}\n")
+    git(project.root, "add", "-A")
+    with disable_run_logger():
+        (told,) = _bring_data(project.root, replace(Timetable(), remote="far", timeout_h=1e-5))
+    assert told == "`dvc pull data.csv.dvc` failed: it was given up after 1e-05 h (timeout_h in conf/schedule.yaml)"
+
+
+def test_a_repository_that_does_not_answer_fails_the_night_before_it_begins(project, silent, monkeypatch):
+    monkeypatch.setattr(mmcore.releases.git, "SILENCE_S", 0.3)
+    git(project.root, "remote", "add", "far", f"git://{silent.address}/x")
+    with pytest.raises(SetupError, match="far said nothing"):
+        _wanted_commit(project.root, replace(Timetable(), fetch="far"))
 
 
 def test_what_fails_before_the_retraining_is_tried_once_until_something_changes(project, monkeypatch):

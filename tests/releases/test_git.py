@@ -1,9 +1,12 @@
 """git as a program, whatever its user has told it."""
 
+import subprocess
+
 import pytest
 
+import mmcore.releases.git
 from mmcore.errors import SetupError
-from mmcore.releases.git import Git
+from mmcore.releases.git import Git, NoAnswer
 from mmcore.releases.tags import read_registry, register
 
 
@@ -43,3 +46,44 @@ def test_signs_that_python_takes_for_ends_of_lines_are_parts_of_subjects_and_nam
     assert version.message.endswith("words")
     (git.root / f"a{sign}b.dvc").touch()
     assert len(git.lines("ls-files", "--others")) == 1
+
+
+@pytest.mark.parametrize("protocol", ["git", "http"])
+def test_a_remote_that_says_nothing_is_given_up_with_whatever_talks_to_it(git, silent, monkeypatch, protocol):
+    monkeypatch.setattr(mmcore.releases.git, "SILENCE_S", 0.5)
+    git.run("remote", "add", "far", f"{protocol}://{silent.address}/x")
+    with pytest.raises(NoAnswer, match=r"`git push` in .* far said nothing for 0\.5 s.*`git ls-remote far` answers"):
+        git.run("push", "far", "HEAD:refs/heads/main")
+    assert silent.is_left()
+
+
+def test_a_remote_that_goes_on_telling_is_waited_for(git, monkeypatch):
+    ended, heard = subprocess.Popen.communicate, iter([b"Receiving objects: 1%", b"Receiving objects: 1%\r2%"])
+
+    def slowly(process, *, timeout):
+        told = next(heard, None)
+        if told is not None:
+            raise subprocess.TimeoutExpired("git", timeout, stderr=told)
+        return ended(process, timeout=timeout)
+
+    git.run("init", "-q", "--bare", "far.git")
+    monkeypatch.setattr(subprocess.Popen, "communicate", slowly)
+    git.run("push", "far.git", "HEAD:refs/heads/main")
+    assert next(heard, None) is None
+
+
+def test_what_a_remote_refuses_is_told_without_the_progress_before_it(git):
+    git.run("init", "-q", "--bare", "far.git")
+    hook = git.root / "far.git" / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho not today >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(SetupError, match="not today") as caught:
+        git.run("push", "far.git", "HEAD:refs/heads/main")
+    assert "objects" not in str(caught.value)
+    assert "Total" not in str(caught.value)
+
+
+def test_without_the_program_git_it_is_told_what_to_install(git, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SetupError, match=r"no program git on PATH\. Install it"):
+        git.ask("status")

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from prefect.logging import disable_run_logger
 
+import mmcore.releases.git
 from flows.branch import Branch
 from flows.nightly import _wanted_commit
 from flows.releasing import Releaser
@@ -179,6 +180,19 @@ def test_a_remote_that_cannot_be_reached_is_told_and_ends_nothing(machines, tmp_
     (tmp_path / "away").rename(tmp_path / "far")
     one.publish()
     assert Git(tmp_path / "far").commit_of("releases") == one.branch.tip
+
+
+def test_a_remote_that_does_not_answer_is_given_up_and_asked_no_second_time(machines, silent, monkeypatch):
+    one, _, told = machines
+    monkeypatch.setattr(mmcore.releases.git, "SILENCE_S", 0.3)
+    one.git.run("remote", "set-url", "origin", f"git://{silent.address}/x")
+    one.hear()
+    look(one, "alone", "2026-11-01T00:00:00+00:00")
+    one.publish()
+    heard, lost = told
+    assert "What others have released is not known: `git fetch`" in heard
+    assert "Could not be told to origin" in lost
+    assert "origin said nothing for 0.3 s" in lost
 
 
 def test_tags_that_clash_are_told_once_where_the_branch_had_to_be_merged_too(machines):
