@@ -9,8 +9,11 @@ from typing import Any
 import yaml
 
 from flows.dvc_errors import reason_of
+from flows.sharing import Tell
 from mmcore.errors import SetupError
 from mmcore.releases.git import Git
+
+LIMIT_H = 12.0  # long enough for large data on a slow line: whether any comes DVC does not say where nobody watches
 
 
 def imports_of(git: Git) -> list[str]:
@@ -19,24 +22,31 @@ def imports_of(git: Git) -> list[str]:
     return sorted(path for path in listed if _is_import(git.root / path))
 
 
-def update_imports(root: Path, git: Git) -> list[str]:
-    """Run `dvc update` on every import. Returns those that changed.
+def update_imports(root: Path, git: Git, *, tell: Tell) -> list[str]:
+    """Run `dvc update` on every import, and tell which before. Returns those that changed.
 
-    Raises SetupError with what DVC says where the source cannot be reached: training on old data would look as if
-    there were no new.
+    Raises SetupError with what DVC says where a source cannot be reached, or does not answer: training on old data
+    would look as if there were no new.
     """
     paths = imports_of(git)
     if not paths:
         return []
     for path in paths:
         _check_source(root, path)
+    tell(f"Looking for new data where it was imported from: {', '.join(paths)}.")
     before = {path: (root / path).read_bytes() for path in paths}
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "update", *paths], cwd=root, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = f"dvc update {' '.join(paths)}"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", "update", *paths], cwd=root, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, timeout=LIMIT_H * 3600,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise SetupError(
+            f"`{command}` was given up after {LIMIT_H:g} h, so whether there is new data is not known. See whether its "
+            "sources answer; by hand it may take as long as it likes."
+        ) from error
     if done.returncode:
-        command = f"dvc update {' '.join(paths)}"
         raise SetupError(f"`{command}` failed, so whether there is new data is not known: {reason_of(done)}")
     return [path for path in paths if (root / path).read_bytes() != before[path]]
 

@@ -61,7 +61,7 @@ def retrain(root: Path, *, jobs: int, force: bool, as_json: bool, release: bool 
         releaser = Releaser(root, settings, _tell)
         releaser.mend()
         releaser.hear()
-        for path in update_imports(root, git):
+        for path in update_imports(root, git, tell=_tell):
             _tell(f"New data: {path}")
         if starts_from_champion(root):
             provide_champion(root, git, settings)

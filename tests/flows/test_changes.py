@@ -6,6 +6,7 @@ import pytest
 from dvc.repo import Repo
 
 import flows.changes
+import flows.fresh
 from flows.changes import signature
 from flows.fresh import _check_source, imports_of, update_imports
 from flows.timetable import Timetable
@@ -95,7 +96,19 @@ def test_an_import_by_a_relative_path_is_refused_in_a_worktree_with_the_way_out(
     _check_source(committed.root, "data/near.csv.dvc")  # from the clone itself it is there
     worktree = add_worktree(committed.root, "HEAD", name="run", share=[])
     with pytest.raises(SetupError, match=r"imports \.\./\.\./far\.csv, .*by its whole path, `dvc import-url --force /"):
-        update_imports(worktree, Git(worktree))
+        update_imports(worktree, Git(worktree), tell=print)
+
+
+def test_an_import_whose_source_does_not_answer_is_named_before_and_given_up(committed, silent, monkeypatch):
+    monkeypatch.setattr(flows.fresh, "LIMIT_H", 1e-4)
+    committed.write(
+        "near.csv.dvc",
+        f"deps: [{{path: 'http://{silent.address}/far.csv'}}]\nouts: [{{path: near.csv}}]\nfrozen: true\n",
+    )
+    told = []
+    with pytest.raises(SetupError, match=r"`dvc update near\.csv\.dvc` was given up after 0\.0001 h"):
+        update_imports(committed.root, Git(committed.root), tell=told.append)
+    assert told == ["Looking for new data where it was imported from: near.csv.dvc."]
 
 
 def test_an_import_from_a_repository_counts_when_that_has_a_new_commit(committed, tmp_path):
