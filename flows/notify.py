@@ -3,10 +3,12 @@
 import http.client
 import json
 import os
+import signal
 import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -59,11 +61,18 @@ def _post(url: str, body: str) -> list[str]:
 
 def _run(command: str, body: str, root: Path) -> list[str]:
     try:
-        done = subprocess.run(
-            command, shell=True, cwd=root, input=body, capture_output=True, encoding="utf-8", errors="replace",
-            check=False, timeout=COMMAND_S,
+        process = subprocess.Popen(
+            command, shell=True, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            encoding="utf-8", errors="replace", start_new_session=True,
         )  # fmt: skip
+        with process:
+            try:
+                output, errors = process.communicate(body, timeout=COMMAND_S)
+            except BaseException:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)  # the shell, and what it started
+                raise
     except (OSError, subprocess.TimeoutExpired) as error:
         return [f"The command of notify did not end well: {error}"]
-    said = (done.stderr or done.stdout).strip()
-    return [f"The command of notify ended with exit code {done.returncode}: {said}"] if done.returncode else []
+    said = (errors or output).strip()
+    return [f"The command of notify ended with exit code {process.returncode}: {said}"] if process.returncode else []

@@ -1,9 +1,11 @@
 import json
+import os
 import socket
 import threading
 
 import pytest
 
+import flows.notify
 from flows.changes import _headers
 from flows.notify import WEBHOOK, News, tell
 from flows.serve import answers
@@ -87,6 +89,24 @@ def test_words_of_the_command_that_are_not_utf_8_end_nothing(tmp_path):
     assert tell(NEWS, Notify(command=r"printf 'zugestellt f\374r dich'"), root=tmp_path) == {"command": []}
     (wrong,) = tell(NEWS, Notify(command=r"printf 'unm\366glich' >&2; exit 1"), root=tmp_path)["command"]
     assert wrong.endswith("exit code 1: unm\ufffdglich")
+
+
+def test_a_command_that_does_not_end_is_ended_with_all_that_it_started(tmp_path, monkeypatch, eventually):
+    monkeypatch.setattr(flows.notify, "COMMAND_S", 0.5)
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    (wrong,) = tell(NEWS, Notify(command="exec 3> pipe; sleep 300 | cat"), root=tmp_path)["command"]
+    assert "timed out after 0.5 seconds" in wrong
+    assert eventually(lambda: is_let_go_of(reader), seconds=20)
+    os.close(reader)
+
+
+def is_let_go_of(reader):
+    """Whether no process has the other end of a pipe open any more."""
+    try:
+        return os.read(reader, 1) == b""
+    except BlockingIOError:
+        return False
 
 
 def test_what_speaks_no_http_is_no_server_of_ours(no_http):
