@@ -21,12 +21,13 @@ from flows.project import check_project, check_writable
 from flows.server import ensure_api
 from flows.signals import noted
 from flows.trials import Trials, places_of, runner_of
+from mmcore.config.experiment import place_of
 from mmcore.config.search import read_search
 from mmcore.errors import MmcoreError
 from mmcore.registry.plugins import installed
 from mmcore.search.display import Display
 from mmcore.search.driver import Ended
-from mmcore.search.plan import Plan, make_plan
+from mmcore.search.plan import Plan, make_plan, name_of
 from mmcore.search.remote import at_hand, run_here
 from mmcore.search.session import opened, save, search
 from mmcore.search.slots import slots_of
@@ -41,7 +42,8 @@ def run_search(words: Sequence[str], *, jobs: int, as_json: bool, apply: bool) -
     root = Path.cwd()
     check_project(root)
     check_writable(root)
-    read_search(root, words, plugins=installed())  # mistakes are told before anything starts
+    asked = read_search(root, words, plugins=installed())  # mistakes are told before anything starts
+    place_of(root, name_of(asked))
     ensure_api()
     outcomes = run_pipeline(jobs=jobs, force=False, last=LAST)
     if code := exit_code(outcomes):

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mmcore.config.experiment import write_experiment
+from mmcore.config.experiment import place_of, write_experiment
 from mmcore.config.search import read_search
 from mmcore.data.writing import without_nan
-from mmcore.errors import Interrupted, MmcoreError, SetupError
+from mmcore.errors import ConfigError, Interrupted, MmcoreError, SetupError
 from mmcore.registry.plugins import installed
 from mmcore.report.search import Compared, Page, render_search
 from mmcore.report.search_charts import Point
@@ -30,6 +30,7 @@ AS_IT_STANDS = "it was looked at as it stands"
 def run_search(words: Sequence[str], *, as_json: bool) -> None:
     """Search, write the experiment and the page, and say what came of it."""
     plan = make_plan(read_search(Path(), words, plugins=installed()), plugins=installed())
+    place_of(plan.root, plan.name)  # told before hours of trials, not after them
     if plan.settings.dask is not None:
         raise SetupError("dask=... is for `python -m flows.search`: Prefect hands the trials to the cluster.")
     with (
@@ -66,15 +67,25 @@ def write_result(words: Sequence[str], *, as_json: bool) -> None:
 
 
 def finish(plan: Plan, result: Result, *, as_json: bool) -> None:
-    """The experiment's file, the page, and a few lines."""
-    if result.winner is not None:
-        result = replace(result, experiment=str(_experiment(plan, result)))
-    save(result, plan.root / plan.folder)
-    _page(plan, result)
-    if as_json:
-        print(json.dumps(without_nan(result.to_json()), indent=2))
-    else:
-        tell(plan, result)
+    """The experiment's file, the page, and a few lines; these also where that file cannot be written.
+
+    Raises ConfigError where it cannot.
+    """
+    try:
+        if result.winner is not None:
+            result = replace(result, experiment=str(_experiment(plan, result)))
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error} What was found stays in {plan.folder}: once that is mended, the same words with --result write "
+            "the experiment. Under another name the search would begin anew."
+        ) from error
+    finally:
+        save(result, plan.root / plan.folder)
+        _page(plan, result)
+        if as_json:
+            print(json.dumps(without_nan(result.to_json()), indent=2))
+        else:
+            tell(plan, result)
 
 
 def tell(plan: Plan, result: Result) -> None:
@@ -90,7 +101,8 @@ def tell(plan: Plan, result: Result) -> None:
         print(f"The Pareto front has {len(result.front)} trials; the page shows them.")
     if result.comparison is not None:
         print(result.comparison.sentence())
-    print(f"Take it: mm compose experiment={plan.name} && dvc repro      The page: {REPORT}")
+    take = "" if result.experiment is None else f"Take it: mm compose experiment={plan.name} && dvc repro      "
+    print(f"{take}The page: {REPORT}")
 
 
 def check_winner(result: Result) -> None:

@@ -29,6 +29,16 @@ DERIVED = (
 """Last steps of keys that `mm compose` writes itself."""
 
 
+def place_of(root: Path, name: str) -> Path:
+    """The file of an experiment that a search may write. Raises ConfigError where one is there that is no search's."""
+    path = root / "conf" / "experiment" / f"{name}.yaml"
+    if path.exists() and MARK not in path.read_text(encoding="utf-8"):
+        raise ConfigError(
+            f"{path} is there and was not written by a search. Give this one another name: name=..., or move that file."
+        )
+    return path
+
+
 def write_experiment(
     root: Path,
     name: str,
@@ -43,9 +53,7 @@ def write_experiment(
     choices: those that made the params.yaml searched from. notes: what the file should tell its reader. Raises
     ConfigError where a file of that name is there that is no search's, or where no file can give these values.
     """
-    path = root / "conf" / "experiment" / f"{name}.yaml"
-    if path.exists() and MARK not in path.read_text(encoding="utf-8"):
-        raise ConfigError(f"{path} is there and was not written by a search. Give this one another name: name=...")
+    path = place_of(root, name)
     before = path.read_text(encoding="utf-8") if path.exists() else None
     base = _base_without(root, name, choices)
     head = ["# @package _global_", f"{MARK}.", *(f"# {note}" for note in notes), "#"]

@@ -54,7 +54,7 @@ class Display:
                 if row.values:
                     self._better(row.number, row.values[0])
         if self._count:
-            self.say(f"Going on: {self._count} trial{'s' * (self._count > 1)} are done.")
+            self.say(f"Going on: {self._count} trial{' is' if self._count == 1 else 's are'} done.")
 
     def say(self, line: str) -> None:
         """News, above the table."""

@@ -160,16 +160,18 @@ def make_plan(project: Project, *, plugins: Plugins) -> Plan:
     if len(set(objectives)) < len(objectives):
         raise ConfigError(f"objectives names one twice: {listing(objectives)}.")
     samplers.check(settings, space, objectives=len(objectives))
-    name = settings.name or _name(project)
-    if not name or any(not (sign.isalnum() or sign in "_-") for sign in name):
-        raise ConfigError(f"name={name!r} becomes a file's name: letters, digits, _ and - alone.")
+    name = name_of(project)
     check_prepared(project.root, values)
     return Plan(project, name, space, tuple(objectives))
 
 
-def _name(project: Project) -> str:
+def name_of(project: Project) -> str:
+    """Of the study, and of the experiment that it ends in. Raises ConfigError where no file can be called so."""
     experiment = next((c.partition("=")[2] for c in project.choices if c.startswith("experiment=")), "search")
-    return f"found_{project.space_name or experiment}"
+    name = project.settings.name or f"found_{project.space_name or experiment}"
+    if any(not (sign.isalnum() or sign in "_-") for sign in name):
+        raise ConfigError(f"name={name!r} becomes a file's name: letters, digits, _ and - alone.")
+    return name
 
 
 def check_prepared(root: Path, values: Mapping[str, Any]) -> None:

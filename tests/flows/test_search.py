@@ -122,6 +122,14 @@ def test_what_the_prepared_data_needs_comes_before_it():
     assert needed(needs, "join") == ["ingest", "fit", "encode", "join"]
 
 
+def test_the_name_of_an_experiment_of_ones_own_is_refused_before_the_data_is_prepared(project, monkeypatch):
+    for check in ("check_project", "check_writable"):
+        monkeypatch.setattr(flows.search, check, lambda _: None)
+    monkeypatch.setattr(flows.search, "ensure_api", lambda: pytest.fail("Prefect was asked"))
+    with pytest.raises(ConfigError, match=r"numbers.yaml is there and was not written by a search"):
+        flows.search.run_search(["name=numbers"], jobs=1, as_json=False, apply=False)
+
+
 def test_the_command_says_what_is_wrong_before_it_starts_anything(project):
     space = f"space={json.dumps({'training.learning_rate': SPACE['training.lr']})}"
     for folder in (".git", ".dvc"):

@@ -1,4 +1,5 @@
 import io
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -13,6 +14,14 @@ from mmcore.search.study import Asked
 def asked(number):
     named = {"training.lr": 0.00123456, "fields.image.encoder.widths": [16, 32], "fusion": "film"}
     return Asked(number, number, number, Drawn(named, {}))
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "1 trial is done."), (2, "2 trials are done.")])
+def test_what_was_done_before_is_counted(count, said):
+    console = Console(file=io.StringIO(), width=120)
+    rows = [SimpleNamespace(number=number, state=State.COMPLETE, values=(0.5,)) for number in range(count)]
+    Display(trials=3, console=console).follow(SimpleNamespace(better=["up"], rows=lambda: rows))
+    assert f"Going on: {said}" in console.file.getvalue()
 
 
 @pytest.fixture(params=[True, False], ids=["terminal", "file"])
