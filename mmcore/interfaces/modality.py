@@ -69,6 +69,13 @@ class Modality(ABC):
     def facts(self) -> Mapping[str, Any]:
         """What encoders and tasks need to know: vocabulary, pad, bos, eos; channels; numbers, categories; classes."""
 
+    def remarks(self) -> Sequence[str]:
+        """What `fit` noticed in the training cells that a person should know, a sentence each; `save` keeps them.
+
+        The fit stage prints them, and the report has them.
+        """
+        return ()
+
     @abstractmethod
     def read(self, cell: Cell, base: Path) -> np.ndarray:
         """One raw cell as an array; deterministic, whatever was read before.

@@ -59,6 +59,8 @@ def run(params: Params, paths: Paths, *, field: str, plugins: Plugins | None = N
     manifest = Manifest.read(paths.manifest)
     cells = TrainingCells(manifest, columns, files=modality.files, what=f"fit {field}")
     fit(modality, cells, source.base, field=field)
+    for remark in modality.remarks():
+        print(f"fields.{field}: {remark}", flush=True)
     save(modality, paths.fit(field))
 
 

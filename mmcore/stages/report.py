@@ -168,6 +168,7 @@ def _notes(saved: Saved) -> list[str]:
         if facts.get("truncated"):
             share, most = number(facts["truncated"], percent=True), facts.get("max_tokens")
             found.append(f"{name}: {share} of the training texts are longer than {most} tokens and were cut off there.")
+        found += [f"{name}: {remark}" for remark in modality.remarks()]
     return found
 
 

@@ -116,6 +116,12 @@ class ModalityContract(ReadingContract, BatchingContract, DamageContract):
         again = _saved(loaded, tmp_path / "again")
         assert again == _contents(tmp_path / "saved"), "what was loaded saves other bytes than it was loaded from."
 
+    def test_what_it_remarks_is_kept(self, tmp_path: Path) -> None:
+        modality = self.fitted(tmp_path)
+        assert list(self.loaded(modality, tmp_path).remarks()) == list(modality.remarks()), (
+            "remarks change through save and load: the report would not have what the fit stage told."
+        )
+
     def test_what_it_lists_by_number_is_names(self, tmp_path: Path) -> None:
         modality = self.fitted(tmp_path)
         facts = modality.facts()

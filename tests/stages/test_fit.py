@@ -33,6 +33,14 @@ def test_fields_that_share_a_modality_feed_it_together(tmp_path):
     assert project.fit("left")["classes"] == ["a", "b", "c"]
 
 
+def test_what_a_modality_remarks_on_its_cells_is_printed(tmp_path, monkeypatch, capsys):
+    project = pictures(tmp_path)
+    project.ingest()
+    monkeypatch.setattr(plugins().modality.load("word"), "remarks", lambda self: ("one class is rare.",))
+    project.fit("label")
+    assert "fields.label: one class is rare.\n" in capsys.readouterr().out
+
+
 def test_what_cannot_be_learned_names_the_field(tmp_path):
     project = pictures(tmp_path)
     project.rows([{"image": "0.bin", "label": None}], columns=["image", "label", "split"])

@@ -23,6 +23,7 @@ from mmcore.registry.settings import Part
 from mmcore.stages import evaluate, report
 from mmcore.stages.paths import Paths
 from mmcore.testing.toys import toy_modalities, toy_plugins, toy_rows
+from mmcore.testing.toys.modalities import VectorModality
 
 PLAN = ModelPlan(
     modalities={"vector": Part("vector", {}), "sequence": Part("sequence", {}), "label": Part("label", {})},
@@ -151,6 +152,11 @@ def test_texts_that_hold_what_cannot_be_written_are_counted(paths):
 
     # One of them belongs to the row that lacks its target.
     assert f"answer: {len(ROWS) - 2} of the {len(ROWS) - 1} texts to be written hold a character that" in page(paths)
+
+
+def test_what_modalities_remark_on_their_cells_stands_on_the_page(paths, monkeypatch):
+    monkeypatch.setattr(VectorModality, "remarks", lambda self: ("one number is always 0.",))
+    assert '<p class="note">vector: one number is always 0.</p>' in page(paths)
 
 
 def test_the_page_names_no_place_on_this_machine(paths):

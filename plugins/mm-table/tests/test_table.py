@@ -95,6 +95,46 @@ def test_a_number_may_be_said_to_be_a_category_and_is_the_same_as_its_text():
     assert read(modality, n=2) == read(modality, n="2") == read(modality, n=2.0) == [[2, 1]]
 
 
+def test_a_text_among_numbers_is_told_with_what_to_write():
+    sizes = [*range(60, 99), "unknown"]
+    modality = fitted([{"面积": size} for size in sizes])
+    (told,) = modality.remarks()
+    assert "column '面积' is taken for categories, although 39 of its 40 training cells are numbers" in told
+    assert "'unknown' is none" in told
+    assert "numbers: [面积], by which its row goes into quarantine" in told
+    assert fitted([{"面积": str(size)} for size in sizes]).remarks() == (told,)  # as CSV has such a column
+    assert fitted([{"面积": size} for size in sizes], numbers=("面积",)).remarks() == ()
+    assert fitted([{"面积": size} for size in sizes], categories=("面积",), min_count=1).remarks() == ()
+
+
+def test_numbers_that_are_written_as_texts_are_told():
+    (told,) = fitted([{"n": str(number)} for number in (1, 2, 3)]).remarks()
+    assert "its 3 training cells are numbers, written as texts" in told
+
+
+@pytest.mark.parametrize("cells", [["1,234", "2,345", "￥3"], ["2024-01-05", "2024-01-06", "2024-01-07"]])
+def test_a_column_whose_cells_are_mostly_too_rare_is_told(cells):
+    (told,) = fitted([{"n": text} for text in cells]).remarks()
+    assert "3 of its 3 training cells are seen less than 2 times (min_count)" in told
+    assert repr(cells[0]) in told
+    assert fitted([{"n": text} for text in cells], min_count=1).remarks() == ()
+
+
+def test_columns_that_are_what_they_look_like_are_not_remarked_on():
+    assert fitted([*ROWS, {"age": "old", "class": "a"}], min_count=1).remarks() == ()  # a sixth is no slip
+    assert fitted([*ROWS, {"empty": None}]).remarks() == ()
+
+
+def test_what_is_remarked_stays_with_what_was_learned(tmp_path):
+    modality = fitted([{"n": text} for text in ("1,234", "2,345", "3")])
+    modality.save(tmp_path)
+    assert TableModality.load(tmp_path).remarks() == modality.remarks() != ()
+    learned = json.loads((tmp_path / "table.json").read_text())
+    del learned["remarks"]  # by a version that had none
+    (tmp_path / "table.json").write_text(json.dumps(learned))
+    assert TableModality.load(tmp_path).remarks() == ()
+
+
 def test_true_and_false_are_categories_as_words_too():
     modality = fitted([{"b": True}, {"b": False}], min_count=1)
     assert read(modality, b=True) == read(modality, b="true") != read(modality, b=False)

@@ -130,6 +130,18 @@ class TupleBecomesList(LabelModality):
         return made
 
 
+@mutant(LabelContract, "test_what_it_remarks_is_kept", saying="what the fit stage told")
+class RemarksForgotten(LabelModality):
+    told = ()
+
+    def fit(self, cells, base):
+        super().fit(cells, base)
+        self.told = ("the first class is rare.",)
+
+    def remarks(self):
+        return self.told
+
+
 @mutant(LabelContract, "test_what_was_saved_names_no_absolute_path", saying="absolute path")
 class PathSaved(LabelModality):
     def fit(self, cells, base):

@@ -20,6 +20,7 @@ from mm_table.modality.record import (
     number_of,
     record_of,
 )
+from mm_table.modality.remarks import remark_on
 from mm_table.modality.scale import Kind, Scale, known_labels
 from mmcore.errors import ArtifactError, ConfigError, DataError, listing, near_miss
 from mmcore.interfaces.field import Field
@@ -55,6 +56,7 @@ class TableModality(Modality):
         self._scales: dict[str, Scale] = {}
         self._labels: dict[str, tuple[str, ...]] = {}
         self._codes: dict[str, dict[str, int]] = {}
+        self._remarks: tuple[str, ...] = ()
 
     def fit(self, cells: Iterable[Cell], base: Path) -> None:
         """Which columns are numbers, their scales, and the categories of the others.
@@ -71,7 +73,7 @@ class TableModality(Modality):
                 raise ConfigError(
                     f"the modality table has no column {name!r}.{near_miss(name, names)} Columns: {listing(names)}."
                 )
-        scales, labels = dict[str, Scale](), dict[str, tuple[str, ...]]()
+        scales, labels, remarks = dict[str, Scale](), dict[str, tuple[str, ...]](), list[str | None]()
         for name in names:
             values = [record[name] for _, record in records if name in record]
             seems = "number" if values and all(map(is_number, values)) else "category"
@@ -79,13 +81,16 @@ class TableModality(Modality):
                 scales[name] = Scale.of([float(value) for value in values], self.scale)
             else:
                 labels[name] = known_labels([label_of(value) for value in values], min_count=self.min_count)
+                remarks.append(remark_on(name, values, min_count=self.min_count, meant=name in self.given))
         self._take(scales, labels)
+        self._remarks = tuple(remark for remark in remarks if remark is not None)
 
     def save(self, folder: Path) -> None:
         """table.json."""
         learned = {
             "numbers": {name: scale.to_json() for name, scale in self._scales.items()},
             "categories": self._labels,
+            "remarks": self._remarks,
         }
         text = json.dumps(learned, sort_keys=True, ensure_ascii=False, indent=1)
         (folder / FILE).write_text(text + "\n", encoding="utf-8")
@@ -98,6 +103,7 @@ class TableModality(Modality):
             found = json.loads((folder / FILE).read_text(encoding="utf-8"))
             scales = {name: Scale.from_json(scale) for name, scale in found["numbers"].items()}
             made._take(scales, {name: tuple(labels) for name, labels in found["categories"].items()})
+            made._remarks = tuple(found.get("remarks", ()))  # those that were written before there were any
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ArtifactError(f"{folder / FILE} cannot be used ({error}): run the fit stage again.") from error
         return made
@@ -112,6 +118,10 @@ class TableModality(Modality):
             "cardinalities": tuple(len(labels) + 1 for labels in self._labels.values()),
             "codes": tuple(f"{name}={label}" for name, labels in self._labels.items() for label in ("", *labels)),
         }
+
+    def remarks(self) -> Sequence[str]:
+        """Columns that are taken for categories, and may be meant otherwise."""
+        return self._remarks
 
     def read(self, cell: Cell, base: Path) -> np.ndarray:
         """float32 [F,2]: the value as encoders see it (a missing number: the median; a category: its code, 0 where it
