@@ -203,15 +203,27 @@ def test_nothing_to_learn_from_is_told(tmp_path):
         fitted(tmp_path, "nowhere.npy")
 
 
+def test_why_none_of_the_files_can_be_read_is_told_of_the_first(tmp_path):
+    (tmp_path / "a.csv").write_text("time,x\n2024-01-01,2\n")
+    (tmp_path / "b.csv").write_text("")
+    with pytest.raises(DataError, match=r"read\. The first: .*a\.csv: line 2 holds '2024-01-01'"):
+        fitted(tmp_path, "a.csv", "b.csv")
+    with pytest.raises(DataError, match=r"none of the training split's files can be read\.$"):
+        SeriesModality().fit([], tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.csv", b"1,2\n3,many\n", "a.csv: line 2 holds 'many'"),
+        ("a.csv", b"t,x,y\n1s,2,\n", r"holds '1s', which is no number. .* the others alone: columns: \['x', 'y'\]"),
         ("a.csv", b"x,y\n1,2\n3\n", "line 3 has 1 cells, the first line 2"),
         ("a.csv", b"x\n", "no step in it: 0 x 1"),
         ("a.csv", b"x\nNA\n", "every value is missing"),
         ("a.csv", b"1\ninf\n", "step 2, channel 1 is infinite"),
-        ("a.csv", b"a\n\xe9\n", "no CSV file"),
+        ("a.csv", b"a\n1\n22\xe9\n", r"a.csv: line 3, byte 3 is not UTF-8 \(0xe9\). Save it as UTF-8"),
+        ("a.csv", "时间,电压\n1,2\n".encode("gbk"), r"line 1, byte 3 is not UTF-8 \(0xbc\). Save it as UTF-8"),
+        ("a.csv", "a,b\n1,2\n".encode("utf-16"), "a.csv: the file is UTF-16. Save it as UTF-8"),
         ("a.wav", b"RIFF", "ending '.wav' is none of .npy"),
         ("a.npy", b"\x93NUMPY", "no .npy file of numbers"),
         ("a.npy", npy(np.zeros(0)), "no step in it: 0 x 1"),

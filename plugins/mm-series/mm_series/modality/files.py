@@ -2,9 +2,12 @@
 
 # T = steps, C = channels
 
+import codecs
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -74,9 +77,9 @@ def _read_npy(path: Path, columns: Sequence[str], *, channels_first: bool) -> Re
 def _read_csv(path: Path, columns: Sequence[str], *, delimiter: str) -> Recording:
     """The wanted columns alone are looked at: others may hold texts, times say, or infinite numbers."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [(number, cells) for number, cells in enumerate(csv.reader(file, delimiter=delimiter), 1) if cells]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        records = csv.reader(io.StringIO(_text_of(path), newline=""), delimiter=delimiter)
+        lines = [(number, cells) for number, cells in enumerate(records, 1) if cells]
+    except (OSError, csv.Error) as error:
         raise DataError(f"this is no CSV file: {error}.", path=path) from error
     if not lines:
         raise DataError("the file is empty.", path=path)
@@ -87,9 +90,24 @@ def _read_csv(path: Path, columns: Sequence[str], *, delimiter: str) -> Recordin
     named = any(_number(cell) is None for cell in first)
     names = [cell.strip() if named else str(number) for number, cell in enumerate(first)]
     places = _places(columns, names, path) if columns else range(len(first))
-    rows = [[_value(cells[place], path, number) for place in places] for number, cells in lines[named:]]
+    read = [names[place] for place in places]
+    rows = [_values([cells[place] for place in places], read, path, number) for number, cells in lines[named:]]
     values = np.array(rows, dtype=np.float64).reshape(-1, len(places))
     return Recording(values, tuple(columns) or (tuple(names) if named else ()))
+
+
+def _text_of(path: Path) -> str:
+    """What the file holds, without a byte order mark. Raises DataError where it is not UTF-8."""
+    raw = path.read_bytes()
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError("the file is UTF-16. Save it as UTF-8.", path=path)
+    raw = raw.removeprefix(codecs.BOM_UTF8)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line, byte = raw.count(b"\n", 0, error.start) + 1, error.start - raw.rfind(b"\n", 0, error.start)
+        place = f"line {line}, byte {byte}"
+        raise DataError(f"{place} is not UTF-8 (0x{raw[error.start]:02x}). Save it as UTF-8.", path=path) from error
 
 
 def _places(columns: Sequence[str], names: Sequence[str], path: Path) -> list[int]:
@@ -101,11 +119,15 @@ def _places(columns: Sequence[str], names: Sequence[str], path: Path) -> list[in
     return [names.index(column) for column in columns]
 
 
-def _value(cell: str, path: Path, line: int) -> float:
-    number = _number(cell)
-    if number is None:
-        raise DataError(f"line {line} holds {cell[:40]!r}, which is no number.", path=path)
-    return number
+def _values(cells: Sequence[str], names: Sequence[str], path: Path, line: int) -> list[float]:
+    """The numbers of a line. names: of the channels."""
+    numbers = [number for number in map(_number, cells) if number is not None]
+    if len(numbers) < len(cells):
+        known = [_number(cell) is not None for cell in cells]
+        alone = f", or read the others alone: columns: {list(compress(names, known))}" if any(known) else ""
+        wrong = f"{cells[known.index(False)][:40]!r}, which is no number"
+        raise DataError(f"line {line} holds {wrong}. Leave it empty where it is missing{alone}.", path=path)
+    return numbers
 
 
 def _number(cell: str) -> float | None:

@@ -64,18 +64,21 @@ class SeriesModality(Modality):
     def fit(self, cells: Iterable[Cell], base: Path) -> None:
         """The channels that most files have, and the mean and deviation of each.
 
-        Raises DataError where no file can be read.
+        Raises DataError where no file can be read, with what is wrong with the first.
         """
+        first: DataError | None = None
         found = dict[tuple[int, tuple[str, ...]], Statistics]()
         for cell in cells:
             try:
                 recording = self._recording(cell, base)
-            except DataError:
+            except DataError as error:
+                first = first or error
                 continue  # the encode stage puts it into quarantine
             kind = recording.values.shape[1], tuple(sorted(recording.names))
             found[kind] = found.get(kind, Statistics()).with_more(self._steps(recording.values), recording.names)
         if not found:
-            raise DataError("there is no series to learn from: none of the training split's files can be read.")
+            why = f" The first: {first}" if first is not None else ""
+            raise DataError(f"there is no series to learn from: none of the training split's files can be read.{why}")
         self._learned = commonest(found.values())
 
     def save(self, folder: Path) -> None:
