@@ -106,6 +106,27 @@ def test_a_broken_csv_is_told_with_file_and_line(tmp_path, content, message):
     assert "rows.csv" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "settings"),
+    [
+        ("表.xlsx", b"PK\x03\x04\x14\x00", {}),
+        ("rows.XLS", b"<table></table>", {}),  # what many a web page calls so
+        ("rows.xlsx", b"PK\x03\x04\x14\x00", {"format": "csv"}),
+        ("rows.csv", b"PK\x03\x04\x14\x00", {}),
+        ("rows.jsonl", b"\xd0\xcf\x11\xe0\xa1\xb1", {}),
+    ],
+)
+def test_a_workbook_is_told_with_how_to_make_a_table_of_it(tmp_path, name, content, settings):
+    source = table(tmp_path, content, name=name, **settings)
+    for look in (source.columns, lambda: rows_of(source)):
+        with pytest.raises(DataError, match=rf"{name}: this is a workbook of Excel.*Save As, CSV UTF-8, and name"):
+            look()
+
+
+def test_a_table_with_a_workbooks_ending_is_read_as_the_format_that_is_set(tmp_path):
+    assert rows_of(table(tmp_path, "a\n1\n", name="rows.xls", format="csv")) == [{"a": 1}]
+
+
 def test_json_lines_keep_types_and_fill_in_missing_keys(tmp_path):
     source = table(tmp_path, '{"a": "007", "b": 1}\n\n{"b": 2.5, "c": [1, "é"]}\n', name="rows.jsonl")
     assert list(source.columns()) == ["a", "b", "c"]

@@ -24,6 +24,10 @@ ENDINGS = {
 TABS = {"tab": "\t", "\\t": "\t"}
 """How a tab is spelt where none can be typed: a command line hands on the two signs \\t as they are."""
 
+WORKBOOKS = (".xls", ".xlsx", ".xlsm", ".xlsb")
+PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""How workbooks begin, whatever they are called: ZIP files and, before 2007, compound documents."""
+
 
 class TableSource(Source):
     """One row a sample. Relative paths in cells start in the table's folder."""
@@ -84,7 +88,14 @@ class TableSource(Source):
         if not self.path.is_file():
             what = "this is a folder" if self.path.is_dir() else f"there is no such file (looked in {Path.cwd()})"
             raise DataError(f"{what}. Set data.source.path to your table.", path=self.path)
-        kind = ENDINGS.get(self.path.suffix.lower()) if self.format == "auto" else self.format
+        ending = self.path.suffix.lower()
+        if (self.format == "auto" and ending in WORKBOOKS) or _is_packed(self.path):
+            raise DataError(
+                "this is a workbook of Excel, or packed as one is, and no table that is read. In Excel choose File, "
+                "Save As, CSV UTF-8, and name the file that it writes.",
+                path=self.path,
+            )
+        kind = ENDINGS.get(ending) if self.format == "auto" else self.format
         if kind is None:
             raise DataError(
                 f"the ending {self.path.suffix!r} does not tell the format. Tables that are read end in "
@@ -93,3 +104,8 @@ class TableSource(Source):
                 path=self.path,
             )
         return self.path, kind
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in PACKED
