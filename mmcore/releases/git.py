@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ PLAIN = ("-c", "core.quotePath=false", "-c", "log.showSignature=false")
 """Against what its user may have set: names of files as they are, also Chinese ones, and nothing before a format."""
 
 FAR = ("fetch", "push")
-"""What asks another machine. Nobody is asked for a password then: at night there is nobody."""
+"""What asks another machine."""
 
 SILENCE_S = 120.0
 """After so long without a word a remote is given up. How long it takes in all is a matter of how much there is."""
@@ -116,21 +117,23 @@ class Git:
     def _ask_far(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Done:
         """Raises NoAnswer after a long silence; git tells its progress each second, as long as there is some."""
         command, *others = arguments
+        somebody = sys.stdin.isatty()  # who can be asked for a password; at night there is nobody
         process = subprocess.Popen(
             ["git", *PLAIN, command, "--progress", *others],
             cwd=self.root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**environment, "GIT_TERMINAL_PROMPT": "0"},
-            start_new_session=True,  # what holds the connection is a program that git starts, and would leave behind
+            env=environment if somebody else {**environment, "GIT_TERMINAL_PROMPT": "0"},
+            # What holds the connection is a program that git starts, and would leave behind.
+            start_new_session=not somebody,
         )
         with process:
             try:
                 output, errors = _until_silent(process)
             except BaseException as error:
                 with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                    process.kill() if somebody else os.killpg(process.pid, signal.SIGKILL)
                 if isinstance(error, subprocess.TimeoutExpired):
                     raise _given_up(self.root, arguments) from error
                 raise

@@ -1,6 +1,8 @@
 """git as a program, whatever its user has told it."""
 
+import os
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
@@ -55,6 +57,23 @@ def test_a_remote_that_says_nothing_is_given_up_with_whatever_talks_to_it(git, s
     with pytest.raises(NoAnswer, match=r"`git push` in .* far said nothing for 0\.5 s.*`git ls-remote far` answers"):
         git.run("push", "far", "HEAD:refs/heads/main")
     assert silent.is_left()
+
+
+@pytest.mark.parametrize("somebody", [True, False])
+def test_a_password_is_asked_for_where_somebody_sits_at_a_terminal(git, monkeypatch, somebody):
+    asked, popen = [], subprocess.Popen
+
+    def noted(command, **how):
+        asked.append((how["start_new_session"], how["env"].get("GIT_TERMINAL_PROMPT")))
+        return popen(command, **how)
+
+    git.run("init", "-q", "--bare", "far.git")
+    monkeypatch.delenv("GIT_TERMINAL_PROMPT", raising=False)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: somebody))
+    monkeypatch.setattr(mmcore.releases.git.subprocess, "Popen", noted)
+    git._ask_far(["push", "far.git", "HEAD:refs/heads/main"], dict(os.environ))
+
+    assert asked == [(False, None) if somebody else (True, "0")]
 
 
 def test_a_remote_that_goes_on_telling_is_waited_for(git, monkeypatch):
