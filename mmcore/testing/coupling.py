@@ -53,7 +53,7 @@ class CouplingContract(ModuleContract):
         for name in sorted(whole):
             self.assert_close(
                 whole[name], sums[name], f"the loss {name!r} is not the mean over what `counts` says: with several "
-                "devices it would be another one",
+                "devices, or accumulated batches, it would be another one",
             )  # fmt: skip
 
     def test_a_coupled_loss_looks_at_outputs_and_batch_alone(self) -> None:

@@ -18,7 +18,8 @@ class TrainingSettings:
     epochs: Annotated[int, Range(1, soft_high=100)] = 10
     batch_size: Annotated[int, Range(1, soft_high=512, log=True)] = 64
     accumulate: Annotated[int, Range(1)] = 1
-    """Batches whose gradients are added before each step."""
+    """Batches whose gradients are added before each step: those of one batch of all their rows, but for losses that tie
+    samples together, which see one batch at a time (`chunk` lets them see all)."""
     alike: Annotated[int, Range(1, soft_high=64)] = 1
     """Batches whose rows are sorted by length among each other, so that less of texts and sounds is padding; 1: no."""
     chunk: Annotated[int, Range(1)] | None = None

@@ -1,8 +1,9 @@
 """The gradients of one optimizer step."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,10 @@ from mmcore.runtime.peers import Peers
 from mmcore.training.compiled import as_fits
 from mmcore.training.gradcache import backward_in_chunks
 from mmcore.training.modulation import Probes, modulate
-from mmcore.training.together import losses
+from mmcore.training.together import Shares, losses, shares
+
+Loss = Callable[[Mapping[str, Outputs], Batch], Tensor]
+"""The outputs of each task for a batch -> one number."""
 
 
 class Carrier:
@@ -63,32 +67,46 @@ class Stepper:
     """Who has the other parts of each batch; None: nobody, batches are whole."""
 
     def backward(self, group: list[Batch]) -> Tensor:
-        """Add the gradients of a group's mean loss; returns the sum of its losses, float64.
+        """Add the gradients of the loss that a group would have as one batch; returns it times its batches, float64.
 
-        With several processes it is this one's share of that sum, and gradients are the same in all of them.
+        With several processes it is this one's share of that, and gradients are the same in all of them. Of losses that
+        tie samples together, which see one batch at a time, it is the mean.
         """
         total = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
         scale = (1 if self.peers is None else self.peers.size) / len(group)
-        for number, batch in enumerate(group):
+        for number, (batch, share) in enumerate(zip(group, self._shares(group), strict=True)):
             here = batch.row.device == self.fabric.device
             ready, last = batch if here else batch.to(self.fabric.device), number == len(group) - 1
             chunked = self.chunk is not None and self.chunk < len(batch)
-            total += self._in_chunks(ready, scale, last) if chunked else self._at_once(ready, scale, last)
+            way, loss = self._in_chunks if chunked else self._at_once, partial(self._loss, share=share)
+            total += way(ready, loss, scale=scale, last=last)
         if self.probes is not None:
             modulate(self.model, self.probes.factors())
         return total
 
-    def _at_once(self, batch: Batch, scale: float, last: bool) -> Tensor:
+    def _shares(self, group: list[Batch]) -> Sequence[Shares | None]:
+        """What each batch's losses are multiplied by; None where there is nothing beside it."""
+        if len(group) == 1:
+            return [None]
+        tasks = self.model.each_task()
+        judged = {name for task in tasks.values() if not task.coupled for name in task.targets}
+        parts = list[Batch]()
+        for batch in group:
+            part = replace(batch, fields={name: batch.fields[name] for name in judged}).to(self.fabric.device)
+            parts.append(prepare(part, self.modalities))
+        return shares(tasks, parts, peers=self.peers)
+
+    def _at_once(self, batch: Batch, loss_of: Loss, *, scale: float, last: bool) -> Tensor:
         with self._quiet(not last):
             outputs, ready = self._forward(batch)
-            loss = self._loss(outputs, ready)
+            loss = loss_of(outputs, ready)
             self.fabric.backward(loss if scale == 1 else loss * scale)
         return loss.detach()
 
-    def _in_chunks(self, batch: Batch, scale: float, last: bool) -> Tensor:
+    def _in_chunks(self, batch: Batch, loss_of: Loss, *, scale: float, last: bool) -> Tensor:
         assert self.chunk is not None, "only called where chunks are asked for"
         return backward_in_chunks(
-            batch, size=self.chunk, forward=self._forward_chunk, loss=self._loss, backward=self.fabric.backward,
+            batch, size=self.chunk, forward=self._forward_chunk, loss=loss_of, backward=self.fabric.backward,
             generator=self.generator, targets=self._pure_targets(), scale=scale,
             quiet=lambda last_chunk: self._quiet(not (last and last_chunk)),
         )  # fmt: skip
@@ -114,16 +132,18 @@ class Stepper:
         outputs: dict[str, Outputs] = self.carried(Carrier(ready))
         return outputs, ready
 
-    def _loss(self, outputs: Mapping[str, Outputs], batch: Batch) -> Tensor:
+    def _loss(self, outputs: Mapping[str, Outputs], batch: Batch, share: Shares | None) -> Tensor:
         """The weighted sum of every task's losses, and the probes' own, which reaches nothing but the probes."""
         tasks, parts = self.model.each_task(), list[Tensor]()
         if self.peers is None or self.peers.size == 1:
             found = {name: task.loss(outputs[name], batch) for name, task in tasks.items()}
+            for name, own in (share or {}).items():
+                found[name] = {key: loss * own for key, loss in found[name].items()}
         else:
-            found = losses(tasks, outputs, batch, peers=self.peers)
+            found = losses(tasks, outputs, batch, peers=self.peers, share=share)
         for name, named in found.items():
-            share = self.weights.get(name, 1.0)
-            parts += [loss if share == 1 else share * loss for loss in named.values()]
+            weight = self.weights.get(name, 1.0)
+            parts += [loss if weight == 1 else weight * loss for loss in named.values()]
         loss = parts[0] if len(parts) == 1 else torch.stack(parts).sum()
         if self.probes is None:
             return loss

@@ -1,8 +1,8 @@
-"""The loss of a whole batch, of which each process has a part."""
+"""The loss of a whole batch, or of several that are added up, of which each process has a part."""
 
 # B = rows of this process, W = processes
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -11,21 +11,36 @@ from mmcore.interfaces.field import Batch, Field
 from mmcore.interfaces.task import Outputs, Task
 from mmcore.runtime.peers import Peers
 
+Shares = Mapping[str, Tensor]
+"""What a batch's loss is multiplied by, by task; coupled ones have none."""
+
+
+def shares(tasks: Mapping[str, Task], group: Sequence[Batch], *, peers: Peers | None) -> list[Shares]:
+    """For each batch of a group what there is in it of what its tasks take their means over, 1 where all have the same.
+
+    The mean of the losses times these is the loss that one batch of all rows would have, those of other processes too.
+    """
+    single = {name: task for name, task in tasks.items() if not task.coupled}
+    if not single:
+        return [{} for _ in group]
+    counts = torch.stack([torch.stack([task.counts(batch).float() for task in single.values()]) for batch in group])
+    whole = counts.sum(0) if peers is None else peers.total(counts.sum(0))
+    return [dict(zip(single, share, strict=True)) for share in counts * len(group) / whole.clamp_min(1e-12)]
+
 
 def losses(
-    tasks: Mapping[str, Task], outputs: Mapping[str, Outputs], batch: Batch, *, peers: Peers
+    tasks: Mapping[str, Task], outputs: Mapping[str, Outputs], batch: Batch, *, peers: Peers, share: Shares | None
 ) -> dict[str, dict[str, Tensor]]:
     """Each task's losses by name: this process's share of the whole batch's, so that all shares add up to it.
 
-    Processes are taken to average their gradients: times W, each share pulls as the whole batch would.
+    share: where there is more than this batch to take means over. Processes are taken to average their gradients: times
+    W, each share pulls as the whole batch would.
     """
-    single = {name: task.counts(batch).float() for name, task in tasks.items() if not task.coupled}
-    whole = peers.total(torch.stack(list(single.values()))) if single else torch.empty(0)
-    share = {name: count / whole[number].clamp_min(1e-12) for number, (name, count) in enumerate(single.items())}
+    own = shares(tasks, [batch], peers=peers)[0] if share is None else share
     found = dict[str, dict[str, Tensor]]()
     for name, task in tasks.items():
         if not task.coupled:
-            found[name] = {key: loss * share[name] for key, loss in task.loss(outputs[name], batch).items()}
+            found[name] = {key: loss * own[name] for key, loss in task.loss(outputs[name], batch).items()}
             continue
         everyone = {key: peers.rows(output) for key, output in outputs[name].items()}
         told = task.loss(everyone, everyones(batch, task, peers))
