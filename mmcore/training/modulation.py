@@ -81,9 +81,10 @@ class Probes(nn.Module):
 
 
 def modulate(model: MultimodalModel, factors: Mapping[str, Tensor]) -> None:
-    """Scale the gradients of each field's encoder, and add noise as strong as they are (GE, sec. 3.4) to matrices.
+    """Scale the gradients of each field's encoder, and add noise as strong as they were (GE, sec. 3.4) to matrices.
 
-    An encoder that several fields share takes the mean of their factors.
+    The noise is not scaled along: an encoder that is slowed keeps what helps it to generalise. An encoder that several
+    fields share takes the mean of their factors.
     """
     of_owner = dict[str, list[Tensor]]()
     for name, factor in factors.items():
@@ -94,5 +95,5 @@ def modulate(model: MultimodalModel, factors: Mapping[str, Tensor]) -> None:
                 continue
             scaled = parameter.grad * torch.stack(shared).mean()
             if parameter.ndim >= 2:
-                scaled = scaled + torch.randn_like(scaled) * scaled.std(correction=0)
+                scaled = scaled + torch.randn_like(scaled) * parameter.grad.std(correction=0)
             parameter.grad.copy_(scaled)

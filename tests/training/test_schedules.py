@@ -122,6 +122,18 @@ def test_only_the_named_encoders_gradients_are_scaled() -> None:
     assert scaled == {name for name, _ in model.named_parameters() if name.startswith("encoders.vector")}
 
 
+def test_the_noise_is_as_strong_as_the_gradient_was_before_it_was_scaled() -> None:
+    torch.manual_seed(0)
+    model = assemble(toy.PLAN, toy_modalities(), seed=0, plugins=toy_plugins())
+    matrices = [parameter for parameter in model.encoder("vector").parameters() if parameter.ndim >= 2]
+    before = [3 * torch.randn_like(parameter) for parameter in matrices]
+    for parameter, gradient in zip(matrices, before, strict=True):
+        parameter.grad = gradient.clone()
+    modulate(model, {"vector": torch.tensor(0.1)})
+    noise = [parameter.grad - 0.1 * gradient for parameter, gradient in zip(matrices, before, strict=True)]
+    assert float(torch.cat([part.flatten() for part in noise]).std()) == pytest.approx(3, rel=0.2)
+
+
 def test_a_modulated_training_learns_and_resumes_to_the_same_weights(tmp_path: Path) -> None:
     chosen = toy.settings(modulate=0.3, epochs=2, checkpoint_every_s=1e9)
     whole, _ = toy.run(tmp_path / "whole", chosen)
