@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
@@ -23,11 +24,13 @@ def build_optimizer(
     check_starts("lr_of", settings.lr_of, (name for name, _ in named))
     check_starts("layer_decay", settings.layer_decay, (name for name, _ in named))
     depths = depths_of(name for name, _ in model.named_parameters())
+    spared = no_weight_decay(model)
     groups = dict[tuple[float, bool, bool], list[nn.Parameter]]()
     for name, parameter in named:
         factor = value_of(name, settings.lr_of, 1.0) * decayed(name, settings.layer_decay, depths)
+        decays = is_matrix(name, parameter) and not any(fnmatchcase(name, pattern) for pattern in spared)
         # Those that are divided among processes by themselves: fused kernels take one kind at a time.
-        groups.setdefault((factor, parameter.ndim >= 2, isinstance(parameter, DTensor)), []).append(parameter)
+        groups.setdefault((factor, decays, isinstance(parameter, DTensor)), []).append(parameter)
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
     ready = [
         {"params": members, "weight_decay": settings.weight_decay if decays else 0.0, "factor": factor}
@@ -36,6 +39,23 @@ def build_optimizer(
     if beside is not None:
         ready.append({"params": list(beside.parameters()), "weight_decay": 0.0, "factor": 1.0})
     return kind(ready, lr=settings.lr, betas=settings.betas, fused=fused)
+
+
+def is_matrix(name: str, parameter: nn.Parameter) -> bool:
+    """Whether it is a matrix or a kernel, as a layer's `weight` of one row is too; else a bias, gain or lone vector."""
+    last = name.rpartition(".")[2]
+    vector = parameter.numel() == max(parameter.shape, default=1)  # [D], [1,1,D], [D,1,1]
+    return parameter.ndim >= 2 and last != "bias" and (last == "weight" or not vector)
+
+
+def no_weight_decay(model: nn.Module) -> list[str]:
+    """Patterns of the parameters that its modules want spared: those of timm say so by a method of this name."""
+    found = list[str]()
+    for path, module in model.named_modules():
+        names = getattr(module, "no_weight_decay", None)
+        if callable(names):
+            found += [f"{path}.{name}" if path else name for name in names()]
+    return found
 
 
 def depths_of(names: Iterable[str]) -> dict[str, int]:

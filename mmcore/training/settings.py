@@ -39,7 +39,8 @@ class TrainingSettings:
     freeze: Mapping[str, Annotated[int, Range(1)]] = field(default_factory=dict)
     """Parts that stay as they are from this epoch on."""
     weight_decay: Annotated[float, Range(0, soft_high=1.0)] = 0.01
-    """Applied to matrices and kernels, not to biases, gains and embeddings of single vectors."""
+    """Applied to matrices and kernels, not to biases, gains, lone vectors (a class token), and what a module's own
+    `no_weight_decay()` names, as those of timm do."""
     betas: tuple[float, float] = (0.9, 0.999)
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: Annotated[float, Range(0, 1)] = 0.05

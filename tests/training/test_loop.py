@@ -123,6 +123,29 @@ def test_biases_do_not_decay_and_unknown_parts_are_told() -> None:
         build_optimizer(model, TrainingSettings(monitor="a/b", lr_of={"1.weight": 0.1}))
 
 
+class Spared(nn.Module):
+    """Parameters of every kind, one of which it wants spared, as models of timm do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cls_token, self.table = nn.Parameter(torch.zeros(1, 1, 4)), nn.Parameter(torch.zeros(1, 5, 4))
+        self.gain, self.bias = nn.Parameter(torch.zeros(3, 1, 1, 1)), nn.Parameter(torch.zeros(2, 4))
+        self.scale, self.latents = nn.Parameter(torch.zeros(())), nn.Parameter(torch.zeros(2, 4))
+        self.places = nn.ParameterList([nn.Parameter(torch.zeros(3, 4))])
+        self.head, self.kernel = nn.Linear(4, 1), nn.Conv1d(1, 1, 3)
+
+    def no_weight_decay(self) -> set[str]:
+        return {"table", "places.*"}
+
+
+def test_matrices_and_kernels_decay_and_vectors_and_what_a_module_wants_spared_do_not() -> None:
+    model = nn.ModuleDict({"inner": Spared(), "table": nn.Linear(2, 3)})
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    groups = build_optimizer(model, TrainingSettings(monitor="a/b", weight_decay=0.1)).param_groups
+    decaying = {names[id(parameter)] for group in groups if group["weight_decay"] for parameter in group["params"]}
+    assert decaying == {"inner.latents", "inner.head.weight", "inner.kernel.weight", "table.weight"}
+
+
 def test_one_batch_can_be_learned_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toy, "batches", lambda epoch, start: iter([toy.toy_batch(8)] * (toy.BATCHES - start)))
     _, curves = toy.run(tmp_path, toy.settings(epochs=12, lr=0.05, warmup=0.0, checkpoint_every_s=1e9))
