@@ -127,7 +127,7 @@ class Dataset:
         fields = {name: self._field(name, rows) for name in self.modalities}
         if filler:
             nothing = torch.arange(len(rows) - filler, len(rows))
-            fields = {name: field.hide(nothing) for name, field in fields.items()}
+            fields = {name: replace(field.hide(nothing), padded=field.complete) for name, field in fields.items()}
         return Batch(
             fields,
             row=torch.from_numpy(np.asarray(rows, dtype=np.int64)),

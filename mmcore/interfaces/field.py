@@ -20,6 +20,8 @@ class Field:
     scored: [B,S] bool, where a loss looks at a written field: not at the prompt; None where it looks at all of it.
     complete: True only where it is known that every sample is present; a Python value, so that nobody has to ask the
     device. The dataset sets it; whoever takes samples away (`hide`) takes it back.
+    padded: True where it would be complete but for rows at the end that stand for nothing, with which the dataset makes
+    the parts of several processes equally long.
     """
 
     values: Tensor
@@ -27,6 +29,7 @@ class Field:
     mask: Tensor | None = None
     scored: Tensor | None = None
     complete: bool = False
+    padded: bool = False
 
     def __post_init__(self) -> None:
         assert self.present.dtype == torch.bool, "present must be bool"
@@ -59,7 +62,7 @@ class Field:
         """The same field, absent in the rows named by an index or a bool mask."""
         present = self.present.clone()
         present[rows] = False
-        return replace(self, present=present, complete=False)
+        return replace(self, present=present, complete=False, padded=False)
 
     def pick(self, rows: Tensor) -> Self:
         """The rows named by an index or a bool mask, in that order."""

@@ -80,9 +80,27 @@ class Stepper:
             chunked = self.chunk is not None and self.chunk < len(batch)
             way, loss = self._in_chunks if chunked else self._at_once, partial(self._loss, share=share)
             total += way(ready, loss, scale=scale, last=last)
+        self._leave_blanks(group)
         if self.probes is not None:
             modulate(self.model, self.probes.factors())
         return total
+
+    def _leave_blanks(self, group: list[Batch]) -> None:
+        """With several processes, give no gradient to blanks that no sample of the group asked for, as with one.
+
+        Samples that stand for nothing, and weights that are divided, leave zeros, with which the optimizer would go on
+        by its moments.
+        """
+        model = self.model
+        drops = model.settings.modality_dropout and len(model.owners.keys() - model.generated) > 1  # asks for all
+        names = [name for name in model.owners if name in model.blanks]
+        if self.peers is None or self.peers.size == 1 or drops or not names:
+            return
+        given = [[batch.fields[name] for batch in group] for name in names]
+        asked = self.peers.agree(*(any(not (f.complete or f.padded) for f in fields) for fields in given))
+        for name, by in zip(names, asked, strict=True):
+            if not by:
+                model.blanks[name].grad = None
 
     def _shares(self, group: list[Batch]) -> Sequence[Shares | None]:
         """What each batch's losses are multiplied by; None where there is nothing beside it."""

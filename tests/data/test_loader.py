@@ -172,3 +172,5 @@ def test_the_parts_of_a_batch_are_the_batch_and_filler_has_nothing(count):
         assert len({len(part) for part in mine}) == 1
         real = [row for part in mine for row in part.row[part.fields["vector"].present].tolist()]
         assert real == [row for row in batch.row.tolist() if row != 3]
+        gaps = not batch.fields["vector"].complete
+        assert gaps == any(not (part.fields["vector"].complete or part.fields["vector"].padded) for part in mine)

@@ -55,6 +55,7 @@ def aligned(error: str) -> ModelPlan:
 CASES: Mapping[str, tuple[ModelPlan, dict[str, Any]]] = {
     "classes": (PLAN, {}),
     "accumulated": (PLAN, {"accumulate": 2, "ema": 0.9}),
+    "rare-gaps": (PLAN, {}),
     "siglip": (aligned("siglip"), {}),
     "infonce-in-chunks": (aligned("infonce"), {"chunk": 2}),
     "siglip-in-chunks": (aligned("siglip"), {"chunk": 2, "accumulate": 2}),
@@ -81,11 +82,11 @@ class Memory:
         return [self.arrays[row] for row in rows]
 
 
-def dataset() -> Dataset:
-    """`vector` is missing in the second half of each batch, `label` here and there."""
+def dataset(*, rare: bool = False) -> Dataset:
+    """`vector` is missing in the second half of each batch (rare: in one row of all), `label` here and there."""
     modalities, rows = toy_modalities(), toy_rows(ROWS, seed=3)
     absent = {
-        "vector": {row for row in range(ROWS) if row % BATCH >= BATCH // 2 or row == ROWS - 1},
+        "vector": {2} if rare else {row for row in range(ROWS) if row % BATCH >= BATCH // 2 or row == ROWS - 1},
         "label": {3, 9, 14},
         "sequence": set[int](),
     }
@@ -109,7 +110,8 @@ def looked_at(model: MultimodalModel) -> dict[str, float]:
 def run(case: str, folder: Path, *, steps: int | None = None) -> Path:
     """Train; the first process writes weights and curves. steps: a signal comes after so many."""
     checkpoints, result = folder / case, folder / f"{case}.safetensors"
-    plan, more = CASES[case.removesuffix("-divided")]
+    base = case.removesuffix("-divided")
+    plan, more = CASES[base]
     devices = int(os.environ.get("WORLD_SIZE", "1"))
     strategy = "fsdp" if case.endswith("-divided") else "auto"
     chosen = toy.settings(epochs=2, checkpoint_every_s=1e9, keep="last", devices=devices, strategy=strategy, **more)
@@ -118,7 +120,7 @@ def run(case: str, folder: Path, *, steps: int | None = None) -> Path:
     )
     plugins = Plugins.of(lambda group: [*toy_entry_points(group), *find_installed(group)])
     model = assemble(plan, toy_modalities(), seed=0, plugins=plugins)
-    rows, part = dataset(), (fabric.global_rank, fabric.world_size)
+    rows, part = dataset(rare=base == "rare-gaps"), (fabric.global_rank, fabric.world_size)
 
     def loader(epoch: int, start: int) -> Loader:
         return Loader(rows, np.arange(ROWS), batch_size=BATCH, epoch=epoch, start=start, part=part, ahead=0)

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # every process impor
 CASES = [
     *several.CASES,
     *(f"{case}-divided" for case in ("accumulated", "siglip-in-chunks", "several-tasks")),
-    *(f"{case}-divided" for case in ("scale-that-stops", "scale-that-waits", "one-wide")),
+    *(f"{case}-divided" for case in ("scale-that-stops", "scale-that-waits", "one-wide", "rare-gaps")),
 ]
 CLOSE = {"rtol": 1e-4, "atol": 2e-5}
 """After 8 steps of Adam in float32: sums come in another order."""
