@@ -56,6 +56,10 @@ def answer_table(predictor: Predictor, path: Path, *, plugins: Plugins | None = 
     """
     if path.is_dir():
         raise DataError("this is a folder. Name the table in it, a file.", path=path)
+    if path == Path("-") or (path.exists() and not path.is_file()):
+        raise DataError(
+            "a table is walked through twice, and its ending tells its format: write it to a file.", path=path
+        )
     if not path.is_file():
         raise DataError("there is no such table.", path=path)
     marked = _marked(path)

@@ -106,6 +106,12 @@ def test_a_table_that_is_cut_at_another_sign_is_told_so(predictor, plugins, tmp_
         told(predictor, plugins, tmp_path / "rows.csv", f"{header}\n1 2 3;it\n")
 
 
+@pytest.mark.parametrize("path", ["-", "/dev/null"])
+def test_a_table_that_is_no_file_is_told_that_it_has_to_be_one(predictor, plugins, path):
+    with pytest.raises(DataError, match="write it to a file"):
+        answer_table(predictor, Path(path), plugins=plugins)
+
+
 def test_a_table_without_rows_is_refused(predictor, plugins, tmp_path):
     with pytest.raises(DataError, match="the table has no rows"):
         told(predictor, plugins, tmp_path / "rows.csv", HEADER)
