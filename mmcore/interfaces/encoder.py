@@ -40,7 +40,8 @@ class Encoder(nn.Module, ABC):
     causal: bool = False
     """No token sees a later one: the encoder can write."""
     batch_statistics: bool = False
-    """Rows see each other while training (BatchNorm): absent rows are gathered out, gradient caching refuses it."""
+    """Rows see each other while training (BatchNorm), or move statistics that are kept in buffers: absent rows are
+    gathered out, gradient caching refuses it."""
 
     by_number: tuple[str, ...] = ()
     """Weights that hang on the field's numbers and are no row for each: they mean nothing once numbers have moved."""

@@ -1,32 +1,45 @@
 """A run: one encoder walking one field; what a fusion holds in its hands."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmcore.errors import BuildError
 from mmcore.interfaces.encoder import Encoder, StageCache
+from mmcore.interfaces.field import Field
+from mmcore.interfaces.norms import few_rows
 from mmcore.interfaces.tokens import Tokens, join
 
+Rows = TypeVar("Rows", Field, Tokens)
 
-def through(walk: Callable[[Tokens], Tokens], tokens: Tokens, rows: Tensor | None) -> Tokens:
+
+def through(walk: Callable[[Rows], Tokens], given: Rows, rows: Tensor | None, *, norms: nn.Module | None) -> Tokens:
     """`walk` over the samples in `rows` alone (None: all); the others come out absent and zero.
 
     Rows that are absent must not reach batch statistics. Where no row is left one goes through all the same, so that
     every parameter takes part in every step (other processes wait for its gradient), and is masked afterwards.
+    norms: what is walked, where it looks at the whole batch; statistics that it keeps are spared that row.
     """
+
+    def spared(real: int) -> AbstractContextManager[None]:
+        return nullcontext() if norms is None else few_rows(norms, real=real)
+
+    size = len(given.values)
     if rows is None:
-        return walk(tokens)
+        with spared(size):
+            return walk(given)
     some = rows if len(rows) else rows.new_zeros(1)
-    part = walk(tokens.pick(some))
-    return scatter(part, some, size=len(tokens.mask), keep=len(rows) > 0)
+    with spared(len(rows)):
+        part = walk(given.pick(some))
+    return _scatter(part, some, size=size, keep=len(rows) > 0)
 
 
-def scatter(part: Tokens, rows: Tensor, *, size: int, keep: bool = True) -> Tokens:
+def _scatter(part: Tokens, rows: Tensor, *, size: int, keep: bool) -> Tokens:
     """Tokens of the samples `rows` put back among `size` samples, the others absent (all unless `keep`)."""
     values = part.values.new_zeros(size, *part.values.shape[1:])
     mask, order = part.mask.new_zeros(size, part.length), part.order.new_zeros(size, part.length)
@@ -157,8 +170,9 @@ class Run:
             tokens = self._all()
             for index in range(self.at, self.at + n):
                 cache = None if self.memory is None else self.memory.stages[index]
-                walk = partial(self.encoder.stages[index], cache=cache)
-                tokens = through(walk, tokens, self._rows)
+                stage = self.encoder.stages[index]
+                norms = stage if self.encoder.batch_statistics else None
+                tokens = through(partial(stage, cache=cache), tokens, self._rows, norms=norms)
             self._take(tokens)
             self.at += n
         return self.own

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from mmcore.interfaces.encoder import Encoder
 from mmcore.interfaces.field import Batch, Field
 from mmcore.interfaces.fusion import Fusion, Streams
-from mmcore.interfaces.run import Run, scatter
+from mmcore.interfaces.norms import trains
+from mmcore.interfaces.run import Run, through
 from mmcore.interfaces.task import Outputs, Task, logits_of
 from mmcore.interfaces.tokens import Tokens
 from mmcore.model.named import NamedModules, NamedParameters
@@ -119,14 +120,11 @@ class MultimodalModel(nn.Module):
         encoder = self.encoder(name)
         if name in self.cached:
             return Run(name, encoder, tokens=_without(self.cached[name].tokens(field), present), finished=True)
+        norms = encoder if encoder.batch_statistics else None
         rows = None
-        if encoder.batch_statistics and encoder.training and present is not None:
+        if norms is not None and present is not None and trains(norms):
             rows = present.nonzero().squeeze(1)
-            some = rows if len(rows) else rows.new_zeros(1)
-            embedded = scatter(encoder.embed(field.pick(some)), some, size=len(field), keep=len(rows) > 0)
-        else:
-            embedded = encoder.embed(field)
-        tokens = _without(embedded, present)
+        tokens = _without(through(encoder.embed, field, rows, norms=norms), present)
         if name in self.blanks and present is not None:
             tokens = _with_blank(tokens, present, self.blanks[name])
         return Run(name, encoder, tokens=tokens, rows=rows)

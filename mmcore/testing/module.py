@@ -1,7 +1,7 @@
 """What every plugin that is a torch module promises: it trains, it is saved whole, it is the same for the same seed."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -143,6 +143,13 @@ class ModuleContract(PluginContract):
     def test_building_opens_no_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(socket.socket, "connect", no_network)
         self.build()
+
+
+def moved_buffers(module: nn.Module, compute: Callable[[], object]) -> list[str]:
+    """The names of the buffers that are others after `compute` than before."""
+    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    compute()
+    return [name for name, buffer in module.named_buffers() if not torch.equal(before[name], buffer)]
 
 
 def weighted_sum(tensors: Sequence[Tensor]) -> Tensor:

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from mmcore.errors import ConfigError, SetupError
 from mmcore.interfaces.field import Field
 from mmcore.testing.gpu import fault_on_a_gpu, there
+from mmcore.testing.walk import walk as run
 
 FACTS = {"channels": 3, "height": 64, "width": 64}
 
@@ -219,6 +220,20 @@ def test_pictures_that_a_model_cannot_take_are_refused_when_built():
 @pytest.mark.parametrize(("model", "expected"), [("test_resnet", True), ("test_convnext", False)])
 def test_batch_statistics_are_declared_where_they_are(model, expected):
     assert Timm(FACTS, model=model).batch_statistics is expected
+
+
+@pytest.mark.parametrize("stages", [True, False])
+def test_one_picture_trains_where_the_last_map_is_a_single_cell(stages):
+    facts = {"channels": 3, "height": 32, "width": 32}
+    encoder = Timm(facts, model="test_resnet", stages=stages).train()
+    norms = [module for module in encoder.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+
+    tokens = run(encoder, pictures(1, 32))
+
+    assert tokens.grid == (1, 1)
+    assert tokens.values.isfinite().all()
+    assert {int(norm.num_batches_tracked) for norm in norms} == {0, 1}  # those before the last map learn
+    assert all(norm.training for norm in norms)
 
 
 @pytest.mark.parametrize("stages", [True, False])

@@ -95,6 +95,51 @@ class UndeclaredBatchStatistics(MLP):
         self.stages = nn.ModuleList([NormStage(width, width), DenseStage(width, width)])
 
 
+@mutant(MLPContract, "test_a_batch_that_lacks_the_field_moves_no_buffer", saying="statistics of filler")
+class StatisticsOfNothing(UndeclaredBatchStatistics):
+    pass
+
+
+class MeanKept(DenseStage):
+    """Follows the mean of what goes through; while training no sample learns of another by it."""
+
+    def __init__(self, width, width_out):
+        super().__init__(width, width_out)
+        self.register_buffer("mean", torch.zeros(width_out))
+
+    def forward(self, tokens, cache=None):
+        found = super().forward(tokens, cache)
+        if self.training:
+            self.mean.lerp_(found.values.detach().mean((0, 1)), 0.1)
+            return found
+        return found.with_values(found.values - self.mean)
+
+
+@mutant(MLPContract, "test_absent_samples_beside_present_ones_move_no_buffer", saying="Set batch_statistics")
+class StatisticsBesideFiller(MLP):
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        self.stages[1] = MeanKept(width, width)
+
+
+class ChannelsAlone(DenseStage):
+    """A norm of one's own, over the batch alone."""
+
+    def forward(self, tokens, cache=None):
+        found = super().forward(tokens, cache)
+        away = found.values - found.values.mean(0)
+        return found.with_values(away / away.square().mean(0).sqrt())
+
+
+@mutant(MLPContract, "test_trains_with_one_sample_present", saying="one sample of 6 present, something is not finite")
+class DeviationOfOne(MLP):
+    batch_statistics = True
+
+    def __init__(self, facts, *, width: int = 8):
+        super().__init__(facts, width=width)
+        self.stages[1] = ChannelsAlone(width, width)
+
+
 @mutant(MLPContract, "test_declared_batch_statistics_are_true", saying="no sample depends on another")
 class NeedlesslyDeclaredBatchStatistics(MLP):
     batch_statistics = True
