@@ -9,7 +9,7 @@ from torch import nn
 
 from mmcore.interfaces.field import Field
 from mmcore.interfaces.fusion import Fusion, Streams
-from mmcore.testing.module import ModuleContract, weighted_sum
+from mmcore.testing.module import ModuleContract, moved_buffers, weighted_sum
 from mmcore.testing.perturb import real
 
 
@@ -48,6 +48,12 @@ class AbsenceContract(ModuleContract):
         torch.autograd.backward(total + 0 * sum(parameter.sum() for parameter in fusion.parameters()))
         broken = [n for n, p in fusion.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
         assert not broken, f"with every field absent, {broken[:3]} get a gradient that is not finite."
+
+    def test_a_batch_that_lacks_every_field_moves_no_buffer(self) -> None:
+        fusion, everyone = self.build().train(), torch.arange(self.samples)
+        fields = {name: field.hide(everyone) for name, field in self.fields().items()}
+        moved = moved_buffers(fusion, lambda: self.streams(fusion, fields))
+        assert not moved, f"with every field absent, {moved[:3]} move while training: statistics are kept of nothing."
 
     def test_finite_with_one_field_absent(self) -> None:
         for name, field in self.fields().items():

@@ -19,7 +19,7 @@ from mmcore.registry.settings import Part
 from mmcore.testing.coupling import CouplingContract
 from mmcore.testing.flow import CUT, cut_off
 from mmcore.testing.gpu import module_there, there
-from mmcore.testing.module import generator
+from mmcore.testing.module import generator, moved_buffers
 from mmcore.testing.perturb import JUNK, junk
 from mmcore.testing.reach import OPEN, shake
 from mmcore.testing.scoring import ScoringContract
@@ -189,6 +189,11 @@ class TaskContract(ScoringContract, TeachingContract, CouplingContract):
             f"with every stream absent, {broken[:3]} get a gradient that is not finite. A softmax or a root of nothing "
             "leaves NaN in the gradient even where the value is put away afterwards: keep it from coming up."
         )
+
+    def test_absent_streams_move_no_buffer(self) -> None:
+        task, streams = self.build().train(), self.nothing()
+        moved = moved_buffers(task, lambda: task(streams))
+        assert not moved, f"with every stream absent, {moved[:3]} move while training: statistics are kept of nothing."
 
     def test_losses_are_scalars(self) -> None:
         task = self.build()

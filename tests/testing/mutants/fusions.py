@@ -105,6 +105,11 @@ class BatchNormInFusion(ToyConcat):
         return {"joint": joint.with_values(self.norm(joint.values[:, 0]).unsqueeze(1)).zeroed()}
 
 
+@mutant(ConcatContract, "test_a_batch_that_lacks_every_field_moves_no_buffer", saying="statistics are kept of nothing")
+class StatisticsInFusion(BatchNormInFusion):
+    pass
+
+
 @mutant(ConcatContract, "test_the_order_of_keys_does_not_change_the_model", saying="Walk sorted")
 class OrderOfKeys(ToyConcat):
     def __init__(self, ports, *, width: int = 8):

@@ -4,6 +4,7 @@ import random
 import socket
 
 import torch
+from torch import nn
 
 from mmcore.interfaces.source import BrokenRow
 from mmcore.interfaces.tokens import Tokens
@@ -47,6 +48,28 @@ class ConnectorByPaddedLength(ToyConnector):
     def forward(self, tokens):
         mixed = super().forward(tokens)
         return mixed.with_values(mixed.values + mixed.zeroed().values.mean(1, keepdim=True))
+
+
+class BatchNormInConnector(ToyConnector):
+    """A batch norm over real tokens and masked ones."""
+
+    def __init__(self, width, width_out):
+        super().__init__(width, width_out)
+        self.norm = nn.BatchNorm1d(width_out)
+
+    def forward(self, tokens):
+        mixed = super().forward(tokens)
+        return mixed.with_values(self.norm(mixed.values.transpose(1, 2)).transpose(1, 2))
+
+
+@mutant(ToyConnectorContract, "test_neighbours_in_the_batch_change_nothing", saying="its neighbours", training=True)
+class NeighboursInTraining(BatchNormInConnector):
+    pass
+
+
+@mutant(ToyConnectorContract, "test_absent_samples_move_no_buffer", saying="statistics are kept of nothing")
+class StatisticsInConnector(BatchNormInConnector):
+    pass
 
 
 @mutant(ToyConnectorContract, "test_a_sample_alone_gives_the_same", saying="a sample alone gives something else")
@@ -146,7 +169,7 @@ class ConnectorCutsOff(ToyConnector):
         return super().forward(tokens.with_values(tokens.values.detach()))
 
 
-@mutant(ToyConnectorContract, "test_neighbours_in_the_batch_change_nothing", saying="depends on its neighbours")
+@mutant(ToyConnectorContract, "test_neighbours_in_the_batch_change_nothing", saying="its neighbours", training=False)
 class ConnectorMixesThroughAGate(ToyConnector):
     def __init__(self, width, width_out):
         super().__init__(width, width_out)

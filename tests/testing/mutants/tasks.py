@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
 from mmcore.interfaces.metric import Metric
@@ -73,6 +74,16 @@ class NaNWithoutTargets(ToyClassification):
 class SoftmaxOverTheBatch(ToyClassification):
     def forward(self, streams):
         return {"logits": super().forward(streams)["logits"].softmax(0)}
+
+
+@mutant(ClassificationContract, "test_absent_streams_move_no_buffer", saying="statistics are kept of nothing")
+class StatisticsInTask(ToyClassification):
+    def __init__(self, writes, fields, *, target: str, stream: str = "joint"):
+        super().__init__(writes, fields, target=target, stream=stream)
+        self.norm = nn.BatchNorm1d(len(self.classes))
+
+    def forward(self, streams):
+        return {name: self.norm(output) for name, output in super().forward(streams).items()}
 
 
 @mutant(ClassificationContract, "test_junk_in_masked_places_changes_nothing", saying="pool with the mask")
