@@ -23,6 +23,7 @@ from mmcore.search.winner import Result
 
 REPORT = Path("artifacts/search/report.html")
 SHOWN = (State.COMPLETE, State.PRUNED, State.FAILED)
+FAULTY = (State.FAILED, State.UNBUILT)
 IN_A_TRIAL = re.compile(r"(\.mm/search/[^/\s]+/trials/)[\w./-]*\w")
 AS_IT_STANDS = "it was looked at as it stands"
 
@@ -122,7 +123,7 @@ def check_winner(result: Result) -> None:
 def failures(result: Result) -> dict[str, int]:
     """First line of a reason -> how many trials failed for it, the most frequent first. Each has a folder of its own,
     which is left out."""
-    lines = [row.reason.partition("\n")[0] for row in result.rows if row.state is State.FAILED]
+    lines = [row.reason.partition("\n")[0] for row in result.rows if row.state in FAULTY]
     return dict(Counter(IN_A_TRIAL.sub(r"\1*", line) for line in lines).most_common())
 
 

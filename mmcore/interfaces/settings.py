@@ -8,13 +8,17 @@ class Range:
     """Bounds of a number, both included: `Annotated[int, Range(1, 8)]` on a constructor's argument.
 
     low, high: the bounds; `log` says that a search should step by factors rather than by differences.
-    `soft_high` is where a search stops although larger values are allowed.
+    `soft_low` and `soft_high` are where a search stops although lesser and larger values are allowed: what is legal is
+    seldom all that is worth a training. `step`: between two values that a search tries; 2 from an odd bound on: kernels
+    with a middle.
     """
 
     low: float
     high: float = float("inf")
     log: bool = False
     soft_high: float | None = None
+    soft_low: float | None = None
+    step: int | None = None
 
     def fault(self, value: object) -> str | None:
         """What is wrong with `value`, in words; None where it lies inside. Lists are judged item by item."""

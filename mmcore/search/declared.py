@@ -8,7 +8,7 @@ from mmcore.interfaces.settings import Range
 from mmcore.model.settings import ModelSettings
 from mmcore.registry.plugins import Plugins
 from mmcore.registry.settings import coerce, settings_of
-from mmcore.search.reading import range_of
+from mmcore.search.ranges import range_of
 from mmcore.training.settings import TrainingSettings
 
 LEFT_OUT = {"training.epochs", "training.accumulate", "training.threads", "training.checkpoint_every_s"}
@@ -57,9 +57,8 @@ def _ranges(key: str, target: Any, given: Mapping[str, Any], plugins: Plugins) -
         value = coerce(value, setting.annotation, f"{key}.{name}")  # a 0 may stand for 0.0
         if isinstance(value, list | tuple):
             # As long as it is: other lists of the same plugin may have to be as long.
-            items = [range_of(mark, item) for item in value]
-            if items and items[0] is not None:
-                yield f"{key}.{name}", {"length": len(value), **items[0]}
+            if (items := range_of(mark, *value)) is not None:
+                yield f"{key}.{name}", {"length": len(value), **items}
         elif (spec := range_of(mark, value)) is not None:
             yield f"{key}.{name}", spec
 

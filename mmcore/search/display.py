@@ -74,7 +74,7 @@ class Display:
             _, began = self._running.pop(asked.number, (asked, time.monotonic()))
             seconds = time.monotonic() - began
             self._ended.append((asked, told, seconds))
-            if told.state is not State.DIED:
+            if told.state not in (State.DIED, State.UNBUILT):
                 self._count += 1
             best = told.value is not None and self._better(told.number, told.value)
             counted = self._count
@@ -103,7 +103,8 @@ class Display:
         for asked, told, seconds in self._ended[-SHOWN:]:
             style = "bold green" if self._best and told.number == self._best[0] else "dim"
             score = "" if told.value is None else f"{told.value:.5g}"
-            point = escape(_point(asked.drawn.named) if told.state is not State.FAILED else told.reason.splitlines()[0])
+            failed = told.state in (State.FAILED, State.UNBUILT)
+            point = escape(told.reason.splitlines()[0] if failed else _point(asked.drawn.named))
             table.add_row(str(told.number), str(told.state), score, f"{seconds:.0f}", point, style=style)
         for number, (asked, began) in sorted(self._running.items()):
             step, value = self._steps.get(number, (0, float("nan")))
@@ -120,6 +121,8 @@ def _outcome(told: Told) -> str:
         return f"{told.value:.5g}"
     if told.denied:
         return "put back"  # the reason is what the search ends with
+    if told.state is State.UNBUILT:
+        return f"no trial, another is drawn: {told.reason.splitlines()[0]}"
     return f"{told.state}: {told.reason.splitlines()[0]}" if told.reason else str(told.state)
 
 

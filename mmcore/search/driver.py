@@ -16,6 +16,8 @@ from mmcore.search.study import Asked, Study
 Submit = Callable[[Order, Callable[[Told | BaseException], None]], None]
 """Have an order carried out elsewhere; the function is called with what came of it, from any thread."""
 POLL_S = 0.5
+UNBUILT = 100
+"""So many points in a row of which no model can be built are the fault of the space."""
 
 
 class Show(Protocol):
@@ -65,7 +67,9 @@ class Search:
         again = self._study.gather(alone=not self._shared)
         if again:
             self._show.say(f"{again} trial{'s' * (again > 1)} that ran when the search was ended run again.")
-        self._study.begin(present=self._plan.settings.sampler != "grid")
+        if outside := self._study.begin(present=self._plan.settings.sampler != "grid"):
+            told = ", ".join(f"{key}={value}" for key, value in outside.items())
+            self._show.say(f"The present settings lie outside the space ({told}), so they are not a trial.")
         began = gathered = time.monotonic()
         ended: Ended | None = None
         while True:
@@ -130,6 +134,10 @@ class Search:
         good = [row for row in rows if row.state in (State.COMPLETE, State.PRUNED)]
         if len(failed) >= settings.max_failed and len(failed) > len(good):
             return Ended(f"{len(failed)} of {len(failed) + len(good)} trials failed", too_many_failed=True)
+        tried = [row for row in rows if row.state in (State.UNBUILT, State.FAILED, State.COMPLETE, State.PRUNED)]
+        last = {row.state for row in tried[-UNBUILT:]}
+        if len(tried) >= UNBUILT and last == {State.UNBUILT} and settings.sampler != "grid":
+            return Ended(f"of {UNBUILT} draws in a row no model could be built", too_many_failed=True)
         if settings.target is not None:
             up = self._study.better[0] == "up"
             found = [row.values[0] for row in rows if row.values]

@@ -129,6 +129,9 @@ class Host:
         if answer.denied:
             self.study.died(order.identity, reason, blame=False)
             return Told(order.number, State.DIED, reason=reason, denied=True)
+        if answer.unbuilt:
+            self.study.unbuilt(order.identity, reason)
+            return Told(order.number, State.UNBUILT, reason=reason)
         self.study.fail(order.identity, reason, {})
         return Told(order.number, State.FAILED, reason=reason)
 

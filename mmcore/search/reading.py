@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mmcore.errors import ConfigError, listing, near_miss
-from mmcore.interfaces.settings import Range
 from mmcore.search.dimensions import Dimension, Number, Options, Plain, Simple
 from mmcore.search.space import Space, find, label_of
 
@@ -252,17 +251,3 @@ def _ready(one: Dimension, waiting: list[Dimension], *, keys: set[str], done: se
     needed = {key for key, _ in one.when if key in keys and key != one.key}
     other = one.like is None or one.like in known or all(each.name != one.like for each in waiting)
     return needed <= done and other
-
-
-def range_of(mark: Range, value: Any) -> dict[str, Any] | None:
-    """A declared range as a space has it; None where it has no end, or the setting is switched off."""
-    high = mark.high if mark.soft_high is None else mark.soft_high
-    if value is None or high == float("inf") or not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    if isinstance(value, float):
-        low = mark.low if mark.low > 0 or not mark.log else high / 10_000  # a step by factors never comes from 0
-        return {"low": float(low), "high": float(high), "log": mark.log}
-    low, high = int(mark.low), int(high)
-    if low > 0 and (mark.log or high >= 32 * low):
-        return {"low": low, "high": high, "factor": True}  # widths and heads that divide each other
-    return {"low": low, "high": high, "step": max(1, (high - low) // 16)}

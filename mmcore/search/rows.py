@@ -15,6 +15,8 @@ class State(StrEnum):
     COMPLETE = "complete"
     PRUNED = "pruned"
     FAILED = "failed"
+    UNBUILT = "unbuilt"
+    """No model could be built of what was drawn: another point is drawn instead, and nothing was trained."""
     DIED = "died"
     """It runs again as another trial, or never began."""
 
@@ -53,6 +55,11 @@ def has_died(trial: FrozenTrial) -> bool:
     return trial.state is TrialState.FAIL and "reason" not in trial.user_attrs
 
 
+def was_unbuilt(trial: FrozenTrial) -> bool:
+    """Whether no model could be built of its settings."""
+    return bool(trial.user_attrs.get("unbuilt", False))
+
+
 def was_begun(trial: FrozenTrial) -> bool:
     """Whether a trial, or the one that it is another try of, was ever begun."""
     return "changes" in trial.user_attrs
@@ -68,10 +75,11 @@ def row_of(trial: FrozenTrial) -> Row:
         TrialState.WAITING: State.WAITING, TrialState.RUNNING: State.RUNNING, TrialState.COMPLETE: State.COMPLETE,
         TrialState.PRUNED: State.PRUNED, TrialState.FAIL: State.FAILED,
     }  # fmt: skip
+    state = State.DIED if has_died(trial) else State.UNBUILT if was_unbuilt(trial) else states[trial.state]
     return Row(
         number=trial.number,
         root=root_of(trial),
-        state=State.DIED if has_died(trial) else states[trial.state],
+        state=state,
         values=None if trial.state is not TrialState.COMPLETE else tuple(trial.values),
         named=attribute(trial, "named") or {},
         changes=attribute(trial, "changes") or {},

@@ -34,24 +34,35 @@ class Space:
         """A point, each value taken from `draw`."""
         named, changes = dict[str, Any](), dict[str, Any]()
         for dimension in self.dimensions:
-            if not self._applies(dimension, changes):
-                continue
-            value = dimension.draw(draw, named)
-            named[dimension.name] = value
-            changes[dimension.key] = dict(dimension.parts[value]) if dimension.parts is not None else value
+            if self._applies(dimension, changes):
+                self._note(dimension, dimension.draw(draw, named), named, changes)
         return Drawn(named, changes)
 
     @property
     def present(self) -> Drawn | None:
         """The point that params.yaml is; None where it lies outside."""
-        try:
-            return self.draw(Replay(self, self._present))
-        except (KeyError, Outside):
-            return None
+        return None if self.outside() else self.draw(Replay(self, self._present))
+
+    def outside(self) -> dict[str, Any]:
+        """What of params.yaml lies outside, by key; a plugin is told by its name."""
+        named, changes, found = dict[str, Any](), dict[str, Any](), dict[str, Any]()
+        replay = Replay(self, self._present)
+        for dimension in self.dimensions:
+            if not self._applies(dimension, changes):
+                continue
+            try:
+                self._note(dimension, dimension.draw(replay, named), named, changes)
+            except (KeyError, Outside):
+                found[dimension.key] = named[dimension.name] = self.value(dimension.key, {})
+        return found
 
     def _present(self, dimension: Dimension) -> Any:
         found = find(self.base, dimension.key)
         return found.get("name") if dimension.parts is not None and isinstance(found, Mapping) else found
+
+    def _note(self, dimension: Dimension, value: Any, named: dict[str, Any], changes: dict[str, Any]) -> None:
+        named[dimension.name] = value
+        changes[dimension.key] = dict(dimension.parts[value]) if dimension.parts is not None else value
 
     @property
     def conditional(self) -> bool:

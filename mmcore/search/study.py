@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from mmcore.errors import ConfigError
 from mmcore.search.dimensions import Plain
 from mmcore.search.noted import OptunaDraw, as_noted
-from mmcore.search.rows import Row, attribute, has_died, root_of, row_of, was_begun
+from mmcore.search.rows import Row, attribute, has_died, root_of, row_of, was_begun, was_unbuilt
 from mmcore.search.samplers import sampler_of
 from mmcore.search.space import Drawn, Space
 from mmcore.search.storage import Patience, quiet, without_password
@@ -67,7 +67,8 @@ class Study:
         trials = self._trials()
         waiting = any(trial.state is TrialState.WAITING for trial in trials)
         begun = sorted({root_of(trial) for trial in trials if was_begun(trial)})
-        if not waiting and len(begun) >= self._limit:
+        unbuilt = {root_of(trial) for trial in trials if was_unbuilt(trial)}
+        if not waiting and len(begun) - len(unbuilt) >= self._limit:
             return None
         fixed: dict[str, Plain] | None = None
         if self._grid is not None and not waiting:
@@ -93,12 +94,15 @@ class Study:
                 return as_noted(drawn, self.space)
         return None
 
-    def begin(self, *, present: bool) -> None:
-        """Have the point that params.yaml is run first, where it lies in the space."""
+    def begin(self, *, present: bool) -> dict[str, Any]:
+        """Have the point that params.yaml is run first. Returns what of it lies outside the space, if it does."""
         with self._lock:
-            if present and not self._patience(self._trials) and (point := self.space.present) is not None:
+            if not present or self._patience(self._trials):
+                return {}
+            if (point := self.space.present) is not None:
                 raw = as_noted(point, self.space)
                 self._patience(lambda: self.optuna.enqueue_trial(raw, user_attrs={"present": True}))
+            return self.space.outside()
 
     def close(self) -> None:
         """Let go of a database's connections."""
@@ -134,6 +138,10 @@ class Study:
     def prune(self, identity: int, about: Mapping[str, Any]) -> None:
         """The trial was stopped because others were better at this point."""
         self._end(identity, TrialState.PRUNED, **about)
+
+    def unbuilt(self, identity: int, reason: str) -> None:
+        """No model can be built of what was drawn: it counts as no trial."""
+        self.fail(identity, reason, {"unbuilt": True})
 
     def fail(self, identity: int, reason: str, about: Mapping[str, Any]) -> None:
         """The trial ended by its own fault, which is noted."""

@@ -86,7 +86,13 @@ class Result:
 
     def counted(self) -> str:
         """The same for people."""
-        return ", ".join(f"{count} {state}" for state, count in self.counts().items()) + "."
+        counted = ", ".join(f"{count} {state}" for state, count in self.counts().items()) + "."
+        return f"{counted} Of {self.unbuilt} more no model could be built." if self.unbuilt else counted
+
+    @property
+    def unbuilt(self) -> int:
+        """How many points were drawn again."""
+        return sum(row.state is State.UNBUILT for row in self.rows)
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""
@@ -105,8 +111,8 @@ class Result:
             }  # fmt: skip
         return {
             "name": self.name, "ended": self.why, "objectives": list(self.objectives), "trials": self.counts(),
-            "winner": winner, "front": [row.number for row in self.front], "comparison": compared,
-            "experiment": self.experiment,
+            "unbuilt": self.unbuilt, "winner": winner, "front": [row.number for row in self.front],
+            "comparison": compared, "experiment": self.experiment,
         }  # fmt: skip
 
 

@@ -37,6 +37,8 @@ class Answer:
     """The worker has to be replaced."""
     denied: bool = False
     """It failed because the disk is full or may only be read: no fault of what was ordered."""
+    unbuilt: bool = False
+    """It failed before anything was trained: its settings do not go together."""
 
 
 class Worker:
@@ -78,7 +80,7 @@ class Worker:
             elif "ready" not in line:
                 return Answer(
                     line.get("done"), line.get("pruned", False), line.get("failed"), line.get("broken", False),
-                    line.get("denied", False),
+                    line.get("denied", False), line.get("unbuilt", False),
                 )  # fmt: skip
 
     def ask_to_end(self) -> None:

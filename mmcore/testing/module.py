@@ -1,18 +1,24 @@
 """What every plugin that is a torch module promises: it trains, it is saved whole, it is the same for the same seed."""
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.autograd import backward
 
+from mmcore.errors import BuildError, ConfigError
+from mmcore.registry.settings import Part
+from mmcore.testing.declared import declared_points, space_of
 from mmcore.testing.gpu import fault_on_a_gpu
 from mmcore.testing.perturb import far
-from mmcore.testing.plugin import PluginContract, no_network
+from mmcore.testing.plugin import OF_THE_CORE, UNSET, PluginContract, no_network
 from mmcore.testing.reach import reachable, shake
 
+DRAWS = 12
+"""Points of a declared space that are built."""
 SAME = 2e-5
 """How far two ways to compute the same may lie apart, relative to the numbers' size."""
 
@@ -139,6 +145,38 @@ class ModuleContract(PluginContract):
                 "in evaluation mode the same batch gives another result the second time: is something kept between "
                 "calls, or drawn at random outside nn.Dropout?"
             )
+
+    def test_what_it_declares_can_be_searched(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        plugins, settings = self.plugins(), self.usual()
+        space = space_of(self.kind, self.name, settings, plugins=plugins)
+        assert space is None or not space.outside(), (
+            f"the usual settings lie outside the ranges that are declared for a search: {space.outside()}."
+        )
+        if self._misfit(settings, monkeypatch):
+            return  # it does not fit what these tests hand in: widths that no usual number of heads divides
+        points = declared_points(self.kind, self.name, settings, count=DRAWS, plugins=plugins)
+        reasons = [reason for point in points if (reason := self._misfit(point, monkeypatch))]
+        assert len(reasons) <= DRAWS // 2, (
+            f"{len(reasons)} of {DRAWS} points of the ranges that it declares cannot be built ({reasons[0]}). Say by "
+            "soft_low, soft_high, step and log=True of Range what is worth a training."
+        )
+
+    def _misfit(self, settings: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> str | None:
+        """Why it cannot be built with these settings; None where it can."""
+        monkeypatch.setattr(self, "part", lambda: Part(self.name, settings))
+        try:
+            with torch.device("meta"):  # shapes alone: the largest of them costs nothing
+                self.build()
+        except (BuildError, ConfigError) as error:
+            return str(error)
+        except RuntimeError:  # it wants a number while it is built
+            self.build()
+        return None
+
+    def usual(self) -> dict[str, Any]:
+        """What the package ships, and the tests' own settings where that has no default."""
+        shipped = {key: value for key, value in self.shipped().items() if key not in OF_THE_CORE and value != UNSET}
+        return {**shipped, **{key: value for key, value in self.settings.items() if key not in shipped}}
 
     def test_building_opens_no_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(socket.socket, "connect", no_network)

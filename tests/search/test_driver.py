@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mmcore.errors import ConfigError
+from mmcore.search import driver
 from mmcore.search.driver import Search
 from mmcore.search.host import Told
 from mmcore.search.rows import State
@@ -58,6 +59,9 @@ def run(project):
                 if isinstance(found, OSError):
                     study.died(order.identity, str(found), blame=False)
                     done(Told(order.number, State.DIED, reason=str(found), denied=True))
+                elif isinstance(found, ConfigError):
+                    study.unbuilt(order.identity, str(found))
+                    done(Told(order.number, State.UNBUILT, reason=str(found)))
                 elif isinstance(found, str):
                     study.fail(order.identity, found, {})
                     done(Told(order.number, State.FAILED, reason=found))
@@ -125,6 +129,34 @@ def test_too_many_failures_end_it(run):
     assert ended.too_many_failed
     assert ended.why == "3 of 3 trials failed"
     assert len(study.rows()) == 3
+
+
+def test_a_point_of_which_no_model_can_be_built_is_drawn_again_and_is_no_trial(run):
+    def narrow(values):
+        return ConfigError("too narrow") if values["fusion"]["width"] == 4 else lr(values)
+
+    ended, study, _ = run(narrow, trials=6, max_failed=1)
+    states = [row.state for row in study.rows()]
+    assert ended.why == "all trials are done"
+    assert {*states} == {State.COMPLETE, State.UNBUILT}
+    assert states.count(State.COMPLETE) == 6
+    assert {row.reason for row in study.rows() if row.state is State.UNBUILT} == {"too narrow"}
+
+
+def test_a_space_of_which_nothing_can_be_built_ends_it(run, monkeypatch):
+    monkeypatch.setattr(driver, "UNBUILT", 4)
+    ended, study, _ = run(lambda values: ConfigError("too narrow"), trials=2, places=1)
+    assert (ended.too_many_failed, ended.why) == (True, "of 4 draws in a row no model could be built")
+    assert len(study.rows()) == 4
+
+
+def test_present_settings_outside_the_space_are_told(run):
+    space = {"training.lr": {"low": 0.01, "high": 0.1}, "fusion.width": {"low": 16, "high": 32}}
+    _, study, shown = run(lr, trials=1, space=space)
+    told = "The present settings lie outside the space (training.lr=0.001, fusion.width=8), so they are not a trial."
+    assert told in shown.lines
+    assert not any(row.present for row in study.rows())
+    assert told not in run(lr, trials=2, space=space)[2].lines
 
 
 def test_settings_that_do_not_go_together_are_a_failed_trial(run, project, monkeypatch):

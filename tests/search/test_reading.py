@@ -6,7 +6,8 @@ from mmcore.errors import MmcoreError
 from mmcore.interfaces.settings import Range
 from mmcore.registry.plugins import installed
 from mmcore.search.declared import declared_space
-from mmcore.search.reading import range_of, read_space
+from mmcore.search.ranges import range_of
+from mmcore.search.reading import read_space
 
 BASE = {
     "fields": {
@@ -128,6 +129,9 @@ def test_the_present_settings_are_found_in_the_space_unless_they_lie_outside():
     assert inside.present.named == {"training.lr": 0.002, "fusion": "film"}
     assert read({"training.lr": {"low": 0.01, "high": 0.1}}).present is None
     assert read({"fusion": ["concat"]}).present is None
+    assert inside.outside() == {}
+    outside = read({"training.lr": {"low": 0.01, "high": 0.1}, "training.epochs": [3, 4], "fusion": ["concat"]})
+    assert outside.outside() == {"training.lr": 0.002, "training.epochs": 6, "fusion": "film"}
 
 
 def test_a_grid_goes_through_every_point_once_conditions_included():
@@ -150,12 +154,29 @@ def test_a_grid_goes_through_every_point_once_conditions_included():
         (Range(0, 0.9), 0.1, {"low": 0.0, "high": 0.9, "log": False}),
         (Range(1, 8), 2, {"low": 1, "high": 8, "step": 1}),
         (Range(0, soft_high=1024), 64, {"low": 0, "high": 1024, "step": 64}),
+        (Range(1, 64, soft_low=2, soft_high=8, log=True), 4, {"low": 2, "high": 8, "factor": True}),
+        (Range(1, 31, soft_high=7, step=2), 3, {"low": 1, "high": 7, "step": 2}),
         (Range(1), 1, None),
         (Range(0, 1), None, None),
     ],
 )
 def test_a_declared_range_becomes_one_that_can_be_searched(mark, value, expected):
     assert range_of(mark, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("mark", "values", "expected"),
+    [
+        (Range(1, soft_low=1024, soft_high=1 << 20, log=True), [20_000], {"low": 1024, "high": 1 << 20, "log": True}),
+        (Range(1, soft_low=16, soft_high=256, log=True), [32, 96], {"low": 16, "high": 256, "step": 16}),
+        (Range(1, 64, soft_high=8, log=True), [16], {"low": 1, "high": 16, "factor": True}),
+        (Range(1, soft_low=16, soft_high=512, log=True), [8], {"low": 8, "high": 512, "factor": True}),
+        (Range(0, soft_high=1024), [100], {"low": 0, "high": 1024, "step": 4}),
+        (Range(0, soft_high=0.1, log=True), [1e-6, 0.5], {"low": 1e-6, "high": 0.5, "log": True}),
+    ],
+)
+def test_a_declared_range_holds_the_values_that_are_there(mark, values, expected):
+    assert range_of(mark, *values) == expected
 
 
 def test_a_declared_range_of_numbers_is_not_one_of_whole_numbers_where_a_0_is_written(project):
@@ -175,4 +196,4 @@ def test_every_declared_range_of_the_chosen_plugins_is_one_that_the_plugins_take
     assert plan.space.present is not None
     assert "training.epochs" not in declared_space(project.values, plugins=installed())
     for values in itertools.islice(plan.ends(), 2):
-        assert values["fusion"]["width"] in (1, 1024)
+        assert values["fusion"]["width"] in (8, 1024)

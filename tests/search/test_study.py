@@ -34,14 +34,20 @@ def study(tmp_path):
     return opened
 
 
-def run(study, limit=100, die_at=()):
-    """Ask and answer until there is nothing to ask; what was drawn, by the trial's root."""
+def run(study, limit=100, die_at=(), unbuilt=()):
+    """Ask and answer until there is nothing to ask; what was drawn, by the trial's root.
+
+    unbuilt: widths of which no model can be built.
+    """
     drawn = {}
     for number in range(limit):
         asked = study.ask()
         if asked is None:
             break
         if number in die_at:
+            continue
+        if asked.drawn.named["model.width"] in unbuilt:
+            study.unbuilt(asked.identity, "too narrow")
             continue
         drawn[asked.root] = asked.drawn.named
         study.complete(asked.identity, [asked.drawn.named["training.lr"]], {"scores": {}, "seconds": 1.0})
@@ -74,6 +80,18 @@ def test_a_search_that_was_killed_draws_what_one_that_was_not_draws(study, sampl
     run(again)
     rows = sorted((row for row in again.rows() if row.state is State.COMPLETE), key=lambda row: row.root)
     assert [row.named for row in rows] == list(whole.values())
+
+
+def test_what_cannot_be_built_is_drawn_again_and_the_same_after_a_kill(study):
+    whole = run(study(trials=8, name="whole"), unbuilt=[4])
+    run(study(trials=8, name="killed"), limit=5, die_at=[4], unbuilt=[4])
+    again = study(trials=8, name="killed")
+    again.gather(alone=True)
+    run(again, unbuilt=[4])
+    rows = sorted(again.rows(), key=lambda row: row.root)
+    assert len(whole) == 8
+    assert State.UNBUILT in {row.state for row in rows}
+    assert [row.named for row in rows if row.state is State.COMPLETE] == list(whole.values())
 
 
 def test_a_trial_that_died_runs_again_with_what_it_reported_and_counts_once(study):

@@ -12,7 +12,7 @@ from mmcore.errors import BuildError, ConfigError, DataError, TrainingError
 from mmcore.registry.plugins import installed
 from mmcore.search.trial.__main__ import _faults
 from mmcore.search.trial.prepared import Shared
-from mmcore.search.trial.training import KEYS, Job, Pruned, judge, tidy
+from mmcore.search.trial.training import KEYS, Job, Pruned, Unbuilt, judge, tidy
 from mmcore.stages import encode, evaluate, fit, train
 from mmcore.stages.paths import Paths
 
@@ -86,6 +86,19 @@ def test_a_space_may_hold_settings_that_do_not_go_together_and_only_the_trial_wi
     for work in (lambda values: job().run(values, "t/1", shared, never), lambda values: job().better(values, shared)):
         with pytest.raises(ConfigError, match=r"decide: f1 needs probabilities that are right"):
             work(plan.project.settle(both))
+
+
+def test_only_what_is_found_out_before_an_epoch_counts_as_no_trial(project, shared, monkeypatch):
+    with pytest.raises(Unbuilt, match="must be between"):
+        job().run({**project.values, "fusion": {**project.values["fusion"], "width": -1}}, "t/0", shared, never)
+
+    def late(*args, **options):
+        raise ConfigError("too late")
+
+    monkeypatch.setattr("mmcore.search.trial.training._kept_row", late)
+    with pytest.raises(ConfigError, match="too late") as found:
+        job().run(project.values, "t/1", shared, never)
+    assert not isinstance(found.value, Unbuilt)
 
 
 def test_a_space_goes_no_further_than_what_each_setting_may_be(project):

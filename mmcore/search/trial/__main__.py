@@ -2,7 +2,7 @@
 
 A line of JSON each way. In: {"do": "open" | "trial" | "judge" | "compare", ..}, and {"stop": bool} to answer a report.
 Out: {"report": [step, value]}, then one of {"done": ..}, {"pruned": true},
-{"failed": reason, "broken": bool, "denied": bool}.
+{"failed": reason, "broken": bool, "denied": bool, "unbuilt": bool}.
 What is printed goes to stderr, which is the worker's log.
 """
 
@@ -26,7 +26,7 @@ from mmcore.runtime import fabric  # noqa: F401  # takes seconds to import, and 
 from mmcore.runtime.lifeline import watch_lifeline
 from mmcore.runtime.memory import is_out_of_memory
 from mmcore.search.trial.prepared import Shared
-from mmcore.search.trial.training import Job, Pruned, judge, tidy
+from mmcore.search.trial.training import Job, Pruned, Unbuilt, judge, tidy
 
 BROKEN = ("CUDA", "cuDNN", "CUBLAS", "NCCL", "device-side assert")
 """In an error's text: the device's state cannot be trusted any more."""
@@ -111,7 +111,7 @@ class Worker:
             raise
         except MmcoreError as error:
             refused = is_out_of_room(error)
-            self._channel.tell(failed=str(error), broken=False, denied=refused)
+            self._channel.tell(failed=str(error), broken=False, denied=refused, unbuilt=isinstance(error, Unbuilt))
         except (Exception, MemoryError) as error:
             with suppress(OSError):  # the log lies on the same disk, which may be full
                 traceback.print_exc()

@@ -15,7 +15,7 @@ from mmcore.config.params import Params
 from mmcore.config.pretrain import PretrainSettings
 from mmcore.config.repeats import RepeatSettings
 from mmcore.data.writing import write_json
-from mmcore.errors import DataError
+from mmcore.errors import BuildError, ConfigError, DataError
 from mmcore.evaluation.predict import predict
 from mmcore.evaluation.score import better_of
 from mmcore.model.assemble import assemble
@@ -26,6 +26,7 @@ from mmcore.search.trial.prepared import Shared
 from mmcore.stages import evaluate, pretrain, train
 from mmcore.stages.inputs import load_modalities, open_inputs, plan_of
 from mmcore.stages.paths import Paths
+from mmcore.training.loop import EachEpoch
 from mmcore.training.settings import TrainingSettings
 
 Report = Callable[[int, float], bool]
@@ -41,6 +42,10 @@ WARM_UP, TIMED = 3, 20
 
 class Pruned(Exception):
     """Others were better at this point."""
+
+
+class Unbuilt(ConfigError):
+    """Settings that do not go together, found out before the first epoch."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +80,30 @@ class Job:
         return tuple("down" if name in COSTS else better_of(model, name) for name in names)
 
     def run(self, values: Mapping[str, Any], folder: str, shared: Shared, report: Report) -> dict[str, Any]:
-        """Train and judge. Returns `values`, one for each objective, and `scores`. Raises Pruned."""
+        """Train and judge. Returns `values`, one for each objective, and `scores`. Raises Pruned and Unbuilt."""
+        epochs = list[float]()
+
+        def each_epoch(row: Mapping[str, float]) -> None:
+            epochs.append(row["epoch"])
+            if not self.folds:
+                _told(row, self.objectives[0], report)
+
+        try:
+            return self._run(values, folder, shared, report, each_epoch)
+        except (BuildError, ConfigError) as error:
+            if epochs:
+                raise
+            raise Unbuilt(str(error)) from error
+
+    def _run(
+        self, values: Mapping[str, Any], folder: str, shared: Shared, report: Report, each_epoch: EachEpoch
+    ) -> dict[str, Any]:
         if not self.folds:
-            first = self.objectives[0]
-            return self._single(values, shared.rows(values), folder, shared, lambda row: _told(row, first, report))
+            return self._single(values, shared.rows(values), folder, shared, each_epoch)
         found = list[dict[str, Any]]()
         for number in range(self.folds):
             fold = RepeatSettings(self.seed, number, self.folds, self.stratify)
-            one = self._single(values, shared.rows(values, fold=fold), f"{folder}/fold-{number}", shared, None)
+            one = self._single(values, shared.rows(values, fold=fold), f"{folder}/fold-{number}", shared, each_epoch)
             found.append(one)
             if report(number, float(one["values"][0])) and number + 1 < self.folds:
                 raise Pruned
@@ -98,7 +119,7 @@ class Job:
         paths: Paths,
         folder: str,
         shared: Shared,
-        each_epoch: Callable[[Mapping[str, float]], None] | None,
+        each_epoch: EachEpoch,
     ) -> dict[str, Any]:
         """One training; with folds judged on the rows that were left out, else on the validation rows."""
         work = replace(paths, results=folder, kept=f"{folder}/kept")
@@ -106,7 +127,7 @@ class Job:
         if done.exists():
             return dict(json.loads(done.read_text(encoding="utf-8")))
         params = Params(values, KEYS)
-        fit_model(params, work, shared, each_epoch=each_epoch or (lambda row: None))
+        fit_model(params, work, shared, each_epoch=each_epoch)
         row = None if self.folds else _kept_row(work, params.get("training", TrainingSettings), self.monitor)
         # An epoch's row has no scores of written texts where the monitor looks at none.
         for write in (params.get("evaluation.write", bool), True):
@@ -132,9 +153,7 @@ class Job:
         return dict(json.loads(work.metrics.read_text(encoding="utf-8")))
 
 
-def fit_model(
-    params: Params, work: Paths, shared: Shared, *, each_epoch: Callable[[Mapping[str, float]], None] = lambda row: None
-) -> None:
+def fit_model(params: Params, work: Paths, shared: Shared, *, each_epoch: EachEpoch = lambda row: None) -> None:
     """The stages that `dvc repro` runs between the arrays and the model."""
     shared.features(params.values, work)
     for name in params.get("pretrain", PretrainSettings).runs:

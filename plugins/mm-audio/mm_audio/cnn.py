@@ -17,7 +17,7 @@ from mmcore.interfaces.settings import Range
 from mmcore.interfaces.tokens import Tokens
 from mmcore.layers.grid import same_padding
 
-Strides = Annotated[tuple[int, ...], Range(1, 16)]
+Strides = Annotated[tuple[int, ...], Range(1, 16, soft_high=2)]
 
 
 class AudioCNN(Encoder):
@@ -32,13 +32,13 @@ class AudioCNN(Encoder):
         self,
         facts: Mapping[str, Any],
         *,
-        stem_width: Annotated[int, Range(1, soft_high=64, log=True)] = 16,
-        stem_strides: Annotated[tuple[int, int], Range(1, 16)] = (2, 2),
-        widths: Annotated[tuple[int, ...], Range(1, soft_high=256, log=True)] = (32, 64, 96),
+        stem_width: Annotated[int, Range(1, soft_low=8, soft_high=64, log=True)] = 16,
+        stem_strides: Annotated[tuple[int, int], Range(1, 16, soft_high=4)] = (2, 2),
+        widths: Annotated[tuple[int, ...], Range(1, soft_low=16, soft_high=256, log=True)] = (32, 64, 96),
         time_strides: Strides = (1, 2, 1),
         frequency_strides: Strides = (2, 2, 1),
-        kernel: Annotated[int, Range(1, 31)] = 3,
-        groups: Annotated[int, Range(1, 64)] = 8,
+        kernel: Annotated[int, Range(1, 31, soft_high=7, step=2)] = 3,
+        groups: Annotated[int, Range(1, 64, soft_high=8, log=True)] = 8,
         activation: Activation = "relu",
         dropout: Annotated[float, Range(0, 0.9)] = 0.0,
         output: Literal["steps", "cells"] = "steps",

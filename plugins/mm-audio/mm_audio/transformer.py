@@ -33,12 +33,12 @@ class AudioTransformer(Encoder):
         self,
         facts: Mapping[str, Any],
         *,
-        width: Annotated[int, Range(2, soft_high=1024, log=True)] = 96,
-        heads: Annotated[int, Range(1, 64)] = 4,
+        width: Annotated[int, Range(2, soft_low=32, soft_high=1024, log=True)] = 96,
+        heads: Annotated[int, Range(1, 64, soft_high=8, log=True)] = 4,
         layers: Annotated[int, Range(1, soft_high=12)] = 3,
-        time_strides: Annotated[tuple[int, ...], Range(1, 16)] = (1, 2),
-        kernel: Annotated[int, Range(1, 31)] = 3,
-        mlp_ratio: Annotated[float, Range(0.1, 16)] = 4.0,
+        time_strides: Annotated[tuple[int, ...], Range(1, 16, soft_high=4)] = (1, 2),
+        kernel: Annotated[int, Range(1, 31, soft_high=7, step=2)] = 3,
+        mlp_ratio: Annotated[float, Range(0.1, 16, soft_low=1, soft_high=8)] = 4.0,
         dropout: Annotated[float, Range(0, 0.9)] = 0.1,
     ) -> None:
         """facts: mels. Raises ConfigError where the width cannot be dealt to the heads, or the kernel is even."""

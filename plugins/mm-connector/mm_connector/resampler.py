@@ -28,8 +28,8 @@ class ResamplerConnector(Connector):
         *,
         latents: Annotated[int, Range(1, soft_high=256, log=True)] = 32,
         layers: Annotated[int, Range(1, soft_high=8)] = 2,
-        heads: Annotated[int, Range(1, 64)] = 4,
-        mlp_ratio: Annotated[float, Range(0.1, 16)] = 4.0,
+        heads: Annotated[int, Range(1, 64, soft_high=8, log=True)] = 4,
+        mlp_ratio: Annotated[float, Range(0.1, 16, soft_low=1, soft_high=8)] = 4.0,
         dropout: Annotated[float, Range(0, 0.9)] = 0.0,
         place: bool = True,
     ) -> None:

@@ -54,6 +54,7 @@ class TestPixelShuffleOfASeries(ConnectorContract):
 class TestResampler(ConnectorContract):
     name = "resampler"
     settings = {"latents": 3, "heads": 2}
+    width_out = 16
 
 
 class TestResamplerOnAGrid(OnAGrid):

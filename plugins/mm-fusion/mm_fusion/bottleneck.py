@@ -33,7 +33,7 @@ class Bottleneck(Fusion):
         *,
         tokens: Annotated[int, Range(1, soft_high=64, log=True)] = 4,
         last: Annotated[int, Range(1, soft_high=12)] = 1,
-        width: Annotated[int, Range(1, soft_high=1024, log=True)] = 128,
+        width: Annotated[int, Range(1, soft_low=16, soft_high=1024, log=True)] = 128,
         pool: Pool = "mean",
     ) -> None:
         """tokens: how many are shared. last: stages that they ride through. width: of the shared tokens.

@@ -30,9 +30,9 @@ class ConvSum(LateFusion):
         self,
         ports: Mapping[str, Port],
         *,
-        width: Annotated[int, Range(1, soft_high=1024, log=True)] = 128,
+        width: Annotated[int, Range(1, soft_low=16, soft_high=1024, log=True)] = 128,
         length: Annotated[int, Range(1, soft_high=64, log=True)] = 16,
-        kernel: Annotated[int, Range(1, soft_high=9)] = 3,
+        kernel: Annotated[int, Range(1, soft_high=9, step=2)] = 3,
     ) -> None:
         """width: of `joint`. length: tokens of `joint`. kernel: tokens that a convolution looks at, an odd number.
 

@@ -29,7 +29,7 @@ class LowRank(PooledFusion):
         self,
         ports: Mapping[str, Port],
         *,
-        width: Annotated[int, Range(1, soft_high=1024, log=True)] = 128,
+        width: Annotated[int, Range(1, soft_low=16, soft_high=1024, log=True)] = 128,
         rank: Annotated[int, Range(1, soft_high=32, log=True)] = 4,
         pool: Pool = "mean",
     ) -> None:

@@ -30,10 +30,10 @@ class Perceiver(LateFusion):
         self,
         ports: Mapping[str, Port],
         *,
-        width: Annotated[int, Range(1, soft_high=1024, log=True)] = 128,
+        width: Annotated[int, Range(1, soft_low=32, soft_high=1024, log=True)] = 128,
         latents: Annotated[int, Range(1, soft_high=128, log=True)] = 16,
         layers: Annotated[int, Range(1, soft_high=8)] = 2,
-        heads: Annotated[int, Range(1, 64)] = 4,
+        heads: Annotated[int, Range(1, 64, soft_high=8, log=True)] = 4,
         dropout: Annotated[float, Range(0, 0.9)] = 0.0,
     ) -> None:
         """width: of latents and `joint`. latents: how many. layers: of cross-attention and self-attention each.

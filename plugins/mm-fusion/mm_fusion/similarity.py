@@ -30,7 +30,7 @@ class Similarity(LateFusion):
         *,
         first: Annotated[str, FieldName()] = "image",
         second: Annotated[str, FieldName()] = "question",
-        width: Annotated[int, Range(1, soft_high=1024, log=True)] = 128,
+        width: Annotated[int, Range(1, soft_low=16, soft_high=1024, log=True)] = 128,
         normalise: Literal["none", "softmax"] = "softmax",
         direction: Literal["first", "second", "both"] = "both",
         residual: bool = True,

@@ -31,9 +31,9 @@ class Trunk(Fusion):
         self,
         ports: Mapping[str, Port],
         *,
-        width: Annotated[int, Range(2, soft_high=1024, log=True)] = 128,
+        width: Annotated[int, Range(2, soft_low=32, soft_high=1024, log=True)] = 128,
         layers: Annotated[int, Range(1, soft_high=12)] = 2,
-        heads: Annotated[int, Range(1, 64)] = 4,
+        heads: Annotated[int, Range(1, 64, soft_high=8, log=True)] = 4,
         depth: Annotated[int, Range(0)] | None = None,
         dropout: Annotated[float, Range(0, 0.9)] = 0.0,
     ) -> None:

@@ -20,7 +20,7 @@ class WeightedSum(PooledFusion):
         self,
         ports: Mapping[str, Port],
         *,
-        width: Annotated[int, Range(1, soft_high=1024, log=True)] = 128,
+        width: Annotated[int, Range(1, soft_low=16, soft_high=1024, log=True)] = 128,
         pool: Pool = "mean",
     ) -> None:
         """width: of each field's vector and of `joint`. pool: how a field's tokens become one vector."""

@@ -108,6 +108,7 @@ class TestTrunkHalfWay(FusionContract):
 class TestCross(FusionContract):
     name = "cross"
     settings = {"width": 8, "heads": 1, "dropout": 0.1}
+    ports = {"image": Port((4, 6, 5)), "question": Port((8, 8, 8), elastic=True), "sound": Port((3, 4))}
 
 
 class TestCrossIntoAGrid(FusionContract):

@@ -14,7 +14,7 @@ from mmcore.layers.grid import GridStage, same_padding
 
 Activation = Literal["relu", "gelu", "silu"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
-Sizes = Annotated[tuple[int, ...], Range(1, soft_high=512, log=True)]
+Sizes = Annotated[tuple[int, ...], Range(1, soft_low=16, soft_high=512, log=True)]
 
 
 class CNN(Encoder):
@@ -29,13 +29,13 @@ class CNN(Encoder):
         self,
         facts: Mapping[str, Any],
         *,
-        stem_width: Annotated[int, Range(1, soft_high=128, log=True)] = 16,
-        stem_kernel: Annotated[int, Range(1, 31)] = 4,
-        stem_stride: Annotated[int, Range(1, 32)] = 4,
+        stem_width: Annotated[int, Range(1, soft_low=8, soft_high=128, log=True)] = 16,
+        stem_kernel: Annotated[int, Range(1, 31, soft_high=8)] = 4,
+        stem_stride: Annotated[int, Range(1, 32, soft_high=8, log=True)] = 4,
         widths: Sizes = (32, 64),
-        strides: Annotated[tuple[int, ...], Range(1, 8)] = (1, 2),
-        kernel: Annotated[int, Range(1, 31)] = 3,
-        groups: Annotated[int, Range(1, 64)] = 8,
+        strides: Annotated[tuple[int, ...], Range(1, 8, soft_high=2)] = (1, 2),
+        kernel: Annotated[int, Range(1, 31, soft_high=7, step=2)] = 3,
+        groups: Annotated[int, Range(1, 64, soft_high=8, log=True)] = 8,
         activation: Activation = "relu",
     ) -> None:
         """facts: channels, height, width. Raises ConfigError where the sizes do not fit each other."""

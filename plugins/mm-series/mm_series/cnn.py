@@ -18,7 +18,7 @@ from mmcore.interfaces.tokens import Tokens
 
 Activation = Literal["relu", "gelu", "silu"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
-Kernel = Annotated[int, Range(1, soft_high=31)]
+Kernel = Annotated[int, Range(1, soft_high=31, step=2)]
 
 
 class SeriesCNN(Encoder):
@@ -33,11 +33,11 @@ class SeriesCNN(Encoder):
         self,
         facts: Mapping[str, Any],
         *,
-        stem_width: Annotated[int, Range(1, soft_high=256, log=True)] = 32,
+        stem_width: Annotated[int, Range(1, soft_low=8, soft_high=256, log=True)] = 32,
         stem_kernel: Kernel = 7,
-        stem_stride: Annotated[int, Range(1, 64)] = 1,
-        widths: Annotated[tuple[int, ...], Range(1, soft_high=512, log=True)] = (64, 64),
-        strides: Annotated[tuple[int, ...], Range(1, 64)] = (2, 2),
+        stem_stride: Annotated[int, Range(1, 64, soft_high=8, log=True)] = 1,
+        widths: Annotated[tuple[int, ...], Range(1, soft_low=16, soft_high=512, log=True)] = (64, 64),
+        strides: Annotated[tuple[int, ...], Range(1, 64, soft_high=4)] = (2, 2),
         kernel: Kernel = 5,
         activation: Activation = "relu",
         dropout: Annotated[float, Range(0, 0.9)] = 0.0,

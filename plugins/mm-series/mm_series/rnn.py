@@ -27,7 +27,7 @@ class SeriesRNN(Encoder):
         facts: Mapping[str, Any],
         *,
         kind: Kind = "gru",
-        width: Annotated[int, Range(1, soft_high=512, log=True)] = 64,
+        width: Annotated[int, Range(1, soft_low=16, soft_high=512, log=True)] = 64,
         layers: Annotated[int, Range(1, soft_high=4)] = 1,
         bidirectional: bool = True,
         dropout: Annotated[float, Range(0, 0.9)] = 0.0,

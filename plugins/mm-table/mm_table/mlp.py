@@ -27,7 +27,7 @@ class TableMLP(Encoder):
         self,
         facts: Mapping[str, Any],
         *,
-        widths: Annotated[tuple[int, ...], Range(1, soft_high=1024, log=True)] = (128, 128),
+        widths: Annotated[tuple[int, ...], Range(1, soft_low=16, soft_high=1024, log=True)] = (128, 128),
         category_width: Annotated[int, Range(1, soft_high=64, log=True)] = 8,
         activation: Activation = "relu",
         dropout: Annotated[float, Range(0, 0.9)] = 0.1,

@@ -30,10 +30,10 @@ class FTTransformer(Encoder):
         self,
         facts: Mapping[str, Any],
         *,
-        width: Annotated[int, Range(1, soft_high=512, log=True)] = 64,
-        heads: Annotated[int, Range(1, 64)] = 4,
+        width: Annotated[int, Range(1, soft_low=32, soft_high=512, log=True)] = 64,
+        heads: Annotated[int, Range(1, 64, soft_high=8, log=True)] = 4,
         layers: Annotated[int, Range(1, soft_high=8)] = 2,
-        mlp_ratio: Annotated[float, Range(0.1, 16)] = 2.0,
+        mlp_ratio: Annotated[float, Range(0.1, 16, soft_low=1, soft_high=8)] = 2.0,
         dropout: Annotated[float, Range(0, 0.9)] = 0.1,
     ) -> None:
         """facts: numbers, categories, cardinalities. Raises ConfigError where width cannot be dealt to the heads."""

@@ -45,7 +45,7 @@ class Alignment(Task):
         *,
         first: Annotated[str, FieldName()] = "image",
         second: Annotated[str, FieldName()] = "text",
-        width: Annotated[int, Range(1, soft_high=1024, log=True)] = 128,
+        width: Annotated[int, Range(1, soft_low=16, soft_high=1024, log=True)] = 128,
         pool: Pool = "mean",
         hidden: Annotated[int, Range(0, soft_high=2048)] = 0,
         dropout: Annotated[float, Range(0, 0.9)] = 0.0,

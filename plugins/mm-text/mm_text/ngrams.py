@@ -29,9 +29,9 @@ class Ngrams(TextEncoder):
         self,
         facts: Mapping[str, Any],
         *,
-        width: Annotated[int, Range(1, soft_high=512, log=True)] = 128,
+        width: Annotated[int, Range(1, soft_low=16, soft_high=512, log=True)] = 128,
         longest: Annotated[int, Range(1, 5)] = 2,
-        buckets: Annotated[int, Range(1, soft_high=1 << 20, log=True)] = 20_000,
+        buckets: Annotated[int, Range(1, soft_low=1024, soft_high=1 << 20, log=True)] = 20_000,
         skip: Annotated[float, Range(0, 0.9)] = 0.0,
     ) -> None:
         """facts: vocabulary. width: of each vector. longest: tokens of the longest run that has a vector of its own.

@@ -21,12 +21,12 @@ class RNN(TextEncoder):
         facts: Mapping[str, Any],
         *,
         kind: Literal["lstm", "gru"] = "lstm",
-        width: Annotated[int, Range(1, soft_high=1024, log=True)] = 128,
+        width: Annotated[int, Range(1, soft_low=16, soft_high=1024, log=True)] = 128,
         layers: Annotated[int, Range(1, soft_high=4)] = 1,
         bidirectional: bool = True,
         causal: bool = False,
         dropout: Annotated[float, Range(0, 0.9)] = 0.0,
-        embedding_width: Annotated[int, Range(1, soft_high=512, log=True)] = 64,
+        embedding_width: Annotated[int, Range(1, soft_low=16, soft_high=512, log=True)] = 64,
         vectors: str | None = None,
     ) -> None:
         """facts: vocabulary and, for `vectors`, tokens. Raises ConfigError where settings contradict each other."""

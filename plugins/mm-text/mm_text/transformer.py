@@ -17,10 +17,10 @@ class Transformer(TextEncoder):
         self,
         facts: Mapping[str, Any],
         *,
-        width: Annotated[int, Range(2, soft_high=1024, log=True)] = 128,
-        heads: Annotated[int, Range(1, 64)] = 4,
+        width: Annotated[int, Range(2, soft_low=32, soft_high=1024, log=True)] = 128,
+        heads: Annotated[int, Range(1, 64, soft_high=8, log=True)] = 4,
         layers: Annotated[int, Range(1, soft_high=12)] = 2,
-        mlp_ratio: Annotated[float, Range(0.1, 16)] = 4.0,
+        mlp_ratio: Annotated[float, Range(0.1, 16, soft_low=1, soft_high=8)] = 4.0,
         dropout: Annotated[float, Range(0, 0.9)] = 0.1,
         causal: bool = False,
     ) -> None:

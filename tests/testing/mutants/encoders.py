@@ -1,9 +1,13 @@
 """Broken encoders."""
 
+from typing import Annotated
+
 import numpy as np
 import torch
 from torch import nn
 
+from mmcore.errors import ConfigError
+from mmcore.interfaces.settings import Range
 from mmcore.interfaces.tokens import Tokens
 from mmcore.testing.toys.encoders import MLP, CausalGRU, DenseStage, GRUStage
 from tests.testing.contracts import CausalGRUContract, MLPContract
@@ -31,6 +35,16 @@ class PlacesOnTheCPU(MLP):
 @mutant(MLPContract, "test_weights_that_hang_on_numbers_are_there", saying="no weights of that name")
 class ByNumberMisspelt(MLP):
     by_number = ("run.weight",)
+
+
+@mutant(MLPContract, "test_what_it_declares_can_be_searched", saying="of 12 points of the ranges .* cannot be built")
+class LegalIsNotSensible(MLP):
+    """Every number of heads that some width can be dealt to is declared, and every width that some number divides."""
+
+    def __init__(self, facts, *, width: Annotated[int, Range(1, 64)] = 8, heads: Annotated[int, Range(1, 31)] = 2):
+        if width % heads:
+            raise ConfigError(f"a width of {width} cannot be dealt to {heads} heads.")
+        super().__init__(facts, width=width)
 
 
 @mutant(CausalGRUContract, "test_junk_in_masked_places_changes_nothing", saying="values where the mask is False")
