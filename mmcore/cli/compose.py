@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmcore.config.check import check
-from mmcore.config.update import update
+from mmcore.config.check import check, faults_of
+from mmcore.config.update import rehearse, update
 from mmcore.errors import ConfigError
 from mmcore.registry.plugins import installed
 
@@ -28,6 +28,17 @@ def check_params() -> None:
     if found.faults:
         raise ConfigError("\n".join(["params.yaml cannot be used:", *(f"  {fault}" for fault in found.faults)]))
     print("params.yaml is in order.")
+
+
+def check_choices(choices: Sequence[str], *, force: bool) -> None:
+    """Say what composing with these choices would change. Raises ConfigError for what keeps it from being of use."""
+    would = rehearse(Path(), choices, plugins=installed(), force=force)
+    print(f"choices: {shlex.join(would.choices) or 'none'}")
+    _show(would.changed, "is")
+    if faults := list(faults_of(would.values, installed())):
+        raise ConfigError("\n".join(["params.yaml could not be used:", *(f"  {fault}" for fault in faults)]))
+    same = would.changed is not None and not would.changed
+    print("params.yaml would stay as it is." if same else "params.yaml would be in order. Nothing is written.")
 
 
 def _show(pairs: Mapping[str, tuple[Any, Any]] | None, other: str) -> None:

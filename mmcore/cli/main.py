@@ -71,7 +71,9 @@ def _warn_in_one_line() -> None:
 @app.command()
 def compose(
     choices: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", show_default=False)] = None,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; say what is wrong or edited.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; say what is wrong or edited, or what choices would change.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite edits made by hand.")] = False,
 ) -> None:
     """Write params.yaml from choices.
@@ -83,9 +85,12 @@ def compose(
     """
     gc.disable()  # looking for what could be freed is a tenth of the time, and the process ends right away
 
-    from mmcore.cli.compose import check_params, compose_params
+    from mmcore.cli.compose import check_choices, check_params, compose_params
 
-    check_params() if check else compose_params(choices or [], force=force)
+    if check and not choices:
+        check_params()
+    else:
+        (check_choices if check else compose_params)(choices or [], force=force)
 
 
 @app.command()

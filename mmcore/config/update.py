@@ -32,11 +32,13 @@ class Current:
 
 @dataclass(frozen=True)
 class Update:
-    """What composing did."""
+    """What composing did, or would do."""
 
     choices: tuple[str, ...]
     changed: Mapping[str, tuple[Any, Any]] | None
     """Dotted key -> (before, now); None where there was no file before."""
+    values: Mapping[str, Any]
+    """All of it now."""
 
 
 def read_current(path: Path) -> Current:
@@ -55,6 +57,17 @@ def update(root: Path, given: Sequence[str], *, plugins: Plugins, force: bool = 
 
     Raises ConfigError that lists, key by key, the edits by hand that would be lost; `force` overwrites them.
     """
+    done, path = rehearse(root, given, plugins=plugins, force=force), root / "params.yaml"
+    text = render(done.values, done.choices)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        beside = path.with_name(f".{path.name}.new")
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    return done
+
+
+def rehearse(root: Path, given: Sequence[str], *, plugins: Plugins, force: bool = False) -> Update:
+    """What `update` would do, which writes nothing here. Raises as it does."""
     path = root / "params.yaml"
     current = Current({}) if force and not _readable(path) else read_current(path)
     choices = accumulate(current.choices, given)
@@ -62,12 +75,7 @@ def update(root: Path, given: Sequence[str], *, plugins: Plugins, force: bool = 
     if current.edited and not force:
         named = {choice.key for choice in parse(given)}
         _keep_edits(current, values, named=named, root=root, plugins=plugins)
-    text = render(values, choices)
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        beside = path.with_name(f".{path.name}.new")
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
-    return Update(tuple(choices), differences(current.values, values) if current.values else None)
+    return Update(tuple(choices), differences(current.values, values) if current.values else None, values)
 
 
 def edits(current: Current, root: Path, *, plugins: Plugins) -> dict[str, tuple[Any, Any]]:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,42 @@ def test_a_mistake_says_what_to_do(arguments, message):
 
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@pytest.fixture
+def project(tmp_path):
+    """The choices of this repository, composed in a folder of their own."""
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    assert mm("compose", cwd=tmp_path).returncode == 0
+    return tmp_path
+
+
+def test_choices_can_be_tried_without_writing(project):
+    before = (project / "params.yaml").read_bytes()
+    done = mm("compose", "--check", "training.epochs=7", cwd=project)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "training.epochs: 7 (is 6)" in done.stdout
+    assert done.stdout.endswith("params.yaml would be in order. Nothing is written.\n")
+    assert mm("compose", "--check", "training.epochs=6", cwd=project).stdout.endswith("would stay as it is.\n")
+    assert (project / "params.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ("rubbish", "rubbish"),
+        ("fusion=filmm", "Did you mean 'film'"),
+        ("tasks.answer.dropout=2", "params.yaml could not be used:\n  tasks.answer.dropout must be between"),
+    ],
+)
+def test_choices_that_could_not_be_used_are_told_without_writing(project, choice, message):
+    before = (project / "params.yaml").read_bytes()
+    done = mm("compose", "--check", choice, cwd=project)
+
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert (project / "params.yaml").read_bytes() == before
 
 
 def test_an_unknown_command_ends_with_2():
