@@ -27,6 +27,8 @@ from mmcore.releases.tags import Registry, Version, read_registry
 
 Act = Callable[[Releaser, argparse.Namespace], int]
 
+AS_JSON = "tell the result as JSON on stdout"
+
 
 def act_on(root: Path, act: Act, given: argparse.Namespace) -> int:
     """After whatever an earlier release left undone; where that cannot be done now, a person may still look or move."""
@@ -178,6 +180,7 @@ def _person() -> str:
 def main() -> int:
     parser = argparse.ArgumentParser("python -m flows.release", description=__doc__)
     parser.set_defaults(act=list_releases, json=False)
+    parser.add_argument("--json", action="store_true", help=AS_JSON)
     commands = parser.add_subparsers(metavar="COMMAND")
     acts: dict[str, tuple[Act, str]] = {
         "list": (list_releases, "every release, the newest first (also without a command)"),
@@ -189,7 +192,8 @@ def main() -> int:
     for name, (act, words) in acts.items():
         command = commands.add_parser(name, help=words, description=act.__doc__)
         command.set_defaults(act=act)
-        command.add_argument("--json", action="store_true", help="tell the result as JSON on stdout")
+        # With a default it would undo the one before COMMAND.
+        command.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=AS_JSON)
         if name != "list":
             command.add_argument("version", nargs="?", metavar="VERSION", help="v1.2.0")
         if name in ("promote", "rollback"):

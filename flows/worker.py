@@ -3,6 +3,7 @@
 Else such a run stands there as Running for ever, and the pool, which has room for one, never starts the next.
 """
 
+import argparse
 import hashlib
 import os
 import socket
@@ -49,6 +50,7 @@ def bury(pool: str, name: str) -> list[str]:
 
 
 def main() -> None:
+    argparse.ArgumentParser("python -m flows.worker", description=__doc__).parse_args()
     clone = Path.cwd()
     pool, name = read_timetable(clone).server.pool, worker_name(clone)
     for run in bury(pool, name):

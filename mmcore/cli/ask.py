@@ -18,12 +18,16 @@ def talk(
     """Answer one question, or, without one, every line that is typed until there are no more.
 
     writing: settings of `Writing`; a temperature above 0 draws from one beam. options: of the command, for messages.
-    as_json: a line of JSON for each question. Raises DataError at the end where a line of a pipe was not answered.
+    as_json: a line of JSON for each question. Raises ConfigError for settings of texts where the model writes none,
+    DataError at the end where a line of a pipe was not answered.
     """
     predictor = Predictor.load(folder)
     given, question = sort_out(
         words, predictor.columns, fields=[*predictor.inputs, *predictor.written], options=options
     )
+    if writing and not predictor.written:
+        named = listing(f"--{name.replace('_', '-')}" for name in writing)
+        raise ConfigError(f"This model writes no text: {named} would change nothing. Leave it out.")
     predictor.write_with(**({"beams": 1} if writing.get("temperature", 0.0) > 0 else {}), **writing)
     conversation = Conversation(predictor, given)
     if question:

@@ -17,6 +17,7 @@ def compose_params(choices: Sequence[str], *, force: bool) -> None:
     print(f"choices: {shlex.join(done.choices) or 'none'}")
     _show(done.changed, "was")
     print("params.yaml is written." if done.changed is None or done.changed else "params.yaml stays as it was.")
+    _note_missing_rows(done.values)
 
 
 def check_params() -> None:
@@ -39,6 +40,15 @@ def check_choices(choices: Sequence[str], *, force: bool) -> None:
         raise ConfigError("\n".join(["params.yaml could not be used:", *(f"  {fault}" for fault in faults)]))
     same = would.changed is not None and not would.changed
     print("params.yaml would stay as it is." if same else "params.yaml would be in order. Nothing is written.")
+    _note_missing_rows(would.values)
+
+
+def _note_missing_rows(values: Mapping[str, Any]) -> None:
+    """Else DVC would be the first to say so, by `No such file or directory` and no word of a key."""
+    path = values["data"]["source"].get("path")
+    if isinstance(path, str) and "://" not in path and not Path(path).exists():
+        print(f"Note: there is no {path}, which data.source.path names. `dvc repro` needs it; `dvc pull` fetches what "
+              "is tracked.")  # fmt: skip
 
 
 def _show(pairs: Mapping[str, tuple[Any, Any]] | None, other: str) -> None:

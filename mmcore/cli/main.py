@@ -1,15 +1,14 @@
 """`mm`: arguments in, exit codes out. What a command needs is imported when it is called."""
 
 import gc
-import io
 import sys
-import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from mmcore.errors import EditedCode, Interrupted, MmcoreError, denied
+from mmcore.cli.terminal import never_lose_for_a_letter, warn_in_one_line
+from mmcore.errors import Interrupted, MmcoreError, denied
 
 MENDABLE = 2
 """Exit code for what the user can mend: one message, no traceback."""
@@ -20,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: importing rich would double the time that `mm --help` takes
     help="A factory for multimodal models: fields, encoders, fusions and tasks as plugins.",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
@@ -30,8 +30,8 @@ def main() -> None:
 
     `mm smoke` alone ends with 3 too, where the model is at fault.
     """
-    _never_lose_for_a_letter()
-    _warn_in_one_line()
+    never_lose_for_a_letter()
+    warn_in_one_line()
     try:
         app(prog_name="mm")
     except Interrupted as error:
@@ -47,25 +47,21 @@ def main() -> None:
         sys.exit(MENDABLE)
 
 
-def _never_lose_for_a_letter() -> None:
-    """A terminal that has no such letter gets its number, and a typed one that is none is told by who reads it."""
-    for stream, errors in (
-        (sys.stdout, "backslashreplace"),
-        (sys.stderr, "backslashreplace"),
-        (sys.stdin, "surrogateescape"),
-    ):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=errors)
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"mmcore {version('mmcore')}")
+        raise typer.Exit
 
 
-def _warn_in_one_line() -> None:
-    """What is meant for the user, and not Python's way to show it, with the line of code below."""
-    shown = warnings.formatwarning
-
-    def one_line(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:
-        return f"mm: {message}\n" if issubclass(category, EditedCode) else shown(message, category, *where, **more)
-
-    warnings.formatwarning = one_line
+@app.callback()
+def every(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """What options before the command's name are for."""
 
 
 @app.command()

@@ -63,5 +63,7 @@ def declared_split(cell: Cell | None) -> Split:
     """As `named_split`. Raises DataError where it is none of the splits."""
     found = named_split(cell)
     if found is None:
-        raise DataError("no split is given" if cell is None else "a split is one of train, validation, test")
+        if cell is None:
+            raise DataError("no split is given (data.split.column=null has rows dealt to splits)")
+        raise DataError("a split is one of train, validation, test")
     return found

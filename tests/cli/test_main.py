@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,17 @@ def test_help_names_every_command():
     assert done.returncode == 0
     names = ("compose", "stage", "plugins", "new", "doctor", "predict", "report", "search")
     assert all(name in done.stdout for name in names)
+
+
+def test_help_is_there_by_its_short_name_too():
+    assert mm("-h").stdout == mm("--help").stdout
+    assert mm("find", "-h").stdout == mm("find", "--help").stdout
+
+
+def test_it_says_which_version_it_is():
+    done = mm("--version")
+
+    assert (done.returncode, done.stdout) == (0, f"mmcore {version('mmcore')}\n")
 
 
 def test_help_imports_nothing_heavy():
@@ -128,6 +140,15 @@ def test_choices_that_could_not_be_used_are_told_without_writing(project, choice
     assert done.returncode == 2
     assert message in done.stderr
     assert (project / "params.yaml").read_bytes() == before
+
+
+def test_a_table_that_is_not_there_is_told_with_its_key(project):
+    choices = ("compose", "experiment=table", "data.source.path=rows.csv")
+    note = "Note: there is no rows.csv, which data.source.path names. `dvc repro` needs it"
+
+    assert note in mm(*choices, cwd=project).stdout
+    (project / "rows.csv").touch()
+    assert "Note" not in mm(*choices, cwd=project).stdout
 
 
 def test_an_unknown_command_ends_with_2():

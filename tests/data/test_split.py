@@ -48,7 +48,10 @@ def test_usual_spellings_are_understood(cell, split):
     assert declared_split(cell) == split
 
 
-@pytest.mark.parametrize("cell", [None, "holdout", 1])
-def test_other_spellings_are_refused(cell):
-    with pytest.raises(DataError):
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [(None, "data.split.column=null has rows dealt"), ("holdout", "one of train"), (1, "one of train")],
+)
+def test_other_spellings_are_refused(cell, message):
+    with pytest.raises(DataError, match=message):
         declared_split(cell)

@@ -152,10 +152,10 @@ def test_where_the_code_is_the_same_the_fault_is_told_alone(outside, model):
 
 
 def test_the_warning_is_one_line_on_the_command_line(monkeypatch):
-    from mmcore.cli import main
+    from mmcore.cli import terminal
 
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
-    main._warn_in_one_line()
+    terminal.warn_in_one_line()
 
     assert warnings.formatwarning(EditedCode("it was edited."), EditedCode, "a.py", 1) == "mm: it was edited.\n"
     assert "a.py:1" in warnings.formatwarning(UserWarning("other"), UserWarning, "a.py", 1)

@@ -145,3 +145,12 @@ def test_a_temperature_draws_where_the_model_searches_with_beams(piped, capsys):
         assert piped.model.each_task()["say"].writing.beams == 1
     finally:
         piped.write_with(beams=1, temperature=0.0)
+
+
+def test_a_model_that_writes_nothing_takes_no_settings_of_texts(predictor, monkeypatch):
+    monkeypatch.setattr(ask.Predictor, "load", lambda folder: predictor)
+
+    with pytest.raises(
+        ConfigError, match="This model writes no text: --max-tokens, --temperature would change nothing"
+    ):
+        ask.talk("model", ["--vector", "1 2 3", "what"], writing={"temperature": -1.0, "max_tokens": 3})
