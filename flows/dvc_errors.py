@@ -1,4 +1,4 @@
-"""What a command of DVC says when it fails. It is called without `--quiet`, which silences its errors too."""
+"""What DVC says when it fails. As a command it is called without `--quiet`, which silences its errors too."""
 
 import subprocess
 from collections.abc import Sequence
@@ -13,6 +13,16 @@ LONGEST = 300
 def reason_of(failed: "subprocess.CompletedProcess[str]") -> str:
     """In one line of bounded length: what it told as errors, or else last, and its exit code where it told nothing."""
     return _errors_in(failed.stderr) or f"it ended with {failed.returncode}"
+
+
+def told_by(error: BaseException) -> str:
+    """What an error says, with the reasons it was raised from: DVC often puts what matters there."""
+    told = []
+    cause: BaseException | None = error
+    while cause is not None:
+        told.append(str(cause).strip() or type(cause).__name__)
+        cause = cause.__cause__
+    return ": ".join(dict.fromkeys(told))
 
 
 def _errors_in(text: str) -> str:

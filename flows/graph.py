@@ -26,12 +26,14 @@ from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.rwlock import rwlock
-from dvc.stage.cache import RunCacheNotFoundError
+from dvc.stage.cache import RunCacheNotFoundError, StageCache
 from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
 from dvc.stage.serialize import to_lockfile
 from dvc.utils.serialize import dumps_yaml
 
 from flows.command import Ended, run_command
+from flows.damaged import drop_damaged
+from flows.dvc_errors import told_by
 from flows.environment import for_stages
 from flows.lifeline import Lifeline
 from flows.lockfile import put_entry, replace_text
@@ -68,12 +70,10 @@ class Graph:
             # Those of dvc.yaml and, before each, whatever it needs: data, imports, stages of other folders.
             stages = plan_repro(graph, [stage for stage in index.stages if stage.path_in_repo == "dvc.yaml"])
         except DvcException as error:
-            raise SetupError(f"DVC cannot read the stages in {Path.cwd()}: {_message(error)}") from error
+            raise SetupError(f"DVC cannot read the stages in {Path.cwd()}: {told_by(error)}") from error
         self._stages = {stage.addressing: stage for stage in stages}
         # Each stage after those it needs, as `plan_repro` has them.
-        self.needs = {
-            stage.addressing: tuple(other.addressing for other in graph.successors(stage)) for stage in stages
-        }
+        self.needs = {stage.addressing: tuple(one.addressing for one in graph.successors(stage)) for stage in stages}
         self.wishes = {name: read_wishes(name, stage.meta) for name, stage in self._stages.items()}
         self._mutex = threading.RLock()
         self._held: dict[str, ExitStack] = {}
@@ -111,7 +111,7 @@ class Graph:
         except _StageFailed as error:
             status, reason, mendable = Status.FAILED, str(error), error.mendable
         except (DvcException, SetupError, OSError) as error:
-            status, reason, mendable = Status.FAILED, _message(error), True
+            status, reason, mendable = Status.FAILED, told_by(error), True
         return Outcome(name, status, time.monotonic() - began, reason, mendable, began=f"{at:%F %T}")
 
     def _bring_up_to_date(self, name: str, show: Show, stop: Stop, *, force: bool, extra: Mapping[str, str]) -> Status:
@@ -124,8 +124,8 @@ class Graph:
                 take_in(stage, show)
                 return Status.RAN
             stage.remove_outs()
-            if not force and self._restore(stage):
-                self._record(stage)
+            if not force and self._restore(stage, show):
+                self._record(stage, show)
                 return Status.RESTORED
             stage.save_deps()
         before = _inputs(stage)
@@ -135,7 +135,7 @@ class Graph:
             if changed := [path for path, content in _inputs(stage).items() if content != before[path]]:
                 # DVC would note the new input beside the outputs of the old one, and call them up to date.
                 raise _StageFailed(f"Changed while it ran: {', '.join(changed)}. Its result is not kept; run it again.")
-            self._record(stage)
+            self._record(stage, show)
         return Status.RAN
 
     def _run_commands(self, stage: DvcStage, show: Show, stop: Stop, *, extra: Mapping[str, str]) -> None:
@@ -166,16 +166,17 @@ class Graph:
             if ended.code or ended.timed_out:
                 raise _failure(command, ended, last, timeout_s=timeout_s)
 
-    def _restore(self, stage: DvcStage) -> bool:
+    def _restore(self, stage: DvcStage, show: Show) -> bool:
         with suppress(RunCacheNotFoundError):
-            self._repo.stage_cache.restore(stage, pull=PULL in os.environ)
+            _LookingCache(self._repo, show).restore(stage, pull=PULL in os.environ)
             return True
         return False
 
-    def _record(self, stage: DvcStage) -> None:
+    def _record(self, stage: DvcStage, show: Show) -> None:
         # As Stage.run does: an output that DVC does not cache cannot be restored, so a run with one is not remembered.
         uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
         stage.save(run_cache=not uncached)
+        drop_damaged(stage.outs, show)  # DVC would put it over what was just made
         stage.commit()
         self._note(stage)
 
@@ -219,7 +220,7 @@ class Graph:
                     break
             except LockError as error:
                 if not told:
-                    show(f"Waiting: {_message(error).splitlines()[0]}")
+                    show(f"Waiting: {told_by(error).splitlines()[0]}")
                     told = True
                 if stop.wait(0.5):
                     raise _Stopped from None
@@ -246,6 +247,19 @@ class Graph:
         hardlink = self._repo.config["core"].get("hardlink_lock", False)
         # The same words as in DVC's own locks, which nest in this one and must know it for theirs.
         return rwlock(self._repo.tmp_dir, self._repo.fs, " ".join(sys.argv), reads, writes, hardlink)
+
+
+class _LookingCache(StageCache):  # type: ignore[misc]  # DVC has no types
+    """Looks at what it is about to restore."""
+
+    def __init__(self, repo: Any, show: Show) -> None:
+        super().__init__(repo)
+        self._show = show
+
+    def _create_stage(self, cache: Any, wdir: Any = None) -> DvcStage:
+        stage = super()._create_stage(cache, wdir)
+        drop_damaged(stage.outs, self._show)
+        return stage
 
 
 class _Stopped(Exception):
@@ -276,21 +290,9 @@ def _inputs(stage: DvcStage) -> dict[str, Any]:
 
 def _failure(command: str, ended: Ended, last: Sequence[str], *, timeout_s: float | None) -> _StageFailed:
     if ended.timed_out:
-        return _StageFailed(
-            f"`{command}` took longer than its {timeout_s:g} s (timeout_s in dvc.yaml) and was ended.",
-            mendable=False,
-        )
+        late = f"`{command}` took longer than its {timeout_s:g} s (timeout_s in dvc.yaml) and was ended."
+        return _StageFailed(late, mendable=False)
     if ended.code == USER_CAN_MEND:
         return _StageFailed("\n".join(last) or f"`{command}` ended with exit code {ended.code}.")
     how = f"was ended by signal {-ended.code}" if ended.code < 0 else f"ended with exit code {ended.code}"
     return _StageFailed("\n".join([f"`{command}` {how}. Its last lines:", *last]), mendable=False)
-
-
-def _message(error: BaseException) -> str:
-    """What DVC says, with the reasons it was raised from: it often puts what matters there."""
-    told = []
-    cause: BaseException | None = error
-    while cause is not None:
-        told.append(str(cause).strip() or type(cause).__name__)
-        cause = cause.__cause__
-    return ": ".join(dict.fromkeys(told))

@@ -2,6 +2,7 @@
 
 import inspect
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from dvc.dependency.db import AbstractDependency
@@ -37,6 +38,8 @@ def test_the_pinned_version_is_installed():
         (_make_cmd, ["executable", "cmd"]),
         (_enforce_cmd_list, ["cmd"]),
         (get_executable, []),
+        (StageCache.__init__, ["self", "repo"]),
+        (StageCache._create_stage, ["self", "cache", "wdir"]),
         (StageCache.restore, ["self", "stage", "run_cache", "pull", "dry"]),
         (Stage.changed, ["self", "allow_missing", "upstream"]),
         (Stage.remove_outs, ["self", "ignore_remove", "force"]),
@@ -84,6 +87,24 @@ def test_a_stage_has_what_is_read_from_it(project):
         assert settings["env"][DVC_ROOT] == str(project.root)
         assert settings["env"]["MM"] == "1"
         assert list(repo.index.graph.successors(stage)) == []
+
+
+def test_an_output_has_what_is_read_from_it(project):
+    project.stages(copy={"cmd": "mkdir out; cp in.txt out/a", "deps": ["in.txt"], "outs": ["out"]})
+    project.reproduce()
+    with Repo() as repo:
+        (out,) = repo.index.outs
+        assert (out.is_in_repo, out.hash_name, out.hash_info.isdir, out.meta.size) == (True, "md5", True, 4)
+        ((path, meta, file),) = out.get_obj()
+        assert (path, meta.size, file.value) == (("a",), None, "5bbf5a52328e7439ae6e719dfe712200")
+        stored = Path(out.cache.oid_to_path(file.value))
+        assert stored.read_text() == "one\n"
+        assert out.cache.is_protected(str(stored))
+
+
+def test_a_run_is_restored_from_a_stage_that_is_made_from_what_was_noted():
+    # What looks at the outputs before they are restored stands there.
+    assert "cached_stage = self._create_stage(cache, wdir=stage.wdir)" in inspect.getsource(StageCache.restore)
 
 
 def test_data_has_what_is_read_from_it(project):

@@ -1,0 +1,111 @@
+"""What DVC's cache holds is not always what was put there: a full disk or a power cut leaves objects empty or short."""
+
+import hashlib
+import json
+import shutil
+from contextlib import closing
+
+import pytest
+
+from flows.graph import Graph
+from flows.outcome import Status
+from flows.stop import Stop
+
+COPY = {"cmd": "echo x >> count; cp in.txt out.txt", "deps": ["in.txt"], "outs": ["out.txt"]}
+FOLDER = {"cmd": "mkdir out; cp in.txt out/a; echo more > out/b", "deps": ["in.txt"], "outs": ["out"]}
+
+
+def run(*, force=False):
+    """The one stage. Gives its status, and what was told."""
+    lines = []
+    with closing(Graph()) as graph:
+        (name,) = graph.needs
+        return graph.run(name, lines.append, stop=Stop(), force=force).status, lines
+
+
+def object_of(project, content):
+    digest = hashlib.md5(content).hexdigest()
+    return project.root / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]
+
+
+def damage(path, content=b""):
+    """As a crash leaves it: read-only already."""
+    path.chmod(0o644)
+    path.write_bytes(content)
+    path.chmod(0o444)
+
+
+@pytest.mark.parametrize("content", [b"", b"on", b"one\none\n"])
+def test_a_damaged_output_is_made_anew_and_not_restored(project, content):
+    project.stages(copy=COPY)
+    run()
+    kept = object_of(project, b"one\n")
+    damage(kept, content)
+    (project.root / "out.txt").unlink()
+    status, lines = run()
+    assert status is Status.RAN
+    assert f"out.txt is damaged in DVC's cache ({kept})" in lines[0]
+    assert project.read("out.txt") == "one\n"
+    assert kept.read_bytes() == b"one\n"
+    assert project.status() == {}
+
+
+def test_a_damaged_output_of_an_earlier_run_is_made_anew(project):
+    project.stages(copy=COPY)
+    run()
+    project.write("in.txt", "two\n")
+    run()
+    damage(object_of(project, b"one\n"))
+    project.write("in.txt", "one\n")
+    assert run()[0] is Status.RAN
+    assert project.read("out.txt") == "one\n"
+
+
+def test_a_damaged_object_is_not_put_over_what_was_made_anew(project):
+    project.stages(copy=COPY)
+    run()
+    damage(object_of(project, b"one\n"))
+    assert run(force=True)[0] is Status.RAN
+    assert project.read("out.txt") == "one\n"
+    assert object_of(project, b"one\n").read_bytes() == b"one\n"
+
+
+def test_a_damaged_metric_that_git_keeps_is_made_anew(project):
+    project.stages(copy={"cmd": COPY["cmd"], "deps": ["in.txt"], "metrics": [{"out.txt": {"cache": False}}]})
+    run()
+    damage(object_of(project, b"one\n"))
+    (project.root / "out.txt").unlink()
+    assert run()[0] is Status.RAN
+    assert project.read("out.txt") == "one\n"
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("content", [b"one\n", b"more\n"])
+def test_a_damaged_file_of_a_folder_is_made_anew(project, content, force):
+    project.stages(make=FOLDER)
+    run()
+    damage(object_of(project, content), content[:2])
+    shutil.rmtree(project.root / "out")
+    assert run(force=force)[0] is Status.RAN
+    assert (project.read("out/a"), project.read("out/b")) == ("one\n", "more\n")
+    shutil.rmtree(project.root / "out")
+    assert run()[0] is Status.RESTORED
+    assert (project.read("out/a"), project.read("out/b")) == ("one\n", "more\n")
+
+
+def test_a_damaged_list_of_a_folders_files_is_made_anew(project):
+    project.stages(make=FOLDER)
+    run()
+    (listing,) = (project.root / ".dvc" / "cache").rglob("*.dir")
+    damage(listing, b"[]")
+    shutil.rmtree(project.root / "out")
+    assert run()[0] is Status.RAN
+    assert (project.read("out/a"), project.read("out/b")) == ("one\n", "more\n")
+    assert json.loads(listing.read_text()) != []
+
+
+def test_an_output_that_is_meant_to_be_empty_is_restored(project):
+    project.stages(copy={**COPY, "cmd": "touch out.txt"})
+    run()
+    (project.root / "out.txt").unlink()
+    assert run()[0] is Status.RESTORED
