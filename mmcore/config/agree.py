@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from mmcore.config.fields import FieldSettings
 from mmcore.errors import listing, near_miss
+from mmcore.registry.plugins import Plugins
+from mmcore.registry.reading import constant_of
 from mmcore.registry.settings import Part
 
 RESERVED = ("id", "split", "group")
@@ -40,6 +42,24 @@ def joint_taken(fields: Mapping[str, FieldSettings]) -> str | None:
     return (
         f"a field with an encoder cannot be called {JOINT!r}: that is what all fields give together. Call it "
         f"otherwise, and give fields.NAME.column={JOINT}."
+    )
+
+
+def strange_encoders(fields: Mapping[str, FieldSettings], plugins: Plugins) -> Iterator[str]:
+    """Encoders of another modality than their field's, as far as the plugins' text tells. Raises PluginError."""
+    for name, field in fields.items():
+        if field.encoder is not None:
+            is_told, consumes = constant_of(plugins.encoder.point(field.encoder.name), "consumes")
+            is_sure, passes_for = constant_of(plugins.modality.point(field.modality.name), "passes_for")
+            if is_told and is_sure and consumes not in (None, field.modality.name, passes_for):
+                yield strange(field.encoder, f"fields.{name}.encoder", reads=consumes, modality=field.modality.name)
+
+
+def strange(encoder: Part, where: str, *, reads: str | None, modality: str) -> str:
+    """The fault of an encoder that reads another modality."""
+    return (
+        f"{where}: {encoder.name!r} reads {reads!r}, but the field's modality is {modality!r}. Name two that fit: "
+        f"{where.removesuffix('.encoder')}=MODALITY/ENCODER."
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmcore.config.agree import disagreements, stray_tolerances
+from mmcore.config.agree import disagreements, strange, stray_tolerances
 from mmcore.config.derive import derive
 from mmcore.config.document import differences
 from mmcore.config.fields import FieldSettings
@@ -120,7 +120,7 @@ def _consumer_fault(
         return
     with suppress(MmcoreError):  # a modality that is not there has been told of
         if consumes != getattr(plugins.modality.load(modality), "passes_for", None):
-            yield f"{where}: {part.name!r} reads {consumes!r}, but the field's modality is {modality!r}."
+            yield strange(part, where, reads=consumes, modality=modality)
 
 
 def _name_faults_within(

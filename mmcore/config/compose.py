@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from mmcore.config.agree import disagreements
+from mmcore.config.agree import disagreements, strange_encoders
 from mmcore.config.derive import derive
 from mmcore.config.overrides import Choice, apply, parse, walk
 from mmcore.config.params import Params
@@ -37,7 +37,10 @@ def compose(root: Path, choices: Sequence[str], *, plugins: Plugins) -> dict[str
     groups = [choice for choice in parsed if _chooses_group(choice, shelf)]
     tree = _tree(shelf, groups)
     full = apply(tree, [choice for choice in parsed if choice not in groups], shelf)
-    return agreed(checked(derive(_resolved(full), root=root, plugins=plugins)))
+    values = agreed(checked(derive(_resolved(full), root=root, plugins=plugins)))
+    if faults := list(strange_encoders(Params(values, ["fields"]).fields(), plugins)):
+        raise ConfigError("\n".join(faults))
+    return values
 
 
 def agreed(values: dict[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def derive(tree: Mapping[str, Any], *, root: Path, plugins: Plugins, origin: Ori
     origin: where code lies, for who has looked already; None: look now.
     """
     found = origin or origin_of
+    for section in ("data", "training", "pretrain", "floors"):
+        coerce(tree[section], Mapping[str, Any], section)
     given: Mapping[str, dict[str, Any]] = tree["fields"]
     fields = {name: _shared(name, field, given) for name, field in given.items()}
     for name, field in fields.items():

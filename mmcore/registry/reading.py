@@ -1,4 +1,4 @@
-"""Whether a plugin would import, told from its text: to import torch and timm for a list takes ten seconds."""
+"""What a plugin's text tells of it: to import torch and timm for a list takes ten seconds."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -7,6 +7,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
+
+OUR_BASES = "mmcore.interfaces"
 
 
 def looks_whole(point: EntryPoint) -> bool:
@@ -19,6 +21,47 @@ def looks_whole(point: EntryPoint) -> bool:
         return False
     tree = _read(point.module)
     return tree is None or point.attr.split(".")[0] in _bound(tree.body)
+
+
+def constant_of(point: EntryPoint, name: str) -> tuple[bool, str | None]:
+    """Whether it can be told what a plugin's class has for `name`, and the text that stands there.
+
+    None for one that the class and its bases leave as mmcore.interfaces has it. Nothing is imported.
+    """
+    try:
+        return _constant_in(point.module, point.attr, name)
+    except (SyntaxError, ValueError, ImportError, RecursionError):
+        return False, None
+
+
+def _constant_in(module: str, title: str, name: str) -> tuple[bool, str | None]:
+    """The same of the class `title` that a module holds, or imports from another."""
+    if module.startswith(OUR_BASES):
+        return True, None
+    tree = _read(module)
+    defined, imported = dict[str, ast.ClassDef](), dict[str, tuple[str, str]]()
+    for node in [] if tree is None else tree.body:
+        if isinstance(node, ast.ClassDef):
+            defined[node.name] = node
+        elif isinstance(node, ast.ImportFrom):
+            source = resolve_name("." * node.level + (node.module or ""), _package_of(module))
+            imported |= {alias.asname or alias.name: (source, alias.name) for alias in node.names}
+    if title in imported:
+        return _constant_in(*imported[title], name)
+    if title not in defined or defined[title].decorator_list or defined[title].keywords:
+        return False, None
+    for node in defined[title].body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if name in [target.id for target in targets if isinstance(target, ast.Name)]:
+            match getattr(node, "value", None):
+                case ast.Constant(value=str(text)):
+                    return True, text
+            return False, None
+    for base in defined[title].bases:
+        told = _constant_in(module, base.id, name) if isinstance(base, ast.Name) else (False, None)
+        if told != (True, None):
+            return told
+    return True, None
 
 
 @cache

@@ -64,6 +64,15 @@ def test_what_was_just_composed_is_in_order(working):
     assert found.edits == {}
 
 
+def test_composing_refuses_an_encoder_of_another_modality_and_writes_nothing(working):
+    before = working.params.read_text()
+
+    with pytest.raises(ConfigError, match=r"fields.image.encoder: 'rnn' reads 'text', but the field's modality is 'im"):
+        working.update("fields.image.encoder=rnn")
+
+    assert working.params.read_text() == before
+
+
 def test_an_edit_by_hand_is_shown_and_is_no_fault(working):
     working.edit("training", "lr", value=0.5)
     found = check(working.root, plugins=working.plugins)

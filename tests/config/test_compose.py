@@ -161,6 +161,10 @@ def test_interpolations_follow_the_choices(project):
         (["~tasks.label"], r"there is no task"),
         (["fusion=null"], r"fusion must name a plugin but is None. .*or say fusion=concat"),
         (["tasks={label: {}}"], r"tasks.label must name .* Write `label: \{name: classification\}`"),
+        (["floors=[]"], r"floors must be a mapping of keys to values but got \[\]"),
+        (["training=3"], r"training must be a mapping of keys to values but got 3"),
+        (["data=[]"], r"data must be a mapping of keys to values but got \[\]"),
+        (["pretrain=null"], r"pretrain must be a mapping of keys to values but got None"),
         (["fusion.name=concat"], r"fusion: mmcore.fusions 'concat' takes no 'guide'"),
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from mmcore.registry.reading import constant_of
 from tests.packages import NOT_TO_BE_IMPORTED, found_in, write_package
 
 
@@ -59,3 +60,29 @@ def test_what_is_missing_is_told_in_the_words_of_the_import(rows, name, modules,
 def test_what_works_is_never_called_broken(rows, name, text):
     (row,) = rows(name, it=text)
     assert row.error is None
+
+
+OURS = "from mmcore.interfaces.encoder import Encoder\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "modules", "told"),
+    [
+        ("tell-own", {"it": OURS + "class It(Encoder):\n    consumes = 'text'\n"}, (True, "text")),
+        ("tell-typed", {"it": OURS + "class It(Encoder):\n    consumes: str = 'text'\n"}, (True, "text")),
+        ("tell-base", {"it": OURS + "class A(Encoder):\n    consumes = 'a'\nclass It(A): ...\n"}, (True, "a")),
+        ("tell-far", {"it": "from .b import B as It\n", "b": "class B:\n    consumes = 'b'\n"}, (True, "b")),
+        ("tell-none", {"it": OURS + "class It(Encoder): ...\n"}, (True, None)),
+        ("tell-made", {"it": "class It:\n    consumes = 'te' + 'xt'\n"}, (False, None)),
+        ("tell-strange", {"it": "import torch\nclass It(torch.nn.Module): ...\n"}, (False, None)),
+        ("tell-decorated", {"it": "def named(it): ...\n@named\nclass It: ...\n"}, (False, None)),
+        ("tell-assigned", {"it": "It = type('It', (), {'consumes': 'text'})\n"}, (False, None)),
+        ("tell-broken", {"it": "class It(:\n"}, (False, None)),
+        ("tell-circle", {"it": "from .b import It\n", "b": "from .it import It\n"}, (False, None)),
+    ],
+)  # fmt: skip
+def test_what_a_class_says_is_read_where_it_is_certain(tmp_path, monkeypatch, name, modules, told):
+    monkeypatch.syspath_prepend(tmp_path)
+    write_package(tmp_path, name, plugins={"encoder": {"it": "it:It"}}, modules=modules)
+    assert constant_of(found_in(tmp_path).encoder.point("it"), "consumes") == told
+    assert name.replace("-", "_") not in sys.modules
