@@ -20,7 +20,6 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
-from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed, Failed
 from rich.console import Console
 from rich.text import Text
@@ -33,7 +32,7 @@ from flows.options import stage_options
 from flows.order import Order, needed
 from flows.outcome import Outcome, Status
 from flows.project import check_project, check_writable
-from flows.server import ensure_api
+from flows.server import ensure_api, no_answer
 from flows.signals import noted
 from flows.stop import Stop
 from flows.summary import outcome_table
@@ -67,10 +66,7 @@ def run_pipeline(*, jobs: int, force: bool, last: str | None = None) -> list[Out
         if not isinstance(error, httpx.HTTPError) and "Failed to reach API" not in str(error):
             raise
         if not done:
-            raise SetupError(
-                f"Prefect's server at {get_current_settings().api.url} does not answer ({type(error).__name__}). Start "
-                "it, or unset PREFECT_API_URL: then one is started for the run."
-            ) from error
+            raise no_answer(error) from error
         print("Prefect's server went away: its pages do not know how this ended.", file=sys.stderr)
         return done
 

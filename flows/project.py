@@ -1,9 +1,14 @@
 """What has to be there before anything can run: the files, git and DVC of a clone."""
 
+import errno
+import shutil
 import tempfile
 from pathlib import Path
 
 from mmcore.errors import SetupError, advice_for
+
+LEAST_FREE = 50 * 2**20
+"""Bytes: with less, what fails first is DVC's or Prefect's own database, in words of its own."""
 
 _NEEDED = {
     ".git": "It is not a git repository, which DVC builds on. `git init` makes it one (`make run` does it for you).",
@@ -21,10 +26,18 @@ def check_project(root: Path) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raises SetupError where nothing can be written: DVC and Prefect would say something else of it, and later."""
+    """Raises SetupError where nothing, or next to nothing, can be written: DVC and Prefect would say something else of
+    it, and later.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"x" * 4096)
     except OSError as error:
         raise SetupError(f"Nothing can be written to {folder}: {error.strerror}. {advice_for(error)}") from error
+    disk = shutil.disk_usage(folder)
+    if disk.total and disk.free < LEAST_FREE:  # of a size of 0 are disks that do not tell theirs
+        raise SetupError(
+            f"Only {disk.free / 2**20:.0f} MiB are free where {folder} lies, too little to begin. "
+            f"{advice_for(OSError(errno.ENOSPC, ''))}"
+        )

@@ -8,11 +8,15 @@ session and a lifeline of its own.
 import atexit
 import logging
 import os
+import re
+import shlex
 import socket
 import subprocess
 import sys
 import threading
 from contextlib import ExitStack
+from contextvars import ContextVar
+from pathlib import Path
 
 import uvicorn
 from prefect.settings import (
@@ -25,8 +29,15 @@ from prefect.settings import (
 from flows.environment import CLONE
 from flows.lifeline import VARIABLE, Lifeline
 from flows.project import check_writable
+from mmcore.errors import SetupError
 
 END_S = 10.0
+LOG = "embedded.log"
+"""In Prefect's folder: what the embedded server says."""
+_FAULT = re.compile(r"^[\w.]*(?:Error|Exception): .+", re.MULTILINE)
+
+_embedded: ContextVar[Path | None] = ContextVar("embedded", default=None)
+"""The log of the embedded server, where one was started."""
 
 
 def ensure_api() -> None:
@@ -44,14 +55,33 @@ def ensure_api() -> None:
     atexit.register(settings.close)
 
 
+def no_answer(error: BaseException) -> SetupError:
+    """What to tell of a server that does not answer: the one that was named is not there, our own cannot work."""
+    log = _embedded.get()
+    if log is None:
+        return SetupError(
+            f"Prefect's server at {get_current_settings().api.url} does not answer ({type(error).__name__}). Start it, "
+            "or unset PREFECT_API_URL: then one is started for the run."
+        )
+    faults = _FAULT.findall(log.read_text(encoding="utf-8", errors="replace"))
+    database = log.with_name("prefect.db")
+    anew = f", or, where {database} is damaged, `rm {shlex.quote(str(database))}*`: the list of runs begins anew then"
+    return SetupError(
+        f"Prefect's own server, which was started for the run, cannot work: {faults[-1] if faults else repr(error)} "
+        f"(more in {log}). Free some room on the disk{anew if database.exists() else ''}."
+    )
+
+
 def _start() -> str:
     """Start the embedded server. Returns its address at once: whoever connects early waits in the socket's queue.
 
     Raises SetupError where it could not keep its runs.
     """
-    check_writable(get_current_settings().home)
+    home = get_current_settings().home
+    check_writable(home)
+    _embedded.set(home / LOG)
     lifeline = Lifeline()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", 0)) as listener, (home / LOG).open("wb") as log:
         port = listener.getsockname()[1]
         server = subprocess.Popen(
             [sys.executable, "-m", "flows.server", str(listener.fileno())],
@@ -60,6 +90,7 @@ def _start() -> str:
             env={**os.environ, **lifeline.environment, "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT_UI_ENABLED": "0"},
             pass_fds=(listener.fileno(), lifeline.descriptor),
             stdin=subprocess.DEVNULL,
+            stderr=log,  # pages of tracebacks where its database cannot be used
             start_new_session=True,
         )
     atexit.register(_end, server, lifeline)

@@ -212,3 +212,18 @@ def test_a_server_that_is_not_there_from_the_start_is_told(project):
     _, errors = process.communicate(timeout=200)
     assert process.returncode == 2
     assert "Prefect's server at http://127.0.0.1:1/api does not answer" in errors
+
+
+@pytest.mark.slow  # a Prefect server of its own, for which Prefect waits
+def test_a_damaged_database_of_our_own_server_is_told_in_a_few_lines(project, tmp_path):
+    project.stages(good=copy("in.txt", "good.txt"))
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "prefect.db").write_bytes(b"no database at all" * 1000)
+    process = project.start("flows.pipeline", PREFECT_HOME=str(home), PREFECT_CLIENT_MAX_RETRIES="0")
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 2
+    assert "file is not a database" in errors
+    assert f"`rm {home / 'prefect.db'}*`" in errors
+    assert "unset PREFECT_API_URL" not in errors
+    assert len(errors.splitlines()) < 5
