@@ -1,5 +1,6 @@
 """What DVC says when it fails. As a command it is called without `--quiet`, which silences its errors too."""
 
+import re
 import subprocess
 from collections.abc import Sequence
 from itertools import takewhile
@@ -8,6 +9,13 @@ CAUSES = 2
 """Errors that are quoted beside the last one: of a folder whose files are gone there is one for each file."""
 LONGEST = 300
 """Characters that are quoted of one error."""
+DAMAGED = {
+    r"(?s)RWLock-file.*corrupted": "`rm .dvc/tmp/rwlock` mends that, while no other stage runs.",
+    r"(?s)dvc\.lock'.*(?:corrupted|validation failed)": (
+        "Resolve what a merge has left in it, or take the last one that was committed: `git checkout HEAD -- dvc.lock`."
+    ),
+}
+"""What DVC says of files of its own that it cannot read, and what to do about it, which it does not say."""
 
 
 def reason_of(failed: "subprocess.CompletedProcess[str]") -> str:
@@ -22,7 +30,9 @@ def told_by(error: BaseException) -> str:
     while cause is not None:
         told.append(str(cause).strip() or type(cause).__name__)
         cause = cause.__cause__
-    return ": ".join(dict.fromkeys(told))
+    message = ": ".join(dict.fromkeys(told))
+    advice = next((advice for pattern, advice in DAMAGED.items() if re.search(pattern, message)), None)
+    return message if advice is None else f"{message.rstrip('.')}. {advice}"
 
 
 def _errors_in(text: str) -> str:

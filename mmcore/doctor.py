@@ -1,16 +1,19 @@
 """What may be wrong with a set-up: one check a subject, each with what to do about it."""
 
-import configparser
+import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import yaml
 
 from mmcore.errors import MmcoreError, advice_for
 from mmcore.registry.plugins import GROUPS, Plugins, installed
@@ -18,6 +21,7 @@ from mmcore.runtime.compiler import lacks_compiler
 
 SCARCE_GB, TOO_LITTLE_GB = 5.0, 1.0
 OLDEST_PYTHON = (3, 11)
+NO_GIT = "not a git repository"
 NAMED = 5
 """How many of many are named."""
 
@@ -80,6 +84,12 @@ def _pins(root: Path, plugins: Plugins) -> Iterator[Result]:
 def _git(root: Path, plugins: Plugins) -> Iterator[Result]:
     if shutil.which("git") is None:
         yield "fail", "git is not installed", "Install git: DVC builds on it."
+    elif (refusal := _refusal(root, "git", "rev-parse", "--is-inside-work-tree")) and NO_GIT not in refusal[0]:
+        yield (
+            "fail",
+            f"git says: {refusal[0]}",
+            " ".join(refusal[1:]) or "`git status` here says it too.",
+        )
     elif _run(root, "git", "rev-parse", "--is-inside-work-tree") != "true":
         yield "fail", "this is no git repository", "Run `make install`, or `git init` and commit."
     elif not _run(root, "git", "rev-parse", "--verify", "HEAD"):
@@ -98,19 +108,44 @@ def _dvc(root: Path, plugins: Plugins) -> Iterator[Result]:
     elif not (root / "dvc.yaml").is_file():
         yield "fail", "no dvc.yaml here", "Run `mm doctor` in the project's folder."
     else:
-        yield "ok", f"dvc {_version('dvc')}", ""
+        damaged = list(_damaged(root))
+        yield from damaged
+        if not damaged:
+            yield "ok", f"dvc {_version('dvc')}", ""
+
+
+def _damaged(root: Path) -> Iterator[Result]:
+    """Files of DVC's own that no stage can run with."""
+    held, lock = root / ".dvc" / "tmp" / "rwlock", root / "dvc.lock"
+    if held.is_file() and _reads(held, json.loads) is None:
+        yield "fail", ".dvc/tmp/rwlock is damaged", "Run `rm .dvc/tmp/rwlock` while no stage runs."
+    if lock.is_file() and "schema" not in (_reads(lock, yaml.safe_load) or ()):
+        yield "fail", "dvc.lock is damaged", "Run `git checkout HEAD -- dvc.lock`, or resolve what a merge left in it."
+
+
+def _reads(file: Path, read: Callable[[str], Any]) -> Mapping[str, Any] | None:
+    try:
+        found = read(file.read_text(encoding="utf-8"))
+    except (ValueError, yaml.YAMLError):
+        return None
+    return found if isinstance(found, Mapping) else None
 
 
 def _remote(root: Path, plugins: Plugins) -> Iterator[Result]:
-    config = configparser.ConfigParser(interpolation=None)
-    config.read([root / ".dvc" / "config", root / ".dvc" / "config.local"])
-    name = config.get("core", "remote", fallback=None)
+    if find_spec("dvc") is None:
+        yield "warn", "dvc is not installed, and knows of none", "Run `make install`."
+        return
+    # Asked, not read: settings of the user and of the machine count too.
+    told = _run(root, sys.executable, "-m", "dvc", "config", "--list")
+    settings = dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
+    name = settings.get("core.remote")
+    url = settings.get(f"remote.{name}.url")
     if name is None:
         yield "warn", "no default remote", "Results stay on this machine. To share them: dvc remote add -d NAME URL"
-        return
-    url = config.get(f"'remote \"{name}\"'", "url", fallback=None)
-    if url is None:
+    elif url is None:
         yield "fail", f"remote {name!r} has no URL", f"Run `dvc remote add -d {name} URL`."
+    elif "://" not in url and not (root / url).is_dir():
+        yield "warn", f"{name}: {url} is not there", "Mount it, or make the folder, if it is a new one."
     else:
         yield "ok", f"{name}: {url}", ""
 
@@ -209,6 +244,15 @@ def _run(root: Path, *command: str) -> str:
     """What a command prints; nothing where it fails."""
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=20, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _refusal(root: Path, *command: str) -> list[str]:
+    """The lines that a command fails with; nothing where it does not."""
+    done = subprocess.run(
+        command, cwd=root, capture_output=True, text=True, timeout=20, check=False, env={**os.environ, "LC_ALL": "C"}
+    )
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return [line.removeprefix("fatal: ") for line in lines] if done.returncode else []
 
 
 def _version(name: str) -> str | None:

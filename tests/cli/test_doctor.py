@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,58 @@ def test_a_remote_is_found_and_its_absence_is_told(tmp_path):
         "[core]\n    remote = store\n['remote \"store\"']\n    url = s3://b/50%\n"
     )
     assert states(examine(tmp_path, tmp_path), "remote") == {("ok", "store: s3://b/50%")}
+
+
+def test_a_remote_of_the_users_own_settings_is_found(tmp_path, monkeypatch):
+    store = tmp_path / "store"
+    store.mkdir()
+    (tmp_path / "config").write_text(f"[core]\n    remote = mine\n['remote \"mine\"']\n    url = {store}\n")
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path))
+
+    assert states(examine(tmp_path, tmp_path), "remote") == {("ok", f"mine: {store}")}
+
+
+def test_a_remote_that_is_a_folder_and_not_there_is_told(tmp_path):
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    remote = store\n['remote \"store\"']\n    url = ../gone\n")
+
+    (found,) = [one for one in examine(tmp_path, tmp_path) if one.subject == "remote"]
+    assert (found.state, found.found) == ("warn", f"store: {tmp_path / 'gone'} is not there")
+    assert "Mount it" in found.advice
+
+
+def test_what_git_refuses_is_told_in_its_words(tmp_path, monkeypatch):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+    (found,) = [one for one in examine(tmp_path, tmp_path) if one.subject == "git"]
+    assert found.state == "fail"
+    assert "git says: detected dubious ownership" in found.found
+    assert f"git config --global --add safe.directory {tmp_path}" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "mend"),
+    [
+        (".dvc/tmp/rwlock", "", "rm .dvc/tmp/rwlock"),
+        ("dvc.lock", "", "git checkout HEAD -- dvc.lock"),
+        ("dvc.lock", "schema: '2.0'\nstages: [", "git checkout HEAD -- dvc.lock"),
+    ],
+)
+def test_a_damaged_file_of_dvc_is_told(tmp_path, file, text, mend):
+    (tmp_path / ".dvc" / "tmp").mkdir(parents=True)
+    (tmp_path / "dvc.yaml").touch()
+    (tmp_path / ".dvc" / "tmp" / "rwlock").write_text("{}")
+    (tmp_path / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
+    assert {state for state, _ in states(examine(tmp_path, tmp_path), "dvc")} == {"ok"}
+
+    (tmp_path / file).write_text(text)
+
+    (found,) = [one for one in examine(tmp_path, tmp_path) if one.subject == "dvc"]
+    assert (found.state, found.found) == ("fail", f"{file} is damaged")
+    assert mend in found.advice
 
 
 def test_a_plugin_that_does_not_import_is_told_with_its_reason(tmp_path):

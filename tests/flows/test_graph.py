@@ -333,6 +333,22 @@ def test_stages_that_cannot_be_read_are_the_users_to_mend(project):
         Graph()
 
 
+@pytest.mark.parametrize("text", ["", "schema: '2.0'\nstages: ["])
+def test_a_damaged_lock_file_is_told_with_what_mends_it(project, text):
+    project.stages(copy=COPY)
+    project.write("dvc.lock", text)
+    with pytest.raises(SetupError, match=r"(?s)dvc\.lock.*`git checkout HEAD -- dvc\.lock`"):
+        Graph()
+
+
+def test_a_damaged_list_of_what_is_in_use_is_told_with_what_mends_it(project):
+    project.stages(copy=COPY)
+    project.write(".dvc/tmp/rwlock", "")
+    outcome = outcome_of("copy")
+    assert (outcome.status, outcome.mendable) == (Status.FAILED, True)
+    assert "`rm .dvc/tmp/rwlock`" in outcome.reason
+
+
 def test_a_circle_is_told(project):
     project.stages(one={"cmd": "true", "deps": ["a"], "outs": ["b"]}, two={"cmd": "true", "deps": ["b"], "outs": ["a"]})
     with pytest.raises(SetupError, match=r"a dependency and an output in stages: (one, two|two, one)"):
