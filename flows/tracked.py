@@ -8,9 +8,11 @@ be left out of the training without a word, and the .dvc file that came with the
 
 import shlex
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any
 
+from flows.damaged import drop_damaged
 from mmcore.errors import SetupError
 from mmcore.releases.git import Git
 
@@ -32,6 +34,11 @@ def take_in(stage: Any, show: Callable[[str], None]) -> None:
             "pushed (`dvc push`)."
         )
     before = {out: out.hash_info.value for out in stage.outs}
+    for out in stage.outs if stage.frozen or not stage.deps else []:
+        if out.exists:
+            as_it_lies = copy(out)
+            as_it_lies.save()  # its hash, and nothing in the cache yet
+            drop_damaged([as_it_lies], show)  # DVC would put it over somebody's data
     if not stage.reproduce():
         return
     for out, named in before.items() if is_kept else ():

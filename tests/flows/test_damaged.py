@@ -6,6 +6,7 @@ import shutil
 from contextlib import closing
 
 import pytest
+from dvc.repo import Repo
 
 from flows.graph import Graph
 from flows.outcome import Status
@@ -109,3 +110,20 @@ def test_an_output_that_is_meant_to_be_empty_is_restored(project):
     run()
     (project.root / "out.txt").unlink()
     assert run()[0] is Status.RESTORED
+
+
+def test_a_damaged_object_is_not_put_over_somebodys_data(project):
+    project.stages(use={"cmd": "cp data.csv out.txt", "deps": ["data.csv"], "outs": ["out.txt"]})
+    for rows in ("1\n", "1\n2\n"):
+        project.write("data.csv", rows)
+        with Repo(str(project.root)) as repo:
+            repo.add("data.csv")
+    damage(object_of(project, b"1\n"))
+    (project.root / "data.csv").unlink()
+    project.write("data.csv", "1\n")
+    lines = []
+    with closing(Graph()) as graph:
+        assert graph.run("data.csv.dvc", lines.append, stop=Stop()).status is Status.RAN
+    assert "data.csv is damaged in DVC's cache" in lines[0]
+    assert project.read("data.csv") == "1\n"
+    assert object_of(project, b"1\n").read_bytes() == b"1\n"

@@ -9,6 +9,7 @@ from dvc.dependency.db import AbstractDependency
 from dvc.dependency.repo import RepoDependency
 from dvc.env import DVC_ROOT, DVC_STAGE
 from dvc.lock import Lock, LockError
+from dvc.output import Output
 from dvc.repo import Repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.rwlock import rwlock
@@ -48,6 +49,7 @@ def test_the_pinned_version_is_installed():
         (Stage.commit, ["self", "allow_missing", "filter_info", "kwargs"]),
         (Stage.reproduce, ["self", "interactive", "kwargs"]),
         (Stage.dump, ["self", "kwargs"]),
+        (Output.save, ["self"]),
         (to_lockfile, ["stage", "kwargs"]),
         (dumps_yaml, ["d"]),
         (Lock.lock, ["self"]),
