@@ -33,6 +33,7 @@ from flows.order import Order, needed
 from flows.outcome import Outcome, Status
 from flows.project import check_project, check_writable
 from flows.server import ensure_api, no_answer
+from flows.settings import check_encoders
 from flows.signals import noted
 from flows.stop import Stop
 from flows.summary import outcome_table
@@ -45,9 +46,10 @@ def run_pipeline(*, jobs: int, force: bool, last: str | None = None) -> list[Out
     last: a stage; then those that it needs and itself alone.
 
     A stage that fails takes its dependents with it and nothing else. A server that goes away meanwhile keeps no stage
-    from running. Raises KeyboardInterrupt or SystemExit after a signal, when what ran has ended, and SetupError where
-    the server does not answer at the start.
+    from running. Raises KeyboardInterrupt or SystemExit after a signal, when what ran has ended, SetupError where the
+    server does not answer at the start, and ConfigError where params.yaml has an encoder that cannot read its field.
     """
+    check_encoders(Path.cwd())
     ensure_api()
     done = list[Outcome]()
     _done.set(done)

@@ -1,14 +1,17 @@
 """What params.yaml says to flows: the sections that no stage reads."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
 
+from mmcore.config.agree import strange_encoders
 from mmcore.config.params import Params
-from mmcore.errors import ConfigError
+from mmcore.errors import ConfigError, MmcoreError
+from mmcore.registry.plugins import installed
 from mmcore.releases.settings import ReleaseSettings, VerdictSettings
 
 T = TypeVar("T")
@@ -50,6 +53,20 @@ def packages_of(root: Path) -> Params:
     runs = _section(_section(values, "pretrain"), "runs")
     keys += [f"pretrain.runs.{name}" for name, run in runs.items() if isinstance(run, dict) and "packages" in run]
     return Params(values, [*keys, *(["fields"] if _section(values, "fields") else [])])
+
+
+def check_encoders(root: Path) -> None:
+    """Raises ConfigError for an encoder of another modality, which the training alone would find, after all else.
+
+    As far as the plugins' text tells; nothing is imported. What else is wrong the stages say.
+    """
+    faults = list[str]()
+    with suppress(MmcoreError):
+        values = _values(root)
+        fields = Params(values, ["fields"]).fields() if _section(values, "fields") else {}
+        faults = list(strange_encoders(fields, installed()))
+    if faults:
+        raise ConfigError("\n".join(["params.yaml cannot be used:", *(f"  {fault}" for fault in faults)]))
 
 
 def _section(values: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -7,10 +7,12 @@ from contextlib import closing, suppress
 
 import pytest
 
+from flows import settings
 from flows.graph import Graph
 from flows.outcome import Status
 from flows.pipeline import run_pipeline
-from mmcore.errors import SetupError
+from mmcore.errors import ConfigError, SetupError
+from tests.packages import found_in, write_package
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -88,6 +90,23 @@ def test_more_gpus_than_there_are_is_told_before_anything_runs(project, monkeypa
     project.stages(big={"cmd": "touch ran", "outs": ["ran"], "meta": {"gpu": 2}})
     with pytest.raises(SetupError, match=r"Stage big asks for 2 GPUs .* there are 1"):
         statuses()
+
+
+def test_an_encoder_of_another_modality_is_told_before_anything_runs(project, tmp_path, monkeypatch):
+    project.stages(good=copy("in.txt", "good.txt"))
+    field = "{column: words, modality: {name: text}, encoder: {name: eye}, fit: [words], code: mmcore}"
+    project.write("params.yaml", f"fields: {{words: {field}}}")
+    write_package(
+        tmp_path / "site",
+        "run-parts",
+        plugins={"modality": {"text": "text:Text"}, "encoder": {"eye": "eye:Eye"}},
+        modules={"text": "class Text: ...\n", "eye": "class Eye:\n    consumes = 'image'\n"},
+    )
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setattr(settings, "installed", lambda: found_in(tmp_path / "site"))
+    with pytest.raises(ConfigError, match=r"fields.words.encoder: 'eye' reads 'image', but .* is 'text'"):
+        statuses()
+    assert not (project.root / "good.txt").exists()
 
 
 def test_a_fault_is_tried_again_and_what_the_user_has_to_mend_is_not(project, capfd):
