@@ -18,8 +18,8 @@ def few_rows(module: nn.Module, *, real: int) -> Iterator[None]:
     """Inside, `module` may be called with `real` rows of its batch, or with filler where there is none.
 
     Of two rows and more, nothing changes. Filler leaves every buffer (running statistics) as it was. A norm that would
-    see a single value for each channel, which has no deviation, goes by its running statistics; those that see more
-    learn from one row as from many.
+    see a single value for each channel, which has no deviation, goes by its running statistics, if it keeps any; those
+    that see more learn from one row as from many.
     """
     if real > 1 or not trains(module):
         yield
@@ -52,7 +52,7 @@ def _untouched(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def _lone_value_spared(norm: nn.Module) -> Iterator[None]:
     """Inside, the norm is in evaluation mode where it is called with one value for each channel."""
-    usual = norm.forward
+    usual, own = norm.forward, vars(norm).get("forward")
 
     def forward(values: Tensor) -> Tensor:
         if values.numel() > values.shape[1]:
@@ -70,4 +70,7 @@ def _lone_value_spared(norm: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        del norm.forward
+        if own is None:
+            del norm.forward
+        else:
+            norm.forward = own

@@ -73,8 +73,8 @@ class Task(nn.Module, ABC):
         """How much there is in a batch for `loss` to take its means over: rows that have their targets.
 
         Parts of a batch, divided among devices or accumulated one after another, get the whole batch's loss by it.
-        Where the loss is the mean over something else (tokens, weights of classes), say so here; a coupled loss is not
-        asked.
+        Where the loss is the mean over something else (tokens, weights of classes), say so here, by the fields of
+        `targets`: there may be no others in the batch. A coupled loss is not asked.
         """
         return torch.stack([batch.fields[name].present for name in self.targets]).all(0).sum()
 

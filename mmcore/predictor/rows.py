@@ -1,5 +1,6 @@
 """Rows as programs give them: what stands for a cell becomes one, and anything else is told in short."""
 
+import math
 import os
 import reprlib
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from mmcore.interfaces.modality import Cell
 
 
 def row_of(given: Any) -> dict[str, Cell | None]:
-    """Column -> cell: a path is its text, a number of NumPy Python's own.
+    """Column -> cell: a path is its text, a number of NumPy Python's own, and NaN, as a DataFrame has it, nothing.
 
     Raises ConfigError where it is no row at all, DataError where it holds what can be no cell.
     """
@@ -27,7 +28,9 @@ def row_of(given: Any) -> dict[str, Cell | None]:
 def _cell_of(given: Any, *, column: str) -> Cell | None:
     if isinstance(given, np.generic):
         given = given.item()
-    if given is None or isinstance(given, str | int | float):
+    if given is None or (isinstance(given, float) and math.isnan(given)):
+        return None
+    if isinstance(given, str | int | float):
         return given
     if isinstance(given, os.PathLike):
         return os.fsdecode(given)

@@ -165,12 +165,13 @@ class ModuleContract(PluginContract):
         """Why it cannot be built with these settings; None where it can."""
         monkeypatch.setattr(self, "part", lambda: Part(self.name, settings))
         try:
-            with torch.device("meta"):  # shapes alone: the largest of them costs nothing
+            try:
+                with torch.device("meta"):  # shapes alone: the largest of them costs nothing
+                    self.build()
+            except RuntimeError:  # it wants a number while it is built
                 self.build()
         except (BuildError, ConfigError) as error:
             return str(error)
-        except RuntimeError:  # it wants a number while it is built
-            self.build()
         return None
 
     def usual(self) -> dict[str, Any]:

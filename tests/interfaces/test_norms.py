@@ -152,6 +152,16 @@ def test_all_is_as_before_where_a_walk_fails() -> None:
     assert all(encoder.before._buffers[name] is buffer for name, buffer in own.items())
 
 
+def test_a_norm_that_somebody_gave_a_forward_of_its_own_has_it_afterwards():
+    norm = nn.BatchNorm1d(3)
+    norm.forward = own = lambda values: values + 7
+
+    with few_rows(norm, real=1):
+        assert norm(torch.ones(2, 3)).eq(8).all()
+
+    assert norm.forward is own
+
+
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf", "ignore::DeprecationWarning")
 def test_a_compiled_stage_spares_its_statistics_too() -> None:
     encoder = Statistics()

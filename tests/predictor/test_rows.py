@@ -18,6 +18,11 @@ def test_a_path_is_its_text_and_numbers_of_numpy_are_pythons_own():
     assert [type(cell) for cell in row.values()] == [str, int, bool, str, type(None)]
 
 
+@pytest.mark.parametrize("empty", [None, float("nan"), np.float32("nan")])
+def test_what_a_data_frame_has_in_place_of_nothing_is_nothing(empty):
+    assert row_of({"word": empty}) == {"word": None}
+
+
 @pytest.mark.parametrize("cell", [b"x" * 2_000_000, np.zeros((64, 64, 3), np.uint8), ["a"] * 10_000])
 def test_what_can_be_no_cell_is_told_in_short_with_its_type(cell):
     with pytest.raises(DataError, match=f"photo: a cell is a text, .* of the type {type(cell).__name__}") as caught:

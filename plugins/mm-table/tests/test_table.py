@@ -104,7 +104,7 @@ def test_a_text_among_numbers_is_told_with_what_to_write():
     assert "numbers: [面积], by which its row goes into quarantine" in told
     assert fitted([{"面积": str(size)} for size in sizes]).remarks() == (told,)  # as CSV has such a column
     assert fitted([{"面积": size} for size in sizes], numbers=("面积",)).remarks() == ()
-    assert fitted([{"面积": size} for size in sizes], categories=("面积",), min_count=1).remarks() == ()
+    assert fitted([{"面积": size} for size in sizes], categories=("面积",)).remarks() == ()
 
 
 def test_numbers_that_are_written_as_texts_are_told():

@@ -33,7 +33,7 @@ def _blurred(values: Tensor, deviation_px: float) -> Tensor:
     reach = max(1, math.ceil(3 * deviation_px))
     steps = torch.arange(-reach, reach + 1, dtype=torch.float32, device=values.device)
     weights = torch.softmax(-(steps**2) / (2 * deviation_px**2), 0).expand(3, 1, -1)
-    soft = functional.pad(values.float().contiguous(), (reach, reach, 0, 0), mode="replicate")
+    soft = functional.pad(values.float(), (reach, reach, 0, 0), mode="replicate")
     soft = functional.conv2d(soft, weights.unsqueeze(2), groups=3)
     soft = functional.pad(soft, (0, 0, reach, reach), mode="replicate")
     return functional.conv2d(soft, weights.unsqueeze(3), groups=3).round().clamp(0, 255).to(values.dtype)

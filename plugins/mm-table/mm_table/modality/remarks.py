@@ -17,10 +17,13 @@ Value = str | int | float | bool
 def remark_on(name: str, values: Sequence[Value], *, min_count: int, meant: bool) -> str | None:
     """Where nearly all of its cells are numbers, or most are too rare to be told apart; None where all is well.
 
-    values: of its training cells, without the missing ones. meant: whether the settings say that it is categories.
+    values: of its training cells, without the missing ones. meant: whether the settings say that it is categories:
+    nothing is left to remark on then.
     """
+    if meant:
+        return None
     others = [value for value in values if not _is_number(value)]
-    if values and not meant and len(values) - len(others) >= NEARLY_ALL * len(values):
+    if values and len(values) - len(others) >= NEARLY_ALL * len(values):
         return _of_numbers(name, others, count=len(values))
     labels = [label_of(value) for value in values]
     counts = Counter(labels)
