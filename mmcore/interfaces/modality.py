@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mmcore.interfaces.field import Field
+from mmcore.interfaces.writing import UNKNOWN
 
 Cell = str | int | float | bool
 """One raw cell of a table: a value, or the path of a file."""
@@ -128,6 +130,19 @@ class Modality(ABC):
     def decode(self, values: Tensor) -> list[Any]:
         """Numbers back to what people read: ids [B,S] -> texts, classes [B] -> labels."""
         raise NotImplementedError(f"{type(self).__name__} cannot be written back")
+
+    def decode_marked(self, values: Tensor) -> list[str]:
+        """As `decode` of texts, with `writing.UNKNOWN` where a token is the fact `unknown`, which `decode` leaves out.
+
+        What stands between two of them is decoded by itself: a modality that joins words with blanks says it better.
+        """
+        unknown = self.facts()["unknown"]
+        found = list[str]()
+        for row in values:
+            places = (row == unknown).nonzero().flatten().tolist()
+            runs = [row[start + 1 : end] for start, end in pairwise([-1, *places, len(row)])]
+            found.append(UNKNOWN.join(self.decode(run.unsqueeze(0))[0] if len(run) else "" for run in runs))
+        return found
 
     def show(self, array: np.ndarray) -> Shown:
         """What `read` gave, for a report."""

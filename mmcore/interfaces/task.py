@@ -108,7 +108,8 @@ class Task(nn.Module, ABC):
         """The targets in the form that `metrics` compares with; rows without a target hold anything.
 
         Of a field that the task writes: `Field.written`, which is what it writes where it is judged; in a text with
-        `writing.UNKNOWN` for each token that stands for what has none, since without it a shorter answer would match.
+        `writing.UNKNOWN` for each token that stands for what has none, since without it a shorter answer would match. A
+        column `unknown` [B] beside `text` says how many those are; the report counts the texts that hold any.
         """
 
     @abstractmethod

@@ -7,7 +7,9 @@ from mmcore.errors import ConfigError
 from mmcore.interfaces.settings import Range
 
 UNKNOWN = "\ufffd"
-"""Stands in a given text for what has no token: it is never written, so that no answer matches such a text."""
+"""Stands in a given text for each unknown token, which answers leave out, so that none matches such a text.
+
+It is no proof of one: half of a character reads as this sign, and a text may hold it and have a token for it."""
 
 
 @dataclass(frozen=True)

@@ -173,16 +173,17 @@ def _notes(saved: Saved) -> list[str]:
 
 
 def _unknown(tasks: Iterable[str], predictions: Any) -> list[str]:
-    """Of texts that were to be written, how many hold what the model cannot write."""
+    """Of texts that were to be written, how many hold what the model cannot write: it says so beside `text`."""
     found = list[str]()
     for name in tasks:
-        column = f"{name}:true:text"
-        texts = predictions.filter(predictions[f"{name}:present"])[column] if column in predictions.column_names else []
-        if holding := sum(UNKNOWN in str(text) for text in texts):
+        column = f"{name}:true:unknown"
+        if column not in predictions.column_names:
+            continue
+        unknown = predictions.filter(predictions[f"{name}:present"])[column].to_numpy()
+        if holding := int((unknown > 0).sum()):
             found.append(
-                f"{name}: {holding} of the {len(texts)} texts to be written hold a character that has no token, or are "
-                f"cut off within one ({UNKNOWN}): no answer is quite right there. A larger vocabulary or longer texts "
-                "of the field that is written mend it."
+                f"{name}: {holding} of the {len(unknown)} texts to be written hold a character that has no token "
+                f"({UNKNOWN}): no answer is quite right there. A larger vocabulary of the field written mends it."
             )
     return found
 

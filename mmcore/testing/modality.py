@@ -14,6 +14,7 @@ import torch
 from mmcore.errors import DataError
 from mmcore.interfaces.field import Field
 from mmcore.interfaces.modality import Cell, Modality
+from mmcore.interfaces.writing import UNKNOWN
 from mmcore.testing.batching import BatchingContract
 from mmcore.testing.damage import DamageContract, same_mask
 from mmcore.testing.elsewhere import fit_elsewhere
@@ -176,6 +177,22 @@ class ModalityContract(ReadingContract, BatchingContract, DamageContract):
             "decode is not the way back: what it writes is read as something else."
         )
 
+    def test_the_unknown_token_is_marked_where_it_stands(self, tmp_path: Path) -> None:
+        modality, cells = self.fitted(tmp_path), self.cells(tmp_path)
+        facts = modality.facts()
+        unknown = facts.get("unknown")
+        if unknown is None or unknown in (facts.get("eos"), facts.get("pad")):
+            return
+        given = [modality.collate([modality.read(cell, tmp_path)]).values for cell in cells]
+        with_unknown = [torch.cat([ids[:, :1], torch.tensor([[unknown]]), ids[:, 1:]], 1) for ids in given]
+        found = [modality.decode_marked(ids)[0] for ids in with_unknown]
+        assert all(UNKNOWN in text for text in found), f"decode_marked leaves an unknown token out of {found!r}."
+        plain = [modality.decode(ids[ids != unknown].unsqueeze(0))[0] for ids in given]
+        pairs = list(zip(found, plain, strict=True))
+        assert all(_letters(text) == _letters(known) for text, known in pairs), (
+            f"decode_marked is not decode with {UNKNOWN} in it: {pairs!r}."
+        )
+
     def test_everything_can_be_shown(self, tmp_path: Path) -> None:
         modality = self.fitted(tmp_path)
         for cell in self.cells(tmp_path):
@@ -226,3 +243,8 @@ def _contents(folder: Path) -> dict[str, bytes]:
 
 def _different(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> str:
     return ", ".join(sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name)))
+
+
+def _letters(text: str) -> str:
+    """Without UNKNOWN and blanks."""
+    return "".join(text.replace(UNKNOWN, "").split())

@@ -147,8 +147,10 @@ def test_what_was_not_computed_is_left_out(paths):
 def test_texts_that_hold_what_cannot_be_written_are_counted(paths):
     assert "has no token" not in page(paths)
     table = pq.read_table(paths.predictions)
-    texts = pa.array(["红\ufffd灯", "灯", *["\ufffd"] * (len(ROWS) - 2)])
-    pq.write_table(table.append_column("answer:true:text", texts), paths.predictions)
+    texts = pa.array(["红\ufffd灯", "灯\ufffd", *["\ufffd"] * (len(ROWS) - 2)])
+    unknown = pa.array([1, 0, *[1] * (len(ROWS) - 2)])  # the second's sign has a token of its own
+    table = table.append_column("answer:true:text", texts).append_column("answer:true:unknown", unknown)
+    pq.write_table(table, paths.predictions)
 
     # One of them belongs to the row that lacks its target.
     assert f"answer: {len(ROWS) - 2} of the {len(ROWS) - 1} texts to be written hold a character that" in page(paths)

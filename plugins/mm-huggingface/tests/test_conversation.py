@@ -275,6 +275,13 @@ def test_a_file_that_is_no_template_is_refused(model):
         fitted(model, template="llava")
 
 
+def test_what_has_no_token_is_marked_where_it_stands(tmp_path):
+    modality = fitted(save_sentencepiece(tmp_path))
+    read = torch.from_numpy(modality.read("ab 龘 c", HERE)).unsqueeze(0)
+
+    assert modality.decode_marked(torch.where(read < 0, -1 - read, read)) == ["ab \ufffd c"]
+
+
 def test_texts_reach_encoders_of_texts(model):
     from mmcore.model.assemble import build_encoder
     from mmcore.model.plan import EncoderPlan, ModelPlan

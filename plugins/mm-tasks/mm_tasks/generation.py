@@ -25,6 +25,9 @@ from mmcore.interfaces.writing import UNKNOWN, Writing
 NEEDED = {"vocabulary", "bos", "eos", "unknown"}
 """Facts of a field that can be written."""
 
+HALF = "\ufffd"
+"""What half of a character reads as: where a text was cut off within one there is nothing to compare."""
+
 MetricName = Literal["perplexity", "bits_per_character", "exact_match", "symbol_error", "bleu", "cider_d"]
 
 
@@ -101,7 +104,8 @@ class Generation(Task):
         if "ids" not in outputs:
             return {}
         score: np.ndarray = outputs["log_probability"].double().cpu().numpy()
-        return {"text": _texts(self.modality.decode(outputs["ids"].cpu())), "score": score}
+        texts = [text.rstrip(HALF) for text in self.modality.decode(outputs["ids"].cpu())]
+        return {"text": _texts(texts), "score": score}
 
     def measure(self, outputs: Outputs, batch: Batch) -> Table:
         """`nll` [B] of the given texts in nats, their `tokens` and `characters`, the end and unknown ones counted."""
@@ -119,13 +123,15 @@ class Generation(Task):
     def truth(self, batch: Batch) -> Table:
         """`text` [B], what is to be written, and `source` [B]: equal where texts are references of each other.
 
-        Where a token stands for what has none there is UNKNOWN: left out, a shorter text would match.
+        Where a token stands for what has none there is UNKNOWN: left out, a shorter text would match. `unknown` [B]
+        says how many those are.
         """
         text = batch.fields[self.targets[0]]
         source = batch.group if self.references == "group" else batch.row
         ids, kept = text.values[:, 1:].cpu(), (text.written()[:, 1:] & (text.values[:, 1:] != self.end)).cpu()
         whole = [self._whole(row[keep]) for row, keep in zip(ids, kept, strict=True)]
-        return {"text": _texts(whole), "source": source.cpu().numpy()}
+        unknown = (kept & (ids == self.unknown)).sum(1)
+        return {"text": _texts(whole), "unknown": unknown.numpy(), "source": source.cpu().numpy()}
 
     def metrics(self) -> dict[str, Metric]:
         """Those that the settings name, in their order."""
@@ -144,7 +150,7 @@ class Generation(Task):
 
         One that can be written: without what has no token.
         """
-        texts = Counter(text for text in truth["text"].tolist() if UNKNOWN not in text)
+        texts = Counter(truth["text"][truth["unknown"] == 0].tolist())
         words = Counter(word for text, count in texts.items() for word in text.split() * count)
 
         def typical(text: str) -> tuple[int, float, str]:
@@ -167,19 +173,16 @@ class Generation(Task):
 
     def _decoded(self, text: Field, kept: Tensor) -> list[str]:
         """The text of the tokens, the first apart, that are kept [B,S-1]."""
-        return [self._read(row[keep]) for row, keep in zip(text.values[:, 1:].cpu(), kept.cpu(), strict=True)]
+        rows = [row[keep] for row, keep in zip(text.values[:, 1:].cpu(), kept.cpu(), strict=True)]
+        return [str(self.modality.decode(row.unsqueeze(0))[0]) if len(row) else "" for row in rows]
 
     def _whole(self, ids: Tensor) -> str:
-        """The text of tokens, with UNKNOWN where one stands for what has none."""
-        known = ids != self.unknown
-        found = self._read(ids[known])
-        for place in reversed((~known).nonzero().flatten().tolist()):
-            before = len(self._read(ids[:place][known[:place]]))
-            found = found[:before] + UNKNOWN + found[before:]
-        return found
-
-    def _read(self, ids: Tensor) -> str:
-        return str(self.modality.decode(ids.unsqueeze(0))[0]) if len(ids) else ""
+        """The text of a given text's tokens, with UNKNOWN where one stands for what has none."""
+        if not len(ids):
+            return ""
+        text = str(self.modality.decode_marked(ids.unsqueeze(0))[0]).rstrip(HALF)
+        # Both read as the same sign: what of the marks went with the half is put back.
+        return text + UNKNOWN * (int((ids == self.unknown).sum()) - text.count(UNKNOWN))
 
 
 def scored_tokens(text: Field) -> Tensor:

@@ -58,6 +58,12 @@ def batch(*texts, scored=None):
     return Batch({"text": field}, row=torch.arange(len(texts)), group=torch.arange(len(texts)) // 2)
 
 
+def truths(*texts, unknown=0):
+    """A truth of texts, and how many tokens of each stand for what has none."""
+    counts = np.broadcast_to(unknown, len(texts))
+    return {"text": np.array(texts, dtype=object), "unknown": counts, "source": np.arange(len(texts))}
+
+
 def even(given):
     """Logits of one who finds all tokens equally likely."""
     return {"logits": torch.zeros(*given.fields["text"].values.shape, len(Letters.TOKENS))}
@@ -153,18 +159,53 @@ def test_references_are_shared_by_a_group_where_that_is_asked_for():
 
 
 def test_the_floor_is_the_most_frequent_text():
-    truth = {"text": np.array(["a cat", "a dog", "a dog", "fish"], dtype=object)}
+    truth = truths("a cat", "a dog", "a dog", "fish")
     assert set(task().floor(truth, 3)["text"]) == {"a dog"}
 
 
 def test_of_equally_frequent_texts_the_floor_is_the_one_with_the_most_frequent_words():
-    truth = {"text": np.array(["zebras", "a cat sleeps", "a cat eats", "a cat", "a dog"], dtype=object)}
+    truth = truths("zebras", "a cat sleeps", "a cat eats", "a cat", "a dog")
     assert set(task().floor(truth, 2)["text"]) == {"a cat"}
 
 
 def test_the_floor_is_a_text_that_can_be_written():
-    truth = {"text": np.array(["a\ufffd", "a\ufffd", "a dog"], dtype=object)}
+    truth = truths("a\ufffd", "a\ufffd", "a dog", unknown=(1, 1, 0))
     assert set(task().floor(truth, 2)["text"]) == {"a dog"}
+
+
+def test_a_sign_that_has_a_token_can_be_written():
+    truth = truths("a\ufffd b", "a\ufffd b", "a dog")
+    assert set(task().floor(truth, 2)["text"]) == {"a\ufffd b"}
+
+
+class Bytes(Letters):
+    """Bytes as tokens; `~` has none."""
+
+    COUNT = 256 + 4
+
+    def facts(self):
+        return {**super().facts(), "vocabulary": self.COUNT}
+
+    def read(self, cell, base):
+        return np.array([BOS, *(UNKNOWN if byte == ord("~") else byte + 4 for byte in cell.encode()), EOS])
+
+    def decode(self, values):
+        return [bytes(n - 4 for n in row if n > UNKNOWN).decode(errors="replace") for row in values.tolist()]
+
+
+def test_half_a_character_at_the_end_is_part_of_neither_the_truth_nor_the_answer():
+    written = Generation({"text/logits": Bytes.COUNT}, {"text": Bytes()}, target="text", metrics=("exact_match",))
+    whole = torch.from_numpy(np.stack([Bytes().read(text, Path()) for text in ("ab好", "~~好", "好~a")]))
+    cut = torch.cat([whole[:, :-2], torch.tensor([[EOS]] * 3)], 1)
+    field = Field(cut, torch.ones(3, dtype=torch.bool))
+
+    truth = written.truth(Batch({"text": field}, row=torch.arange(3), group=torch.arange(3)))
+    said = written.predict({"ids": cut[:, 1:-1], "log_probability": torch.zeros(3)})
+
+    assert truth["text"].tolist() == ["ab", "\ufffd\ufffd", "好\ufffd"]
+    assert truth["unknown"].tolist() == [0, 2, 1]
+    assert said["text"].tolist() == ["ab", "", "好"]
+    assert written.metrics()["exact_match"].rows(said, truth).tolist() == [1, 0, 0]
 
 
 def test_the_first_metric_is_the_first_that_was_asked_for():

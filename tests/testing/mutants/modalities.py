@@ -235,6 +235,12 @@ class DecodedBackwards(SequenceModality):
         return super().decode(values.flip(1))
 
 
+@mutant(SequenceContract, "test_the_unknown_token_is_marked_where_it_stands", saying="leaves an unknown token out")
+class UnknownLeftOut(SequenceModality):
+    def decode_marked(self, values):
+        return self.decode(values)
+
+
 @mutant(LabelInFileContract, "test_cells_that_are_paths_of_files_are_said_to_be", saying="Set files = True")
 class FilesNotSaidToBe(LabelInFile):
     files = False

@@ -140,6 +140,10 @@ class Conversation(Modality):
         """[B,S] -> texts without special tokens and the spaces around them."""
         return [self.vocabulary.write(row).strip() for row in values.tolist()]
 
+    def decode_marked(self, values: Tensor) -> list[str]:
+        """As `decode`, with UNKNOWN where a token stands for what has none."""
+        return [self.vocabulary.write_marked(row).strip() for row in values.tolist()]
+
     def show(self, array: np.ndarray) -> Shown:
         """The text, as far as the tokens hold it."""
         return "text", self.vocabulary.write(_tokens_of(array).tolist()).strip()

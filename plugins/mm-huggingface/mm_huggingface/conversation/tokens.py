@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from mm_huggingface.conversation.disk import folder_of, quiet
 from mmcore.errors import ArtifactError, ConfigError, DataError
+from mmcore.interfaces.writing import UNKNOWN
 
 FILE = "tokenizer.json"
 ABOUT = "conversation.json"
@@ -154,3 +155,14 @@ class Vocabulary:
         """Numbers as a text, without special tokens."""
         text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
         return text
+
+    def write_marked(self, ids: list[int]) -> str:
+        """As `write`, with UNKNOWN where a token stands for what has none: joined to the others as any token is."""
+        unknown, decoder = self.number("unknown"), self.tokenizer.decoder
+        if unknown not in ids:
+            return self.write(ids)
+        added = self.tokenizer.get_added_tokens_decoder()
+        kept = [number for number in ids if number == unknown or number not in added or not added[number].special]
+        tokens = [UNKNOWN if number == unknown else self.tokenizer.id_to_token(number) for number in kept]
+        known = [token for token in tokens if token is not None]
+        return " ".join(known) if decoder is None else str(decoder.decode(known))

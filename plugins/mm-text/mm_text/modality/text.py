@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from mm_text.modality.cells import readable, text_of
-from mm_text.modality.tokenizer import SMALLEST, Kind, Specials, cut, parse, readings, ready, train
+from mm_text.modality.tokenizer import SMALLEST, Kind, Specials, cut, marked, parse, readings, ready, train
 from mm_text.modality.words import Segment, Tagged, Words
 from mmcore.errors import ArtifactError, ConfigError, DataError
 from mmcore.interfaces.field import Field
@@ -194,6 +194,11 @@ class TextModality(Modality):
         """[B,S] -> texts, each from its beginning to its first end."""
         rows = (values % len(self._readings)).tolist()
         return [self.tokenizer.decode(cut(row, self.specials)) for row in rows]
+
+    def decode_marked(self, values: Tensor) -> list[str]:
+        """As `decode`, with UNKNOWN where a token stands for what has none."""
+        rows = (values % len(self._readings)).tolist()
+        return [marked(self.tokenizer, cut(row, self.specials), self.specials.unknown) for row in rows]
 
     def show(self, array: np.ndarray) -> Shown:
         """The text, as far as the tokens hold it."""

@@ -8,6 +8,7 @@ from typing import Literal
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from mmcore.errors import ConfigError, DataError
+from mmcore.interfaces.writing import UNKNOWN
 
 Kind = Literal["byte_bpe", "unigram", "character", "file"]
 
@@ -152,6 +153,17 @@ def cut(ids: Sequence[int], specials: Specials) -> list[int]:
     if specials.eos in rest:
         rest = rest[: rest.index(specials.eos)]
     return [number for number in rest if number not in (specials.pad, specials.bos)]
+
+
+def marked(tokenizer: Tokenizer, ids: Sequence[int], unknown: int) -> str:
+    """As the library decodes them, with UNKNOWN where one is `unknown`: joined to the others as any token is."""
+    if unknown not in ids:
+        return str(tokenizer.decode(ids))
+    special = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    kept = [number for number in ids if number == unknown or number not in special]
+    tokens = [UNKNOWN if number == unknown else tokenizer.id_to_token(number) for number in kept]
+    known = [token for token in tokens if token is not None]
+    return " ".join(known) if tokenizer.decoder is None else str(tokenizer.decoder.decode(known))
 
 
 def _first(numbers: Iterable[int | None]) -> int | None:
