@@ -40,12 +40,19 @@ class Timm(Encoder):
         self.recipe = Recipe(model, channels=facts["channels"], size=size, stages=stages, drop_path=drop_path)
         self.weights = weights
         self.output = output
-        parts = self._parts(self.recipe.build())
+        network = self.recipe.build()
+        spared = {id(parameter) for parameter in self.recipe.spared(network)}
+        parts = self._parts(network)
         self.first = parts.first
         self.stages = nn.ModuleList(parts.stages)
+        self.spared = {name for name, parameter in self.named_parameters() if id(parameter) in spared}
         norms = (nn.modules.batchnorm._BatchNorm,)
         self.batch_statistics = any(isinstance(module, norms) for module in self.modules())
         self.widths = self._try_out(facts["channels"], size)
+
+    def no_weight_decay(self) -> set[str]:
+        """What the model of timm wants spared, by its names here."""
+        return self.spared
 
     def embed(self, field: Field, start: Tensor | int = 0) -> Tokens:
         """Pixels [B,3,H,W] -> the tokens of the first stage, or the pixels themselves where the model is one stage."""

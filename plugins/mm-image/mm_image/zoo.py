@@ -1,6 +1,7 @@
 """Models of timm by name: built with random weights, or with weights from the hub or from a file."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +34,25 @@ class Recipe:
 
     def build(self, **more: Any) -> nn.Module:
         """The model with random weights. Raises ConfigError where it takes no such settings."""
-        options: dict[str, Any] = {"in_chans": self.channels, **more}
-        known = timm.get_pretrained_cfg(self.name)
-        if known is not None and known.fixed_input_size:
-            options["img_size"] = self.size
-        if self.drop_path:
-            options["drop_path_rate"] = self.drop_path
+        options = {**self._options(), **more}
         try:
             return self._create(options)
         except (TypeError, AssertionError, ValueError) as error:
             raise ConfigError(f"the timm model {self.name!r} cannot be built with {options}: {error}.") from error
+
+    def spared(self, network: nn.Module) -> list[nn.Parameter]:
+        """What weight decay should not reach of a network that `build` gave: the uncut model says so by its names."""
+        whole = network
+        if isinstance(network, FeatureListNet):  # the layers alone, without the model that they are of
+            with torch.random.fork_rng(devices=[]), torch.device("meta"):
+                whole = timm.create_model(self.name, num_classes=0, **self._options())
+        names = getattr(whole, "no_weight_decay", set)()
+        patterns = [name.replace(".", "_") for name in names]  # timm joins names of two levels by _ where it cuts
+        return [
+            parameter
+            for name, parameter in network.named_parameters()
+            if any(fnmatchcase(name.replace(".", "_"), pattern) for pattern in patterns)
+        ]
 
     def pretrained(self, weights: str) -> nn.Module:
         """The model with weights from `hub` or from a file. Raises SetupError or ConfigError where there are none."""
@@ -59,6 +69,15 @@ class Recipe:
             loaded = self._load(overlay)
         _check_loaded(random, loaded, f"{self.name!r} from {weights!r}")
         return loaded
+
+    def _options(self) -> dict[str, Any]:
+        options: dict[str, Any] = {"in_chans": self.channels}
+        known = timm.get_pretrained_cfg(self.name)
+        if known is not None and known.fixed_input_size:
+            options["img_size"] = self.size
+        if self.drop_path:
+            options["drop_path_rate"] = self.drop_path
+        return options
 
     def _load(self, overlay: dict[str, Any] | None) -> nn.Module:
         try:

@@ -10,6 +10,7 @@ from mm_image.backbone import Timm
 from mm_image.cnn import CNN
 from mm_image.modality import ImageModality
 from mm_image.patches import PatchConv
+from mm_image.zoo import Recipe
 from safetensors.torch import save_file
 
 from mmcore.errors import ConfigError, SetupError
@@ -258,3 +259,30 @@ def test_one_token_of_a_transformer_is_what_timm_pools(model):
     for stage in parts.stages:
         tokens = stage(tokens)
     torch.testing.assert_close(tokens.values[:, 0], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "table", "count"),
+    [
+        ("swin_tiny_patch4_window7_224", "attn.relative_position_bias_table", 12),
+        ("nest_tiny", "pos_embed", 3),  # of levels that timm joins with their number where it cuts
+        ("vit_tiny_patch16_224", "pos_embed", 1),
+        ("resnet10t", "pos_embed", 0),
+    ],
+)
+@pytest.mark.parametrize("stages", [True, False])
+def test_a_model_in_stages_has_spared_what_the_whole_model_wants_spared(model, table, count, stages):
+    encoder = Timm({**FACTS, "height": 224, "width": 224}, model=model, stages=stages)
+
+    spared = encoder.no_weight_decay()
+
+    assert spared <= {name for name, _ in encoder.named_parameters()}
+    assert sum(name.endswith(table) for name in spared) == count
+
+
+def test_to_ask_what_is_spared_takes_no_random_numbers():
+    recipe = Recipe("nest_tiny", channels=3, size=(224, 224), stages=True, drop_path=0.1)
+    network, state = recipe.build(), torch.random.get_rng_state()
+
+    assert len(recipe.spared(network)) == 3
+    assert torch.equal(torch.random.get_rng_state(), state)
