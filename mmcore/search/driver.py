@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mmcore.errors import MmcoreError
+from mmcore.errors import ConfigError, MmcoreError
 from mmcore.search.host import Order, Told
 from mmcore.search.plan import Plan
 from mmcore.search.rows import State
@@ -18,6 +18,7 @@ Submit = Callable[[Order, Callable[[Told | BaseException], None]], None]
 POLL_S = 0.5
 UNBUILT = 100
 """So many points in a row of which no model can be built are the fault of the space."""
+TRIED = (State.UNBUILT, State.FAILED, State.COMPLETE, State.PRUNED)
 
 
 class Show(Protocol):
@@ -60,6 +61,7 @@ class Search:
         self._places, self._shared = places, shared
         self._running = dict[int, Asked]()
         self._waits, self._denied = False, ""
+        self._former = frozenset[int]()
         self._news: queue.SimpleQueue[tuple[int, Told | BaseException]] = queue.SimpleQueue()
 
     def run(self, submit: Submit, *, stopped: Callable[[], bool] = lambda: False) -> Ended:
@@ -70,6 +72,7 @@ class Search:
         if outside := self._study.begin(present=self._plan.settings.sampler != "grid"):
             told = ", ".join(f"{key}={value}" for key, value in outside.items())
             self._show.say(f"The present settings lie outside the space ({told}), so they are not a trial.")
+        self._former = frozenset(row.number for row in self._study.rows() if row.state in TRIED)
         began = gathered = time.monotonic()
         ended: Ended | None = None
         while True:
@@ -103,6 +106,10 @@ class Search:
         self._show.began(asked)
         try:
             values = self._plan.project.settle(asked.drawn.changes)
+        except ConfigError as error:
+            self._study.unbuilt(asked.identity, str(error))
+            self._news.put((asked.number, Told(asked.number, State.UNBUILT, reason=str(error))))
+            return
         except MmcoreError as error:
             self._study.fail(asked.identity, str(error), {})
             self._news.put((asked.number, Told(asked.number, State.FAILED, reason=str(error))))
@@ -134,9 +141,9 @@ class Search:
         good = [row for row in rows if row.state in (State.COMPLETE, State.PRUNED)]
         if len(failed) >= settings.max_failed and len(failed) > len(good):
             return Ended(f"{len(failed)} of {len(failed) + len(good)} trials failed", too_many_failed=True)
-        tried = [row for row in rows if row.state in (State.UNBUILT, State.FAILED, State.COMPLETE, State.PRUNED)]
-        last = {row.state for row in tried[-UNBUILT:]}
-        if len(tried) >= UNBUILT and last == {State.UNBUILT} and settings.sampler != "grid":
+        # Those of a former run do not count: what was at fault may be mended.
+        tried = [row.state for row in rows if row.state in TRIED and row.number not in self._former]
+        if settings.sampler != "grid" and len(tried) >= UNBUILT and {*tried[-UNBUILT:]} == {State.UNBUILT}:
             return Ended(f"of {UNBUILT} draws in a row no model could be built", too_many_failed=True)
         if settings.target is not None:
             up = self._study.better[0] == "up"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mmcore.errors import ConfigError
+from mmcore.errors import ConfigError, PluginError
 from mmcore.search import driver
 from mmcore.search.driver import Search
 from mmcore.search.host import Told
@@ -150,6 +150,22 @@ def test_a_space_of_which_nothing_can_be_built_ends_it(run, monkeypatch):
     assert len(study.rows()) == 4
 
 
+def test_what_could_not_be_built_ends_no_later_run(run, monkeypatch):
+    monkeypatch.setattr(driver, "UNBUILT", 4)
+    run(lambda values: ConfigError("too narrow"), trials=2, places=1)
+    ended, study, _ = run(lr, trials=2, places=1)
+    assert ended.why == "all trials are done"
+    assert [row.state for row in study.rows()] == [State.UNBUILT] * 4 + [State.COMPLETE] * 2
+
+
+def test_a_grid_goes_through_all_its_points_though_nothing_can_be_built(run, monkeypatch):
+    monkeypatch.setattr(driver, "UNBUILT", 2)
+    grid = {"sampler": "grid", "space": {"fusion.width": [4, 8, 16]}}
+    ended, study, _ = run(lambda values: ConfigError("too narrow"), trials=3, places=1, **grid)
+    assert ended.why == "all trials are done"
+    assert [row.state for row in study.rows()] == [State.UNBUILT] * 3
+
+
 def test_present_settings_outside_the_space_are_told(run):
     space = {"training.lr": {"low": 0.01, "high": 0.1}, "fusion.width": {"low": 16, "high": 32}}
     _, study, shown = run(lr, trials=1, space=space)
@@ -159,14 +175,30 @@ def test_present_settings_outside_the_space_are_told(run):
     assert told not in run(lr, trials=2, space=space)[2].lines
 
 
-def test_settings_that_do_not_go_together_are_a_failed_trial(run, project, monkeypatch):
-    def settle(self, changes):
-        raise ConfigError("they do not go together")
+def test_settings_that_do_not_go_together_are_no_trial(run, project, monkeypatch):
+    settle = type(project.plan().project).settle
 
-    plan = project.plan()
-    monkeypatch.setattr(type(plan.project), "settle", settle)
+    def strict(self, changes):
+        if changes["fusion.width"] == 4:
+            raise ConfigError("they do not go together")
+        return settle(self, changes)
+
+    monkeypatch.setattr(type(project.plan().project), "settle", strict)
+    ended, study, _ = run(lr, trials=6, max_failed=1)
+    states = [row.state for row in study.rows()]
+    assert ended.why == "all trials are done"
+    assert {*states} == {State.COMPLETE, State.UNBUILT}
+    assert states.count(State.COMPLETE) == 6
+    assert {row.reason for row in study.rows() if row.state is State.UNBUILT} == {"they do not go together"}
+
+
+def test_what_cannot_be_looked_up_is_a_failed_trial(run, project, monkeypatch):
+    def settle(self, changes):
+        raise PluginError("no such plugin")
+
+    monkeypatch.setattr(type(project.plan().project), "settle", settle)
     _, study, _ = run(lr, trials=2, max_failed=50)
-    assert [row.reason for row in study.rows()] == ["they do not go together"] * 2
+    assert [(row.state, row.reason) for row in study.rows()] == [(State.FAILED, "no such plugin")] * 2
 
 
 def test_a_trial_whose_worker_dies_is_run_again_and_no_other_is_lost(run):
