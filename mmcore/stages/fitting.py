@@ -136,6 +136,7 @@ def fit_and_save(
     learning: Path,
     timings: Path | None,
     title: str,
+    each_step: Callable[[], None] = lambda: None,
     each_epoch: EachEpoch = lambda row: None,
     partly: bool = False,
 ) -> None:
@@ -160,10 +161,14 @@ def fit_and_save(
         live(row)
         each_epoch(row)
 
+    def stepped() -> int | None:
+        each_step()
+        return stop.requested
+
     with catch_signals() as stop:
         curves = fit_model(
             made, inputs, plan=plan, settings=settings, fabric=fabric, checkpoints=checkpoints,
-            stop=lambda: stop.requested, validates=True, title=title, start=start, each_epoch=tell,
+            stop=stepped, validates=True, title=title, start=start, each_epoch=tell,
             partly=partly, plugins=plugins,
         )  # fmt: skip
     if fabric.is_global_zero:

@@ -1,5 +1,6 @@
 """train: from prepared inputs to a model folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from mmcore.config.params import Params
@@ -17,9 +18,17 @@ DEVICES = "training.devices"
 
 
 def run(
-    params: Params, paths: Paths, *, plugins: Plugins | None = None, each_epoch: EachEpoch = lambda row: None
+    params: Params,
+    paths: Paths,
+    *,
+    plugins: Plugins | None = None,
+    each_step: Callable[[], None] = lambda: None,
+    each_epoch: EachEpoch = lambda row: None,
 ) -> None:
-    """Write model/, plots/learning.csv and timings.json. Killed and started again, it ends with the same bytes."""
+    """Write model/, plots/learning.csv and timings.json. Killed and started again, it ends with the same bytes.
+
+    each_step, each_epoch: told of what is trained.
+    """
     before, settings = params.get("pretrain", PretrainSettings).runs, params.get("training", TrainingSettings)
     start = paths.pretrain(FIRST) / "model" / "model.safetensors" if before else None
     if settings.start_from == "champion":
@@ -27,7 +36,7 @@ def run(
     fit_and_save(
         params, paths, settings, plugins=plugins or installed(), start=start, partly=settings.start_from is not None,
         model=paths.model, learning=paths.learning, timings=paths.timings, title="train",
-        each_epoch=each_epoch,
+        each_step=each_step, each_epoch=each_epoch,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from mmcore.search.trial.prepared import Shared
 from mmcore.search.trial.training import KEYS, Job, Pruned, Unbuilt, judge, tidy
 from mmcore.stages import encode, evaluate, fit, train
 from mmcore.stages.paths import Paths
+from mmcore.training.step import Stepper
 
 SCORE = "kind/accuracy"
 
@@ -88,17 +89,67 @@ def test_a_space_may_hold_settings_that_do_not_go_together_and_only_the_trial_wi
             work(plan.project.settle(both))
 
 
-def test_only_what_is_found_out_before_an_epoch_counts_as_no_trial(project, shared, monkeypatch):
+def test_what_a_model_cannot_be_built_of_counts_as_no_trial(project, shared):
     with pytest.raises(Unbuilt, match="must be between"):
         job().run({**project.values, "fusion": {**project.values["fusion"], "width": -1}}, "t/0", shared, never)
+    both = {**project.values["training"], "chunk": 8, "modulate": 0.5}
+    with pytest.raises(Unbuilt, match="do not go together"):
+        job().run({**project.values, "training": both}, "t/1", shared, never)
 
-    def late(*args, **options):
-        raise ConfigError("too late")
 
-    monkeypatch.setattr("mmcore.search.trial.training._kept_row", late)
+def test_what_the_first_batch_does_not_go_through_counts_as_no_trial(project, shared, monkeypatch):
+    """Some parts know only there what they are given: pixel-shuffle the grid of its maps."""
+    monkeypatch.setattr(Stepper, "backward", too_late)
+    with pytest.raises(Unbuilt, match="too late"):
+        job().run(project.values, "t/0", shared, never)
+
+
+def too_late(*args, **options):
+    raise ConfigError("too late")
+
+
+def after_one(work):
+    """The same, which goes wrong the next time."""
+    done = []
+    return lambda *args, **options: too_late() if done else (done.append(True), work(*args, **options))[1]
+
+
+@pytest.mark.parametrize("first", ["", "epochs: 1"], ids=["training", "pretraining"])
+def test_what_goes_wrong_after_a_step_is_a_failure(project, shared, monkeypatch, first):
+    project.compose(f"pretrain.training={{{first}}}")
+    monkeypatch.setattr(Stepper, "backward", after_one(Stepper.backward))
     with pytest.raises(ConfigError, match="too late") as found:
-        job().run(project.values, "t/1", shared, never)
+        job().run(project.values, "t/0", shared, never)
+    assert (project.root / "t/0/pretrain").exists() == bool(first)
     assert not isinstance(found.value, Unbuilt)
+
+
+def test_what_goes_wrong_while_it_is_judged_is_a_failure(project, shared, monkeypatch):
+    monkeypatch.setattr("mmcore.search.trial.training._kept_row", too_late)
+    with pytest.raises(ConfigError, match="too late") as found:
+        job().run(project.values, "t/0", shared, never)
+    assert not isinstance(found.value, Unbuilt)
+
+
+def test_what_goes_wrong_after_a_first_training_is_a_failure_also_where_a_former_process_did_that(
+    project, shared, monkeypatch
+):
+    project.compose("pretrain.training={epochs: 1}")
+    monkeypatch.setattr(train, "run", too_late)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="too late") as found:
+            job().run(project.values, "t/0", shared, never)
+        assert (project.root / "t/0/pretrain/first/model").is_dir()
+        assert not isinstance(found.value, Unbuilt)
+
+
+def test_what_goes_wrong_after_a_fold_is_a_failure_also_where_a_former_process_trained_it(project, shared, monkeypatch):
+    folds = job(folds=2)
+    monkeypatch.setattr(train, "run", after_one(train.run))
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="too late") as found:
+            folds.run(project.values, "t/0", shared, never)
+        assert not isinstance(found.value, Unbuilt)
 
 
 def test_a_space_goes_no_further_than_what_each_setting_may_be(project):

@@ -45,7 +45,24 @@ class Pruned(Exception):
 
 
 class Unbuilt(ConfigError):
-    """Settings that do not go together, found out before the first epoch."""
+    """Settings that do not go together, found out before anything was trained."""
+
+
+@dataclass
+class Followed:
+    """A trial's trainings, as far as they have come."""
+
+    epoch_told: EachEpoch = lambda row: None
+    begun: bool = False
+
+    def each_step(self) -> None:
+        """A batch went through what was built, and taught it something."""
+        self.begun = True
+
+    def each_epoch(self, row: Mapping[str, float]) -> None:
+        """One is trained; it may be that a former process did."""
+        self.begun = True
+        self.epoch_told(row)
 
 
 @dataclass(frozen=True)
@@ -81,29 +98,23 @@ class Job:
 
     def run(self, values: Mapping[str, Any], folder: str, shared: Shared, report: Report) -> dict[str, Any]:
         """Train and judge. Returns `values`, one for each objective, and `scores`. Raises Pruned and Unbuilt."""
-        epochs = list[float]()
-
-        def each_epoch(row: Mapping[str, float]) -> None:
-            epochs.append(row["epoch"])
-            if not self.folds:
-                _told(row, self.objectives[0], report)
-
+        epochs = Followed() if self.folds else Followed(lambda row: _told(row, self.objectives[0], report))
         try:
-            return self._run(values, folder, shared, report, each_epoch)
+            return self._run(values, folder, shared, report, epochs)
         except (BuildError, ConfigError) as error:
-            if epochs:
+            if epochs.begun:
                 raise
             raise Unbuilt(str(error)) from error
 
     def _run(
-        self, values: Mapping[str, Any], folder: str, shared: Shared, report: Report, each_epoch: EachEpoch
+        self, values: Mapping[str, Any], folder: str, shared: Shared, report: Report, epochs: Followed
     ) -> dict[str, Any]:
         if not self.folds:
-            return self._single(values, shared.rows(values), folder, shared, each_epoch)
+            return self._single(values, shared.rows(values), folder, shared, epochs)
         found = list[dict[str, Any]]()
         for number in range(self.folds):
             fold = RepeatSettings(self.seed, number, self.folds, self.stratify)
-            one = self._single(values, shared.rows(values, fold=fold), f"{folder}/fold-{number}", shared, each_epoch)
+            one = self._single(values, shared.rows(values, fold=fold), f"{folder}/fold-{number}", shared, epochs)
             found.append(one)
             if report(number, float(one["values"][0])) and number + 1 < self.folds:
                 raise Pruned
@@ -119,15 +130,16 @@ class Job:
         paths: Paths,
         folder: str,
         shared: Shared,
-        each_epoch: EachEpoch,
+        epochs: Followed,
     ) -> dict[str, Any]:
         """One training; with folds judged on the rows that were left out, else on the validation rows."""
         work = replace(paths, results=folder, kept=f"{folder}/kept")
         done = work.root / folder / "result.json"
         if done.exists():
+            epochs.begun = True
             return dict(json.loads(done.read_text(encoding="utf-8")))
         params = Params(values, KEYS)
-        fit_model(params, work, shared, each_epoch=each_epoch)
+        fit_model(params, work, shared, epochs)
         row = None if self.folds else _kept_row(work, params.get("training", TrainingSettings), self.monitor)
         # An epoch's row has no scores of written texts where the monitor looks at none.
         for write in (params.get("evaluation.write", bool), True):
@@ -153,15 +165,16 @@ class Job:
         return dict(json.loads(work.metrics.read_text(encoding="utf-8")))
 
 
-def fit_model(params: Params, work: Paths, shared: Shared, *, each_epoch: EachEpoch = lambda row: None) -> None:
+def fit_model(params: Params, work: Paths, shared: Shared, epochs: Followed) -> None:
     """The stages that `dvc repro` runs between the arrays and the model."""
     shared.features(params.values, work)
     for name in params.get("pretrain", PretrainSettings).runs:
         if not (work.pretrain(name) / "model").is_dir():
-            pretrain.run(
-                Params(params.values, (*KEYS, f"pretrain.runs.{name}")), work, run=name, plugins=shared.plugins
-            )
-    train.run(Params(params.values, train.READS), work, plugins=shared.plugins, each_epoch=each_epoch)
+            first = Params(params.values, (*KEYS, f"pretrain.runs.{name}"))
+            pretrain.run(first, work, run=name, plugins=shared.plugins, each_step=epochs.each_step)
+        epochs.begun = True  # also where a former process did
+    last = Params(params.values, train.READS)
+    train.run(last, work, plugins=shared.plugins, each_step=epochs.each_step, each_epoch=epochs.each_epoch)
 
 
 def judge(values: Mapping[str, Any], seed: int, folder: str, shared: Shared) -> dict[str, Any]:
@@ -172,7 +185,7 @@ def judge(values: Mapping[str, Any], seed: int, folder: str, shared: Shared) -> 
         params = Params(values, KEYS).with_value("training.seed", seed)
         for name in params.get("pretrain", PretrainSettings).runs:
             params = params.with_value(f"pretrain.runs.{name}.seed", seed)
-        fit_model(params, work, shared)
+        fit_model(params, work, shared, Followed())
         evaluate.run(params.with_value("evaluation.without", False), work, plugins=shared.plugins)
         metrics = json.loads(work.metrics.read_text(encoding="utf-8"))
         scores = {params.get("training.monitor", str): math.nan}  # metrics.json leaves out what is no number
