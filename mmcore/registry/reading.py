@@ -39,29 +39,48 @@ def _constant_in(module: str, title: str, name: str) -> tuple[bool, str | None]:
     if module.startswith(OUR_BASES):
         return True, None
     tree = _read(module)
-    defined, imported = dict[str, ast.ClassDef](), dict[str, tuple[str, str]]()
-    for node in [] if tree is None else tree.body:
-        if isinstance(node, ast.ClassDef):
-            defined[node.name] = node
-        elif isinstance(node, ast.ImportFrom):
-            source = resolve_name("." * node.level + (node.module or ""), _package_of(module))
-            imported |= {alias.asname or alias.name: (source, alias.name) for alias in node.names}
-    if title in imported:
-        return _constant_in(*imported[title], name)
-    if title not in defined or defined[title].decorator_list or defined[title].keywords:
+    if tree is None or _assigns_attribute(tree, name):
         return False, None
-    for node in defined[title].body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if name in [target.id for target in targets if isinstance(target, ast.Name)]:
-            match getattr(node, "value", None):
+    match [node for node in tree.body if _binds(node, title)]:
+        case [ast.ImportFrom(names=names) as node]:
+            source = resolve_name("." * node.level + (node.module or ""), _package_of(module))
+            named = {alias.asname or alias.name: alias.name for alias in names}
+            return _constant_in(source, named[title], name) if title in named else (False, None)
+        case [ast.ClassDef(decorator_list=[], keywords=[]) as found]:
+            return _constant_of_class(found, module, name)
+    return False, None
+
+
+def _constant_of_class(found: ast.ClassDef, module: str, name: str) -> tuple[bool, str | None]:
+    match [node for node in found.body if _binds(node, name)]:
+        case [ast.Assign(targets=[ast.Name()]) | ast.AnnAssign(target=ast.Name()) as node]:
+            match node.value:
                 case ast.Constant(value=str(text)):
                     return True, text
             return False, None
-    for base in defined[title].bases:
+        case [_, *_]:  # twice, or by an `if`: which of them counts cannot be told
+            return False, None
+    for base in found.bases:
         told = _constant_in(module, base.id, name) if isinstance(base, ast.Name) else (False, None)
         if told != (True, None):
             return told
     return True, None
+
+
+def _binds(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement, or one inside of it, may give `name` something to stand for, or take that away."""
+    return any(
+        (isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load))
+        or (isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name)
+        or (isinstance(node, ast.alias) and (node.asname or node.name.split(".")[0]) in (name, "*"))
+        for node in ast.walk(statement)
+    )
+
+
+def _assigns_attribute(tree: ast.Module, name: str) -> bool:
+    """Whether a module says `.. .NAME = ..` anywhere, of a class or of what was made of one."""
+    found = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == name)
+    return any(not isinstance(node.ctx, ast.Load) for node in found)
 
 
 @cache

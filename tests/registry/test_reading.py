@@ -63,6 +63,7 @@ def test_what_works_is_never_called_broken(rows, name, text):
 
 
 OURS = "from mmcore.interfaces.encoder import Encoder\n"
+LATE = OURS + "LATE = True\nclass A(Encoder):\n    consumes = 'text'\nclass It(A):\n"
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,17 @@ OURS = "from mmcore.interfaces.encoder import Encoder\n"
         ("tell-far", {"it": "from .b import B as It\n", "b": "class B:\n    consumes = 'b'\n"}, (True, "b")),
         ("tell-none", {"it": OURS + "class It(Encoder): ...\n"}, (True, None)),
         ("tell-made", {"it": "class It:\n    consumes = 'te' + 'xt'\n"}, (False, None)),
+        ("tell-if", {"it": LATE + "    if LATE:\n        consumes = 'poem'\n"}, (False, None)),
+        ("tell-for", {"it": LATE + "    for consumes in ('poem',): ...\n"}, (False, None)),
+        ("tell-twice", {"it": LATE + "    consumes = 'a'\n    consumes = 'poem'\n"}, (False, None)),
+        ("tell-more", {"it": LATE + "    consumes, other = 'poem', 'a'\n"}, (False, None)),
+        ("tell-called", {"it": LATE + "    @property\n    def consumes(self): ...\n"}, (False, None)),
+        ("tell-late", {"it": LATE + "    other = 1\nIt.consumes = 'poem'\n"}, (False, None)),
+        ("tell-self", {"it": LATE + "    def __init__(self):\n        self.consumes = 'poem'\n"}, (False, None)),
+        ("tell-there", {"it": "from .b import It\nIt.consumes = 'poem'\n", "b": LATE + "    b = 1\n"}, (False, None)),
+        ("tell-again", {"it": LATE + "    other = 1\nif LATE:\n    class It: ...\n"}, (False, None)),
+        ("tell-beside", {"it": LATE + "    if LATE:\n        other = 1\n"}, (True, "text")),
+        ("tell-asked", {"it": LATE + "    other = 1\nprint(It.consumes)\n"}, (True, "text")),
         ("tell-strange", {"it": "import torch\nclass It(torch.nn.Module): ...\n"}, (False, None)),
         ("tell-decorated", {"it": "def named(it): ...\n@named\nclass It: ...\n"}, (False, None)),
         ("tell-assigned", {"it": "It = type('It', (), {'consumes': 'text'})\n"}, (False, None)),
