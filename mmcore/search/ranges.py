@@ -10,9 +10,9 @@ FEW = 256
 
 
 def range_of(mark: Range, *values: Any) -> dict[str, Any] | None:
-    """The range, which always holds `values`: what the setting is, or the items of its list.
+    """The range, which holds `values`: what the setting is, or the items of its list.
 
-    None where it has no end, or the setting is switched off.
+    But a 0 in a range by factors, which no step comes to. None where it has no end, or the setting is switched off.
     """
     if not values or any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
         return None
@@ -20,10 +20,11 @@ def range_of(mark: Range, *values: Any) -> dict[str, Any] | None:
     if high == float("inf"):
         return None
     high = max(high, *values)
-    low = min(mark.low if mark.soft_low is None else mark.soft_low, *values)
+    least = mark.low if mark.soft_low is None else mark.soft_low
+    low = min(least, *values)
     if isinstance(values[0], float):
         if mark.log and low <= 0:  # a step by factors never comes from 0
-            low = min([high / 10_000, *(value for value in values if value > 0)])
+            low = min([least if least > 0 else high / 10_000, *(value for value in values if value > 0)])
         return {"low": float(low), "high": float(high), "log": mark.log}
     return _whole(int(low), int(high), values, log=mark.log, step=mark.step)
 

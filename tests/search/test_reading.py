@@ -179,6 +179,19 @@ def test_a_declared_range_holds_the_values_that_are_there(mark, values, expected
     assert range_of(mark, *values) == expected
 
 
+@pytest.mark.parametrize(
+    ("mark", "values", "low"),
+    [
+        (Range(0, 1, log=True), [0.0], 1e-4),
+        (Range(0, 1, log=True, soft_low=1e-3), [0.0], 1e-3),
+        (Range(0, 1, log=True, soft_low=1e-3), [0.0, 1e-5], 1e-5),
+        (Range(0, 1, log=True, soft_low=0.0), [0.0], 1e-4),
+    ],
+)
+def test_a_range_by_factors_does_not_reach_to_0_and_begins_where_it_says(mark, values, low):
+    assert range_of(mark, *values) == {"low": low, "high": 1.0, "log": True}
+
+
 def test_a_declared_range_of_numbers_is_not_one_of_whole_numbers_where_a_0_is_written(project):
     project.compose("fields.numbers.encoder.dropout=0.0")
     found = declared_space(project.values, plugins=installed())
