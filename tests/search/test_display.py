@@ -48,6 +48,20 @@ def test_what_becomes_of_each_trial_is_seen(shown):
     assert "widths=[16,32]" in shown
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_point_of_which_no_model_can_be_built_is_shown_and_not_counted(terminal):
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=120, color_system=None)
+    with Display(trials=3, console=console) as display:
+        for number, told in enumerate([Told(0, State.UNBUILT, reason="too narrow"), Told(1, State.COMPLETE, 0.5)]):
+            display.began(asked(number))
+            display.ended(asked(number), told)
+    shown = console.file.getvalue()
+    assert "too narrow" in shown
+    assert ("1 of 3 trials, best so far: 0.5 (trial 1)" if terminal else "1/3  trial 1  0.5") in shown
+    assert "2 of 3" not in shown
+    assert "2/3" not in shown
+
+
 def test_a_terminal_shows_what_runs_and_the_best_so_far(shown, request):
     if "terminal" in request.node.callspec.id:
         assert "running, step 4" in shown
