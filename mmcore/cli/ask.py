@@ -85,7 +85,7 @@ def sort_out(
     """`--image a.png what is it` -> the cells of fields, and the question.
 
     known: names that a cell may have. fields, options: what there is to choose from, for messages.
-    Raises ConfigError for a name that is none of them, and for one without a value.
+    Raises ConfigError for a name that is none of them, for one without a value, and for one that stands twice.
     """
     given, question, rest = dict[str, str](), list[str](), list(words)
     while rest:
@@ -102,6 +102,8 @@ def sort_out(
             if not rest:
                 raise ConfigError(f"{word} has no value: write {word} VALUE.")
             value = rest.pop(0)
+        if name in given:
+            raise ConfigError(f"--{name} is given twice: {given[name]!r} and {value!r}.")
         given[name] = value
     return given, " ".join(question)
 

@@ -175,20 +175,29 @@ def doctor(json: Json = False) -> None:
     examine(as_json=json)
 
 
-@app.command()
+WORDS = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""For commands that take fields of the model as options: --image a.png."""
+
+
+def _options(context: typer.Context) -> list[str]:
+    """The options that a command has itself."""
+    return [name for one in context.command.params for name in one.opts if name.startswith("--")]
+
+
+@app.command(context_settings=WORDS)
 def predict(
+    context: typer.Context,
     model: Annotated[Path, typer.Argument(help="A model's folder, or a release: prod, v1.2.0.")],
-    field: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of one input; a value or a file's path.")] = None,
-    table: Annotated[Path | None, typer.Option(help="Many rows: a CSV, JSON lines or Parquet table.")] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Where the table with answers goes (.csv, .jsonl or .parquet); else it is printed."),
+    field: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE: as --NAME VALUE, also of a field called as an option is.")
     ] = None,
+    table: Annotated[Path | None, typer.Option(help="Many rows: a CSV, JSON lines or Parquet table.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A .csv, .jsonl or .parquet file for the table's answers.")] = None,
     json: Json = False,
 ) -> None:
     """Ask a model.
 
-    For example: mm predict artifacts/model --field image=a.png --field question="what colour is it?"
+    For example: mm predict artifacts/model --image a.png --question "what colour is it?"
 
     Of a table all columns are kept but those that answers go to: `error` and TASK:.. are written anew.
 
@@ -197,19 +206,11 @@ def predict(
     from mmcore.cli.found import model_folder
     from mmcore.cli.predict import ask_row, ask_table
 
-    folder = model_folder(model)
-    ask_row(folder, field or [], as_json=json) if table is None else ask_table(
-        folder, table, field or [], out=out, as_json=json
-    )
-
-
-WORDS = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""For commands that take fields of the model as options: --image a.png."""
-
-
-def _options(context: typer.Context) -> list[str]:
-    """The options that a command has itself."""
-    return [name for one in context.command.params for name in one.opts if name.startswith("--")]
+    folder, words = model_folder(model), context.args
+    if table is None:
+        ask_row(folder, field or [], words, options=_options(context), as_json=json)
+    else:
+        ask_table(folder, table, [*(field or []), *words], out=out, as_json=json)
 
 
 @app.command(context_settings=WORDS)

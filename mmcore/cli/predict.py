@@ -8,8 +8,9 @@ from typing import Any
 
 from rich.cells import cell_len
 
+from mmcore.cli.ask import sort_out
 from mmcore.data.writing import without_nan
-from mmcore.errors import ConfigError, DataError
+from mmcore.errors import ConfigError, DataError, listing
 from mmcore.predictor import Predictor, answer_table, as_csv, as_lines, format_of, write_table
 from mmcore.runtime.memory import keep_freed_memory
 
@@ -23,10 +24,23 @@ BAR = 20
 """Letters of the bar of a probability of 1."""
 
 
-def ask_row(folder: Path, fields: Sequence[str], *, as_json: bool) -> None:
-    """Print what the model says of one row."""
+def ask_row(
+    folder: Path, fields: Sequence[str], words: Sequence[str] = (), *, options: Sequence[str] = (), as_json: bool
+) -> None:
+    """Print what the model says of one row.
+
+    fields: NAME=VALUE each. words: more of them, as `--NAME VALUE`. options: of the command, for messages.
+    """
     row = _row(fields)
-    answers = next(Predictor.load(folder).predict_each([row]))
+    if not row and not words:
+        raise ConfigError("Nothing is asked. Add --NAME VALUE for each input, or --table FILE for many rows.")
+    predictor = Predictor.load(folder)
+    given, rest = sort_out(words, predictor.columns, fields=predictor.inputs, options=options)
+    if rest:
+        raise ConfigError(f"{rest!r} belongs to no field. Write --NAME VALUE: {listing(predictor.inputs)}.")
+    if twice := row.keys() & given:
+        raise ConfigError(f"{listing(twice)} is given twice. For many rows use --table.")
+    answers = next(predictor.predict_each([row | given]))
     if isinstance(answers, DataError):
         raise answers
     if as_json:
@@ -39,7 +53,7 @@ def ask_row(folder: Path, fields: Sequence[str], *, as_json: bool) -> None:
 def ask_table(folder: Path, table: Path, fields: Sequence[str], *, out: Path | None, as_json: bool) -> None:
     """Write the table with the model's answers beside each row; without `out` print it, as CSV or as JSON lines."""
     if fields:
-        raise ConfigError("--field and --table do not go together: the table says what each row is.")
+        raise ConfigError(f"--table does not go with {listing(fields)}: the table says what each row is.")
     if out is not None and as_json:
         raise ConfigError("--json and --out do not go together: name the file .jsonl instead.")
     if out is not None:
@@ -89,7 +103,7 @@ def _bar(share: float) -> str:
 
 
 def _row(fields: Sequence[str]) -> dict[str, str]:
-    """Cells by name. Raises ConfigError where there are none, one is no NAME=VALUE, or a name stands twice."""
+    """Cells by name. Raises ConfigError where one is no NAME=VALUE, or a name stands twice."""
     row = dict[str, str]()
     for text in fields:
         name, sign, value = text.partition("=")
@@ -98,6 +112,4 @@ def _row(fields: Sequence[str]) -> dict[str, str]:
         if name in row:
             raise ConfigError(f"--field {name} is given twice: {row[name]!r} and {value!r}. For many rows use --table.")
         row[name] = value
-    if not row:
-        raise ConfigError("Nothing is asked. Add --field NAME=VALUE for each input, or --table FILE for many rows.")
     return row

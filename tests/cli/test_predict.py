@@ -76,13 +76,31 @@ def test_a_value_may_hold_an_equals_sign(folder):
         predict.ask_row(folder, ["vector=1=2"], as_json=False)
 
 
+@pytest.mark.parametrize("words", [["--vector", "1 2 3"], ["--vector=1 2 3"]])
+def test_a_field_is_an_option_too(folder, capsys, words):
+    predict.ask_row(folder, ["vector=1 2 3"], as_json=False)
+    predict.ask_row(folder, [], words, as_json=False)
+
+    said = capsys.readouterr().out.splitlines()
+    assert said[: len(said) // 2] == said[len(said) // 2 :] != []
+
+
 @pytest.mark.parametrize(
-    ("fields", "said"),
-    [([], "Nothing is asked"), (["vector"], "must be NAME=VALUE"), (["vector=1", "vector=2"], "given twice")],
+    ("fields", "words", "said"),
+    [
+        ([], [], "Nothing is asked"),
+        (["vector"], [], "must be NAME=VALUE"),
+        (["vector=1", "vector=2"], [], "given twice"),
+        (["vector=1"], ["--vector", "2"], "vector is given twice"),
+        ([], ["--vector", "1", "--vector", "2"], "vector is given twice"),
+        ([], ["--vectr", "1"], r"--vectr is no field .* Did you mean 'vector'.* Options: --table"),
+        ([], ["--vector", "1", "2", "3"], r"'2 3' belongs to no field. Write --NAME VALUE: vector"),
+        ([], ["--vector"], "--vector has no value"),
+    ],
 )
-def test_what_cannot_be_meant_is_refused(folder, fields, said):
+def test_what_cannot_be_meant_is_refused(folder, fields, words, said):
     with pytest.raises(ConfigError, match=said):
-        predict.ask_row(folder, fields, as_json=False)
+        predict.ask_row(folder, fields, words, options=["--table"], as_json=False)
 
 
 def test_an_ending_that_cannot_be_written_is_told_before_anything_is_predicted(folder, tmp_path, monkeypatch):
@@ -92,7 +110,7 @@ def test_an_ending_that_cannot_be_written_is_told_before_anything_is_predicted(f
 
 
 def test_a_table_and_a_row_do_not_go_together(folder, tmp_path):
-    with pytest.raises(ConfigError, match="do not go together"):
+    with pytest.raises(ConfigError, match="--table does not go with vector=1"):
         predict.ask_table(folder, tmp_path / "t.csv", ["vector=1"], out=None, as_json=False)
 
 
