@@ -71,12 +71,25 @@ def publish(git: Git, branch: Branch, settings: ReleaseSettings, tell: Tell) -> 
 
 def _push(git: Git, branch: Branch, settings: ReleaseSettings) -> SetupError | None:
     tags = git.lines("tag", "--list", f"{settings.name}@*", f"{settings.name}#*")
+    remote, names = str(settings.git_remote), [f"refs/tags/{tag}" for tag in tags]
+    tip, name = branch.tip, f"refs/heads/{branch.name}"
     try:
-        tip = f"{branch.tip}:refs/heads/{branch.name}"
-        git.run("push", str(settings.git_remote), tip, *(f"refs/tags/{tag}" for tag in tags))
+        git.run("push", remote, f"{tip}:{name}", *names)
+    except NoAnswer as error:
+        wanted = {f"{tip}\t{name}"}
+        wanted |= set(git.lines("for-each-ref", "--format=%(objectname)%09%(refname)", *names)) if names else set()
+        return None if wanted <= _refs_of(git, remote) else error
     except SetupError as error:
         return error
     return None
+
+
+def _refs_of(git: Git, remote: str) -> set[str]:
+    """What a remote has, as it says; a hook of its own may be silent when all has come. Nothing where it is gone."""
+    try:
+        return set(git.lines("ls-remote", remote))
+    except SetupError:
+        return set()
 
 
 def clash_in(told: str, remote: str) -> str | None:

@@ -1,11 +1,14 @@
 """git as a program, for reading and for writing objects and refs; nothing here touches a working tree or its index."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,11 +20,14 @@ NOBODY = {"NAME": "mmcore", "EMAIL": "mmcore@localhost"}
 PLAIN = ("-c", "core.quotePath=false", "-c", "log.showSignature=false")
 """Against what its user may have set: names of files as they are, also Chinese ones, and nothing before a format."""
 
-FAR = ("fetch", "push")
-"""What asks another machine."""
+FAR = {"fetch": ("--progress",), "push": ("--progress",), "ls-remote": ()}
+"""What asks another machine, and what has it tell how far it is."""
 
 SILENCE_S = 120.0
 """After so long without a word a remote is given up. How long it takes in all is a matter of how much there is."""
+
+LOOK_S = 1.0
+"""How often it is looked whether there was a word."""
 
 _DONE = rb"\w+ (?:objects|deltas): [^\n]*, done\.|Delta compression using|Total \d+ \(delta "
 _PROGRESS = re.compile(
@@ -116,10 +122,15 @@ class Git:
 
     def _ask_far(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Done:
         """Raises NoAnswer after a long silence; git tells its progress each second, as long as there is some."""
+        with tempfile.NamedTemporaryFile() as file:
+            events = Path(file.name)
+            return self._ask_noting(arguments, {**environment, "GIT_TRACE2_EVENT": str(events)}, events)
+
+    def _ask_noting(self, arguments: Sequence[str], environment: Mapping[str, str], events: Path) -> Done:
         command, *others = arguments
         somebody = sys.stdin.isatty()  # who can be asked for a password; at night there is nobody
         process = subprocess.Popen(
-            ["git", *PLAIN, command, "--progress", *others],
+            ["git", *PLAIN, command, *FAR[command], *others],
             cwd=self.root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -130,7 +141,7 @@ class Git:
         )
         with process:
             try:
-                output, errors = _until_silent(process)
+                output, errors = _until_silent(process, lambda: _is_in_a_hook(events))
             except BaseException as error:
                 with suppress(ProcessLookupError, PermissionError):
                     process.kill() if somebody else os.killpg(process.pid, signal.SIGKILL)
@@ -140,21 +151,42 @@ class Git:
         return subprocess.CompletedProcess(process.args, process.returncode, output, _PROGRESS.sub(b"", errors))
 
 
-def _until_silent(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    """What it printed. Raises TimeoutExpired where it has nothing to tell for long."""
-    told = b""
+def _until_silent(process: subprocess.Popen[bytes], is_at_work: Callable[[], bool]) -> tuple[bytes, bytes]:
+    """What it printed. Raises TimeoutExpired where it has nothing to tell for long, and nothing here is at work."""
+    told, heard = b"", time.monotonic()
     while True:
+        has_ended = process.poll() is not None
         try:
-            return process.communicate(timeout=SILENCE_S)
+            return process.communicate(timeout=min(LOOK_S, SILENCE_S))
         except subprocess.TimeoutExpired as error:
+            if has_ended:  # what a hook has left behind holds its pipes
+                return error.output or b"", error.stderr or b""
             before, told = told, error.stderr or b""
-            if told == before:
-                raise
+            if told != before:
+                heard = time.monotonic()
+            elif time.monotonic() - heard >= SILENCE_S:
+                if not is_at_work():
+                    raise
+                heard = time.monotonic()
+
+
+def _is_in_a_hook(events: Path) -> bool:
+    """Whether git waits for a hook of this clone (that of `dvc install` pushes data), by what it notes of itself."""
+    running = set[tuple[str, int]]()
+    for line in events.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError, KeyError):  # half a line
+            event = json.loads(line)
+            if event["event"] == "child_start" and event["child_class"] == "hook":
+                running.add((event["sid"], event["child_id"]))
+            elif event["event"] == "child_exit":
+                running.discard((event["sid"], event["child_id"]))
+    return bool(running)
 
 
 def _given_up(root: Path, arguments: Sequence[str]) -> NoAnswer:
     remote = next((one for one in arguments[1:] if not one.startswith("-")), "")
     return NoAnswer(
         f"`git {arguments[0]}` in {root} was given up: {remote} said nothing for {SILENCE_S:g} s. See whether "
-        f"`git ls-remote {remote}` answers, and what `git remote -v` has for its address."
+        f"`git ls-remote {remote}` answers, what `git remote -v` has for its address, and whether a hook of its own "
+        "takes so long."
     )

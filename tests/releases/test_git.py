@@ -1,6 +1,8 @@
 """git as a program, whatever its user has told it."""
 
+import json
 import os
+import signal
 import subprocess
 from types import SimpleNamespace
 
@@ -89,6 +91,52 @@ def test_a_remote_that_goes_on_telling_is_waited_for(git, monkeypatch):
     monkeypatch.setattr(subprocess.Popen, "communicate", slowly)
     git.run("push", "far.git", "HEAD:refs/heads/main")
     assert next(heard, None) is None
+
+
+@pytest.fixture
+def hook(git):
+    """Writes one of the clone's own, which a push to the remote `far.git` runs."""
+    git.run("init", "-q", "--bare", "far.git")
+
+    def hook(*lines):
+        path = git.root / ".git" / "hooks" / "pre-push"
+        path.write_text("\n".join(["#!/bin/sh", *lines]))
+        path.chmod(0o755)
+
+    return hook
+
+
+def test_a_hook_takes_as_long_as_it_needs(git, hook, monkeypatch):
+    hook("while [ ! -e go ]; do sleep 0.05; done")
+    look, answers = mmcore.releases.git._is_in_a_hook, []
+
+    def looked(events):
+        answers.append(look(events))
+        monkeypatch.setattr(mmcore.releases.git, "SILENCE_S", 120)
+        (git.root / "go").touch()
+        return answers[-1]
+
+    monkeypatch.setattr(mmcore.releases.git, "_is_in_a_hook", looked)
+    monkeypatch.setattr(mmcore.releases.git, "SILENCE_S", 1)
+    git.run("push", "far.git", "HEAD:refs/heads/main")
+    assert answers == [True]
+
+
+def test_a_hook_that_has_ended_is_no_reason_for_silence(tmp_path):
+    child = {"sid": "1/2", "child_id": 0}
+    events = [{"event": "child_start", "child_class": "hook", **child}, {"event": "child_exit", **child}]
+    (tmp_path / "events").write_text("\n".join(map(json.dumps, events)) + '\n{"event": "child_st')
+    assert not mmcore.releases.git._is_in_a_hook(tmp_path / "events")
+
+
+def test_what_a_hook_has_left_behind_is_not_waited_for(git, hook, monkeypatch):
+    hook("sleep 60 &", "echo $! > left")
+    monkeypatch.setattr(mmcore.releases.git, "SILENCE_S", 10)
+    try:
+        git.run("push", "far.git", "HEAD:refs/heads/main")
+    finally:
+        os.kill(int((git.root / "left").read_text()), signal.SIGKILL)
+    assert git.run("ls-remote", "far.git", "refs/heads/main")
 
 
 def test_what_a_remote_refuses_is_told_without_the_progress_before_it(git):

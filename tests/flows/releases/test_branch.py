@@ -195,6 +195,23 @@ def test_a_remote_that_does_not_answer_is_given_up_and_asked_no_second_time(mach
     assert "origin said nothing for 0.3 s" in lost
 
 
+def test_what_has_come_is_no_loss_where_a_hook_of_the_remote_goes_on_in_silence(machines, tmp_path, monkeypatch):
+    one, _, told = machines
+    hook, go = tmp_path / "far" / "hooks" / "post-receive", tmp_path / "go"
+    hook.write_text(f"#!/bin/sh\nwhile [ ! -e {go} ]; do sleep 0.1; done\n")
+    hook.chmod(0o755)
+    # As on another machine, of whose hooks nothing is known here.
+    one.git.run("config", "remote.origin.receivepack", "env -u GIT_TRACE2_EVENT git-receive-pack")
+    monkeypatch.setattr(mmcore.releases.git, "SILENCE_S", 2)
+    look(one, "alone", "2026-11-01T00:00:00+00:00")
+    try:
+        one.publish()
+    finally:
+        go.touch()
+    assert told == []
+    assert Git(tmp_path / "far").commit_of("releases") == one.branch.tip
+
+
 def test_tags_that_clash_are_told_once_where_the_branch_had_to_be_merged_too(machines):
     one, other, told = machines
     for day, releaser in enumerate((one, other), start=1):
