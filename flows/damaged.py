@@ -2,7 +2,7 @@
 
 DVC takes every object that is read-only for whole: one that a full disk or a power cut left empty is restored for ever,
 and even put over the file that was just made anew. Sizes are what is looked at, since reading all would take as long as
-copying it; where they cast doubt, the hash decides.
+copying it; where they cast doubt, the hash decides. An object whose bytes are others at its full length passes.
 """
 
 import hashlib
@@ -15,17 +15,20 @@ from mmcore.releases.contents import digest_of
 NOTHING = hashlib.md5(b"", usedforsecurity=False).hexdigest()  # the one object that may be empty
 
 
-def drop_damaged(outs: Iterable[Any], show: Callable[[str], None]) -> None:
-    """Delete what DVC's cache has of these outputs and is damaged. Raises OSError where it cannot be deleted.
+def drop_damaged(outs: Iterable[Any], show: Callable[[str], None]) -> list[Path]:
+    """Delete what DVC's cache has of these outputs and is damaged. Returns where that lay.
 
-    outs: as DVC has them, with the hash and the size that their stage noted.
+    outs: as DVC has them, with the hash and the size that their stage noted. Raises OSError where it cannot be deleted.
     """
+    dropped = []
     for out in outs:
         # The hash of DVC 2 leaves out line ends: it is not that of the bytes.
         if out.hash_info and out.is_in_repo and out.hash_name == "md5":
             for path in _damaged(out):
-                path.unlink()
-                show(f"{out} is damaged in DVC's cache ({path}): it is dropped there and made anew.")
+                path.unlink(missing_ok=True)  # other clones may share the cache
+                show(f"{out} is damaged in DVC's cache ({path}), and dropped there.")
+                dropped.append(path)
+    return dropped
 
 
 def _damaged(out: Any) -> Iterator[Path]:

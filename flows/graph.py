@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 
 from dvc.dependency.db import AbstractDependency
 from dvc.dependency.repo import RepoDependency
-from dvc.exceptions import DvcException
+from dvc.exceptions import CollectCacheError, DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
@@ -31,21 +31,21 @@ from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_
 from dvc.stage.serialize import to_lockfile
 from dvc.utils.serialize import dumps_yaml
 
-from flows.command import Ended, run_command
+from flows.command import run_command
 from flows.damaged import drop_damaged
 from flows.dvc_errors import told_by
 from flows.environment import for_stages
+from flows.failure import StageFailed, failure_of
 from flows.lifeline import Lifeline
 from flows.lockfile import put_entry, replace_text
 from flows.outcome import Outcome, Status
 from flows.stop import Stop
 from flows.tracked import take_in
 from flows.wishes import read_wishes
-from mmcore.errors import MmcoreError, SetupError
+from mmcore.errors import SetupError
 
 TAIL_LINES = 20  # of a failed command, kept for the summary
 PULL = "MM_PULL"  # set: outputs that another machine made are fetched from DVC's default remote
-USER_CAN_MEND = 2  # the exit code with which `mm stage` says so
 
 # DVC sets its loggers up as for its command line: news on stdout, and a warning for each empty file it hashes.
 for _name_of_logger in ("dvc", "dvc_objects", "dvc_data"):
@@ -108,7 +108,7 @@ class Graph:
                 status, reason, mendable = self._bring_up_to_date(name, show, stop, force=force, extra=extra), "", True
         except _Stopped:
             status, reason, mendable = Status.STOPPED, "", True
-        except _StageFailed as error:
+        except StageFailed as error:
             status, reason, mendable = Status.FAILED, str(error), error.mendable
         except (DvcException, SetupError, OSError) as error:
             status, reason, mendable = Status.FAILED, told_by(error), True
@@ -134,7 +134,7 @@ class Graph:
             stage.save_deps()
             if changed := [path for path, content in _inputs(stage).items() if content != before[path]]:
                 # DVC would note the new input beside the outputs of the old one, and call them up to date.
-                raise _StageFailed(f"Changed while it ran: {', '.join(changed)}. Its result is not kept; run it again.")
+                raise StageFailed(f"Changed while it ran: {', '.join(changed)}. Its result is not kept; run it again.")
             self._record(stage, show)
         return Status.RAN
 
@@ -164,11 +164,11 @@ class Graph:
             if stop.requested and ended.code:
                 raise _Stopped
             if ended.code or ended.timed_out:
-                raise _failure(command, ended, last, timeout_s=timeout_s)
+                raise failure_of(command, ended, last, timeout_s=timeout_s)
 
     def _restore(self, stage: DvcStage, show: Show) -> bool:
         with suppress(RunCacheNotFoundError):
-            _LookingCache(self._repo, show).restore(stage, pull=PULL in os.environ)
+            _LookingCache(self._repo, show).restore(stage)
             return True
         return False
 
@@ -250,7 +250,7 @@ class Graph:
 
 
 class _LookingCache(StageCache):  # type: ignore[misc]  # DVC has no types
-    """Looks at what it is about to restore."""
+    """Looks at what it is about to restore, and at what it fetched for that."""
 
     def __init__(self, repo: Any, show: Show) -> None:
         super().__init__(repo)
@@ -259,17 +259,24 @@ class _LookingCache(StageCache):  # type: ignore[misc]  # DVC has no types
     def _create_stage(self, cache: Any, wdir: Any = None) -> DvcStage:
         stage = super()._create_stage(cache, wdir)
         drop_damaged(stage.outs, self._show)
+        if PULL in os.environ:
+            self._fetch(stage)
+            for path in drop_damaged(stage.outs, self._show):
+                far = Path(*path.parts[-4:])  # files/md5/..
+                self._show(f"DVC's remote has it so too: `dvc push` leaves it there until {far} in it is deleted.")
         return stage
+
+    def _fetch(self, stage: DvcStage) -> None:
+        """As StageCache.restore does, which would check out at once what came."""
+        try:
+            for objects in stage.get_used_objs().values():
+                self.repo.cloud.pull(objects)
+        except CollectCacheError as error:
+            raise RunCacheNotFoundError(stage) from error
 
 
 class _Stopped(Exception):
     """A stop was asked for; the stage is left as it is."""
-
-
-class _StageFailed(MmcoreError):
-    def __init__(self, message: str, *, mendable: bool = True) -> None:
-        super().__init__(message)
-        self.mendable = mendable
 
 
 def _changed(stage: DvcStage) -> bool:
@@ -286,13 +293,3 @@ def _reads(stage: DvcStage) -> list[str]:
 
 def _inputs(stage: DvcStage) -> dict[str, Any]:
     return {str(dep): dep.hash_info for dep in stage.deps}
-
-
-def _failure(command: str, ended: Ended, last: Sequence[str], *, timeout_s: float | None) -> _StageFailed:
-    if ended.timed_out:
-        late = f"`{command}` took longer than its {timeout_s:g} s (timeout_s in dvc.yaml) and was ended."
-        return _StageFailed(late, mendable=False)
-    if ended.code == USER_CAN_MEND:
-        return _StageFailed("\n".join(last) or f"`{command}` ended with exit code {ended.code}.")
-    how = f"was ended by signal {-ended.code}" if ended.code < 0 else f"ended with exit code {ended.code}"
-    return _StageFailed("\n".join([f"`{command}` {how}. Its last lines:", *last]), mendable=False)

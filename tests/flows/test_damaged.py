@@ -112,6 +112,48 @@ def test_an_output_that_is_meant_to_be_empty_is_restored(project):
     assert run()[0] is Status.RESTORED
 
 
+@pytest.fixture
+def remote(project, tmp_path):
+    """One of the project, that outputs are fetched from."""
+    far = tmp_path / "far"
+    project.write(".dvc/config", f"[core]\n    remote = far\n['remote \"far\"']\n    url = {far}\n")
+    return far
+
+
+def push():
+    with Repo() as repo:
+        repo.push(run_cache=True)
+
+
+def test_a_damaged_output_is_fetched_where_a_remote_has_it_whole(project, remote, monkeypatch):
+    monkeypatch.setenv("MM_PULL", "1")
+    project.stages(copy=COPY)
+    run()
+    push()
+    damage(object_of(project, b"one\n"), b"on")
+    (project.root / "out.txt").unlink()
+    assert run()[0] is Status.RESTORED
+    assert project.read("out.txt") == "one\n"
+
+
+def test_an_output_that_a_remote_has_damaged_is_made_anew_and_told_with_what_mends_it(project, remote, monkeypatch):
+    monkeypatch.setenv("MM_PULL", "1")
+    project.stages(copy=COPY)
+    run()
+    kept = object_of(project, b"one\n")
+    damage(kept, b"on")
+    push()
+    (project.root / "out.txt").unlink()
+    status, lines = run()
+    assert status is Status.RAN
+    far = kept.relative_to(project.root / ".dvc" / "cache")
+    assert f"`dvc push` leaves it there until {far} in it is deleted" in " ".join(lines)
+    assert (remote / far).read_bytes() == b"on"
+    assert project.read("out.txt") == "one\n"
+    assert kept.read_bytes() == b"one\n"
+    assert project.status() == {}
+
+
 def test_a_damaged_object_is_not_put_over_somebodys_data(project):
     project.stages(use={"cmd": "cp data.csv out.txt", "deps": ["data.csv"], "outs": ["out.txt"]})
     for rows in ("1\n", "1\n2\n"):

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from dvc.data_cloud import DataCloud
 from dvc.dependency.db import AbstractDependency
 from dvc.dependency.repo import RepoDependency
 from dvc.env import DVC_ROOT, DVC_STAGE
@@ -42,6 +43,8 @@ def test_the_pinned_version_is_installed():
         (StageCache.__init__, ["self", "repo"]),
         (StageCache._create_stage, ["self", "cache", "wdir"]),
         (StageCache.restore, ["self", "stage", "run_cache", "pull", "dry"]),
+        (DataCloud.pull, ["self", "objs", "jobs", "remote", "odb"]),
+        (Stage.get_used_objs, ["self", "args", "kwargs"]),
         (Stage.changed, ["self", "allow_missing", "upstream"]),
         (Stage.remove_outs, ["self", "ignore_remove", "force"]),
         (Stage.save, ["self", "allow_missing", "run_cache"]),
