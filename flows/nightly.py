@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import subprocess
+import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
@@ -41,6 +42,7 @@ from mmcore.releases.git import Git
 
 TAIL_LINES = 12
 NAMED = 5  # stages that failed in one message
+LONGEST_H = 555.0  # that subprocess can wait: poll() counts milliseconds in 31 bits
 LEAST_FREE = 500 * 2**20  # bytes: a run that fills the disk takes the server's database with it
 RESULT = Path(".mm", "retrain.json")
 MENDABLE = 2
@@ -155,6 +157,7 @@ def _bring_data(worktree: Path, timetable: Timetable) -> list[str]:
 
 def _dvc(worktree: Path, *arguments: str, hours: float) -> list[str]:
     """Where it fails a run goes on: it may have more to do. Returns a line that says why, or none."""
+    hours = min(hours, LONGEST_H)
     try:
         done = subprocess.run(
             [*python_module("dvc"), *arguments], cwd=worktree, env={**os.environ, **for_stages()}, capture_output=True,
@@ -193,7 +196,7 @@ def _retrain(worktree: Path, timetable: Timetable, last: deque[str], *, flags: S
             environment={**os.environ, **for_stages(), **pull, "PYTHONPATH": code_of(worktree)},
             stop=stop,
             lifeline=lifeline,
-            timeout_s=timetable.timeout_h * 3600,
+            timeout_s=min(timetable.timeout_h * 3600, threading.TIMEOUT_MAX),
         )
 
 

@@ -2,7 +2,9 @@ import errno
 import json
 import logging
 import shutil
-from collections import namedtuple
+import threading
+from collections import deque, namedtuple
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -13,10 +15,22 @@ from prefect.flow_engine import run_flow
 from prefect.logging import disable_run_logger
 from prefect.logging.loggers import flow_run_logger
 
+import flows.command
 import flows.nightly
 import mmcore.releases.git
 from flows.command import Ended
-from flows.nightly import RESULT, UNEVENTFUL, _bring_data, _flags, _make_room, _message, _run, _wanted_commit, nightly
+from flows.nightly import (
+    RESULT,
+    UNEVENTFUL,
+    _bring_data,
+    _flags,
+    _make_room,
+    _message,
+    _retrain,
+    _run,
+    _wanted_commit,
+    nightly,
+)
 from flows.timetable import Timetable
 from flows.worktree import FOLDER, add_worktree, git
 from mmcore.errors import SetupError
@@ -200,6 +214,21 @@ def test_data_that_does_not_come_in_time_is_given_up_and_told(project):
     with disable_run_logger():
         (told,) = _bring_data(project.root, replace(Timetable(), remote="far", timeout_h=1e-5))
     assert told == "`dvc pull data.csv.dvc` failed: it was given up after 1e-05 h (timeout_h in conf/schedule.yaml)"
+
+
+@pytest.mark.parametrize("hours", [10_000, float("inf")])
+def test_any_number_of_hours_may_be_given(project, monkeypatch, hours):
+    began = []
+    monkeypatch.setattr(flows.nightly, "python_module", lambda module: ["sh", "-c", "exit 3"])
+    monkeypatch.setattr(flows.command, "_alarm", lambda seconds, _: began.append(seconds) or nullcontext())
+    project.write("data.csv.dvc", "outs:\n- {md5: b026324c6904b2a9cb4b88d6d61c81d1, path: data.csv}\n")
+    (project.root / RESULT.parent).mkdir(exist_ok=True)
+    git(project.root, "add", "-A")
+    timetable = replace(Timetable(), timeout_h=hours)
+    with disable_run_logger():
+        assert _bring_data(project.root, timetable) == ["`dvc checkout data.csv.dvc` failed: it ended with 3"]
+        assert _retrain(project.root, timetable, deque(), flags=[]).code == 3
+    assert began == [min(hours * 3600, threading.TIMEOUT_MAX)]
 
 
 def test_a_repository_that_does_not_answer_fails_the_night_before_it_begins(project, silent, monkeypatch):
