@@ -22,16 +22,31 @@ def drop_damaged(outs: Iterable[Any], show: Callable[[str], None]) -> list[Path]
     """
     dropped = []
     for out in outs:
-        # The hash of DVC 2 leaves out line ends: it is not that of the bytes.
-        if out.hash_info and out.is_in_repo and out.hash_name == "md5":
-            for path in _damaged(out):
-                path.unlink(missing_ok=True)  # other clones may share the cache
-                show(f"{out} is damaged in DVC's cache ({path}), and dropped there.")
-                dropped.append(path)
+        for path in _damaged(out):
+            path.unlink(missing_ok=True)  # other clones may share the cache
+            show(f"{out} is damaged in DVC's cache ({path}), and dropped there.")
+            dropped.append(path)
     return dropped
 
 
+def restored_damaged(out: Any) -> list[Path]:
+    """What DVC's cache has of data and is damaged, where the data lies there as damaged: DVC takes it for unchanged."""
+    here, noted = Path(out.fs_path), out.meta.size
+    if noted is None or noted == sum(path.stat().st_size for path in (here, *here.rglob("*")) if path.is_file()):
+        return []
+    found = {f"{path.parent.name}{path.name}": path for path in _damaged(out)}
+    if not found:
+        return []
+    members = [(here.joinpath(*key), file.value) for key, _, file in out.get_obj() or ()] if here.is_dir() else []
+    lies = members or [(here, out.hash_info.value)]
+    cut = {name for path, name in lies if name in found and path.is_file() and digest_of(path) != name}
+    return [path for name, path in found.items() if name in cut]
+
+
 def _damaged(out: Any) -> Iterator[Path]:
+    # The hash of DVC 2 leaves out line ends: it is not that of the bytes.
+    if not (out.hash_info and out.is_in_repo and out.hash_name == "md5"):
+        return
     cache, name = out.cache, out.hash_info.value
     if out.hash_info.isdir:
         if _is_trusted(name, cache) and not _is_whole(name, cache):

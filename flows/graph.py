@@ -40,7 +40,7 @@ from flows.lifeline import Lifeline
 from flows.lockfile import put_entry, replace_text
 from flows.outcome import Outcome, Status
 from flows.stop import Stop
-from flows.tracked import take_in
+from flows.tracked import check_whole, take_in
 from flows.wishes import read_wishes
 from mmcore.errors import SetupError
 
@@ -119,6 +119,7 @@ class Graph:
         with self._bookkeeping(stop):
             has_command = stage.cmd and not stage.frozen
             if not (force and has_command) and not stage.changed():
+                check_whole(stage)
                 return Status.UNCHANGED
             if not has_command:
                 take_in(stage, show)

@@ -12,7 +12,7 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
-from flows.damaged import drop_damaged
+from flows.damaged import drop_damaged, restored_damaged
 from mmcore.errors import SetupError
 from mmcore.releases.git import Git
 
@@ -46,6 +46,20 @@ def take_in(stage: Any, show: Callable[[str], None]) -> None:
             _check_not_older(stage, str(out), named, out.hash_info.value)
             show(f"{out} has other data than {stage.addressing} named; {stage.addressing} names this now.")
     stage.dump(update_pipeline=False)
+
+
+def check_whole(stage: Any) -> None:
+    """Raises SetupError where data is cut as DVC's cache has it: DVC takes for unchanged what it put there itself."""
+    for out in stage.outs if stage.cmd is None else []:
+        damaged = restored_damaged(out)
+        if damaged:
+            file, more = shlex.quote(stage.addressing), f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+            raise SetupError(
+                f"{out} is not what {stage.addressing} names: it comes from DVC's cache, where it is damaged "
+                f"({shlex.quote(str(damaged[0]))}{more}). Delete that; then `dvc commit --force {file}` keeps it again "
+                f"where {out} lies whole, and where it does not, delete {out} too: `dvc pull {file}` fetches it, if it "
+                "was ever pushed (`dvc push`)."
+            )
 
 
 def _check_not_older(stage: Any, data: str, named: str, found: str) -> None:

@@ -1,5 +1,7 @@
 """Data that a .dvc file names: what is older than the file, or missing, is told; what is new is taken in."""
 
+import hashlib
+import shutil
 import subprocess
 from contextlib import closing
 
@@ -33,6 +35,10 @@ def checkout(project, path="data/t"):
         repo.checkout([f"{path}.dvc"], force=True)
 
 
+def remove(path):
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def bring_up_to_date():
     """Every stage in its turn: outcomes by name, and what was said."""
     lines = []
@@ -64,6 +70,42 @@ def test_rows_older_than_the_dvc_file_that_was_pulled_are_not_trained_on(project
     assert outcome.reason.startswith(f"{path} is as commit {older} of ")
     assert f"`dvc pull {path}.dvc` fetches it" in outcome.reason
     assert git(project, "diff", "--name-only", "HEAD") == ""
+
+
+def cut(project, content):
+    """An object of DVC's cache, as a full disk leaves it. Gives its path."""
+    digest = hashlib.md5(content).hexdigest()
+    path = project.root / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]
+    path.chmod(0o644)
+    path.write_bytes(content[:1])
+    path.chmod(0o444)
+    return path
+
+
+@pytest.mark.parametrize("path", ["data/t", "data/t.csv"], ids=["folder", "file"])
+def test_rows_that_are_cut_in_the_cache_are_not_trained_on_and_what_mends_it_is_told(project, path):
+    uses(project, path)
+    add(project, "1\n2\n", path=path)
+    damaged = cut(project, b"1\n2\n")
+    remove(project.root / path)
+    checkout(project, path)  # as a night does in its worktree
+    outcome = bring_up_to_date()[0][f"{path}.dvc"]
+    assert (outcome.status, outcome.mendable) == (Status.FAILED, True)
+    assert outcome.reason.startswith(f"{path} is not what {path}.dvc names")
+    assert f"'{damaged}'). Delete that; then `dvc commit --force {path}.dvc`" in outcome.reason
+
+
+@pytest.mark.parametrize("path", ["data/t", "data/t.csv"], ids=["folder", "file"])
+def test_whole_rows_are_trained_on_though_the_cache_has_them_cut_and_can_be_kept_again(project, path):
+    uses(project, path)
+    add(project, "1\n2\n", path=path)
+    damaged = cut(project, b"1\n2\n")
+    assert bring_up_to_date()[0][f"{path}.dvc"].status is Status.UNCHANGED
+
+    damaged.unlink()  # as the message says
+    with Repo() as repo:
+        repo.commit(f"{path}.dvc", force=True)
+    assert damaged.read_bytes() == b"1\n2\n"
 
 
 def test_the_rows_that_were_pulled_are_trained_on(project):
