@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -32,8 +32,8 @@ from flows.project import check_writable
 from mmcore.errors import SetupError
 
 END_S = 10.0
-LOG = "embedded.log"
-"""In Prefect's folder: what the embedded server says."""
+LOG = "embedded-{}.log"
+"""In Prefect's folder: what the embedded server of a process says; several runs may be at work."""
 _FAULT = re.compile(r"^[\w.]*(?:Error|Exception): .+", re.MULTILINE)
 
 _embedded: ContextVar[Path | None] = ContextVar("embedded", default=None)
@@ -64,11 +64,16 @@ def no_answer(error: BaseException) -> SetupError:
             "or unset PREFECT_API_URL: then one is started for the run."
         )
     faults = _FAULT.findall(log.read_text(encoding="utf-8", errors="replace"))
+    if not faults:
+        return SetupError(
+            f"Prefect's own server, which was started for the run, did not answer in time ({error!r}); it tells no "
+            "fault. Call this again, once the machine is less busy."
+        )
     database = log.with_name("prefect.db")
     anew = f", or, where {database} is damaged, `rm {shlex.quote(str(database))}*`: the list of runs begins anew then"
     return SetupError(
-        f"Prefect's own server, which was started for the run, cannot work: {faults[-1] if faults else repr(error)} "
-        f"(more in {log}). Free some room on the disk{anew if database.exists() else ''}."
+        f"Prefect's own server, which was started for the run, cannot work: {faults[-1]} (more in {log}). Free some "
+        f"room on the disk{anew if database.exists() else ''}."
     )
 
 
@@ -79,9 +84,10 @@ def _start() -> str:
     """
     home = get_current_settings().home
     check_writable(home)
-    _embedded.set(home / LOG)
+    path = home / LOG.format(os.getpid())
+    _embedded.set(path)
     lifeline = Lifeline()
-    with socket.create_server(("127.0.0.1", 0)) as listener, (home / LOG).open("wb") as log:
+    with socket.create_server(("127.0.0.1", 0)) as listener, path.open("wb") as log:
         port = listener.getsockname()[1]
         server = subprocess.Popen(
             [sys.executable, "-m", "flows.server", str(listener.fileno())],
@@ -93,17 +99,20 @@ def _start() -> str:
             stderr=log,  # pages of tracebacks where its database cannot be used
             start_new_session=True,
         )
-    atexit.register(_end, server, lifeline)
+    atexit.register(_end, server, lifeline, path)
     return f"http://127.0.0.1:{port}/api"
 
 
-def _end(server: subprocess.Popen[bytes], lifeline: Lifeline) -> None:
+def _end(server: subprocess.Popen[bytes], lifeline: Lifeline, log: Path) -> None:
     lifeline.close()
     try:
         server.wait(END_S)
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
+    with suppress(FileNotFoundError):
+        if not _FAULT.search(log.read_text(encoding="utf-8", errors="replace")):
+            log.unlink()
 
 
 def serve(listener: socket.socket, *, lifeline: int) -> None:
