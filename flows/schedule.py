@@ -11,7 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import WorkPool
 from prefect.deployments.runner import RunnerDeployment
-from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.schedules import Cron
 from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
@@ -26,6 +26,9 @@ from mmcore.errors import ConfigError, SetupError
 
 # Through PATH, which each worker sets for itself: machines need not have their clones in the same place.
 COMMAND = "python -m prefect.engine"
+
+LONGEST = 300
+"""Characters that are quoted of what a server answers."""
 
 
 def schedule(timetable: Timetable) -> list[str]:
@@ -89,7 +92,14 @@ def main() -> int:
         timetable = read_timetable(Path.cwd())
         try:
             told = schedule(timetable)
-        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+        except httpx.HTTPStatusError as error:
+            answer, words = error.response, " ".join(error.response.text.split())[:LONGEST]
+            raise SetupError(
+                f"Prefect's server at {get_current_settings().api.url} answers {answer.status_code} "
+                f"{answer.reason_phrase} ({words}), so that it was told nothing more. Mend what it says "
+                "(PREFECT_API_AUTH_STRING or PREFECT_API_KEY for 401 and 403); then call this again."
+            ) from error
+        except httpx.HTTPError as error:
             raise SetupError(
                 f"Prefect's server at {get_current_settings().api.url} does not answer ({type(error).__name__}), so "
                 "that it was told nothing. Start it, or mend PREFECT_API_URL; then call this again."

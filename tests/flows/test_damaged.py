@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 from dvc.repo import Repo
 
+import flows.damaged
 from flows.graph import Graph
 from flows.outcome import Status
 from flows.stop import Stop
@@ -110,6 +111,20 @@ def test_an_output_that_is_meant_to_be_empty_is_restored(project):
     run()
     (project.root / "out.txt").unlink()
     assert run()[0] is Status.RESTORED
+
+
+def test_a_damaged_object_that_another_run_has_dropped_meanwhile_is_no_matter(project, monkeypatch):
+    def overtaken(path):
+        path.unlink()
+        return "another"
+
+    project.stages(copy=COPY)
+    run()
+    damage(object_of(project, b"one\n"))
+    (project.root / "out.txt").unlink()
+    monkeypatch.setattr(flows.damaged, "digest_of", overtaken)
+    assert run()[0] is Status.RAN
+    assert object_of(project, b"one\n").read_bytes() == b"one\n"
 
 
 @pytest.fixture

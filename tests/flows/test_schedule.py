@@ -6,6 +6,7 @@ import httpx
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Late
 
 import flows.schedule as schedule_command
@@ -83,20 +84,36 @@ def test_a_run_that_somebody_asked_for_stays(told):
     assert [run.id for run in told.runs("nightly")] == [by_hand.id]
 
 
-def test_a_server_that_is_not_there_is_told_and_nothing_is_said_to_be_scheduled(
-    prefect_server, tmp_path, monkeypatch, capsys
-):
+@pytest.fixture
+def tell(prefect_server, tmp_path, monkeypatch, capsys):
+    """The command, of a server that is asked for `error`; gives what it says."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(schedule_command, "check_project", lambda root: None)
     monkeypatch.setattr("sys.argv", ["schedule"])
-    monkeypatch.setattr(schedule_command, "get_client", refusing)
 
-    assert schedule_command.main() == 2
+    def tell(error):
+        def refusing(**_):
+            raise error
 
-    told = capsys.readouterr()
+        monkeypatch.setattr(schedule_command, "get_client", refusing)
+        assert schedule_command.main() == 2
+        return capsys.readouterr()
+
+    return tell
+
+
+def test_a_server_that_is_not_there_is_told_and_nothing_is_said_to_be_scheduled(tell):
+    told = tell(httpx.ConnectError("All connection attempts failed"))
     assert "does not answer (ConnectError)" in told.err
     assert told.out == ""
 
 
-def refusing(**_):
-    raise httpx.ConnectError("All connection attempts failed")
+def test_what_a_server_refuses_is_told_in_its_words(tell):
+    request = httpx.Request("POST", "http://far/api/work_pools/")
+    answer = httpx.Response(401, json={"exception_message": "Unauthorized"}, request=request)
+    told = tell(PrefectHTTPStatusError("Client error", request=request, response=answer))
+    assert "answers 401 Unauthorized (" in told.err
+    assert '"exception_message"' in told.err
+    assert "PREFECT_API_AUTH_STRING" in told.err
+    assert "Start it" not in told.err
+    assert told.out == ""
