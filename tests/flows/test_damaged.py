@@ -4,11 +4,14 @@ import hashlib
 import json
 import shutil
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
+import yaml
 from dvc.repo import Repo
 
 import flows.damaged
+from flows.damaged import drop_damaged
 from flows.graph import Graph
 from flows.outcome import Status
 from flows.stop import Stop
@@ -104,6 +107,51 @@ def test_a_damaged_list_of_a_folders_files_is_made_anew(project):
     assert run()[0] is Status.RAN
     assert (project.read("out/a"), project.read("out/b")) == ("one\n", "more\n")
     assert json.loads(listing.read_text()) != []
+
+
+@pytest.mark.parametrize(("stage", "content"), [(COPY, b"one\n"), (FOLDER, b"one\n")], ids=["file", "folder"])
+def test_a_whole_object_is_spared_where_a_wrong_size_was_noted(project, stage, content):
+    project.stages(make=stage)
+    run()
+    before = object_of(project, content).stat()
+    out = project.root / stage["outs"][0]
+    shutil.rmtree(out) if out.is_dir() else out.unlink()
+    *others, noted = project.read("dvc.lock").rpartition("size: ")
+    project.write("dvc.lock", "".join([*others, "7", noted[1:]]))
+    status, lines = run()
+    assert (status, lines) == (Status.RESTORED, [])
+    assert object_of(project, content).stat().st_ino == before.st_ino
+
+
+def test_an_object_of_dvc_2_is_spared_whose_hash_leaves_out_line_ends(project):
+    project.write("in.txt", "one\r\n")
+    project.stages(copy=COPY)
+    run()
+    (project.root / "out.txt").unlink()
+    digest = hashlib.md5(b"one\n").hexdigest()
+    kept = project.write(f".dvc/cache/{digest[:2]}/{digest[2:]}", "one\r\n")
+    kept.chmod(0o444)
+    lock = yaml.safe_load(project.read("dvc.lock"))
+    lock["stages"]["copy"]["outs"] = [{"path": "out.txt", "md5": digest, "size": 4}]
+    project.write("dvc.lock", yaml.safe_dump(lock))
+    status, lines = run()
+    assert (status, lines) == (Status.RESTORED, [])
+    assert kept.exists()
+
+
+def test_an_output_elsewhere_is_left_alone():
+    elsewhere = SimpleNamespace(hash_info=True, is_in_repo=False, hash_name="md5")
+    assert drop_damaged([elsewhere], print) == []
+
+
+def test_an_empty_object_is_damaged_also_where_the_sizes_of_its_folder_add_up(project):
+    project.stages(make=FOLDER)
+    run()
+    damage(object_of(project, b"one\n"))
+    damage(object_of(project, b"more\n"), b"more\nmor\n")
+    shutil.rmtree(project.root / "out")
+    assert run()[0] is Status.RAN
+    assert (project.read("out/a"), project.read("out/b")) == ("one\n", "more\n")
 
 
 def test_an_output_that_is_meant_to_be_empty_is_restored(project):

@@ -186,9 +186,12 @@ def test_a_remote_that_does_not_answer_is_given_up_and_asked_no_second_time(mach
     one, _, told = machines
     monkeypatch.setattr(mmcore.releases.git, "SILENCE_S", 0.3)
     one.git.run("remote", "set-url", "origin", f"git://{silent.address}/x")
+    asked, ask = [], Git._ask_far
+    monkeypatch.setattr(Git, "_ask_far", lambda git, given, where: asked.append(given[0]) or ask(git, given, where))
     one.hear()
     look(one, "alone", "2026-11-01T00:00:00+00:00")
     one.publish()
+    assert asked == ["fetch", "push", "ls-remote"]
     heard, lost = told
     assert "What others have released is not known: `git fetch`" in heard
     assert "Could not be told to origin" in lost
