@@ -247,12 +247,15 @@ def _run(root: Path, *command: str) -> str:
 
 
 def _refusal(root: Path, *command: str) -> list[str]:
-    """The lines that a command fails with; nothing where it does not."""
+    """The lines that a command fails with, without what it warns of before; nothing where it does not."""
     done = subprocess.run(
         command, cwd=root, capture_output=True, text=True, timeout=20, check=False, env={**os.environ, "LC_ALL": "C"}
     )
+    if not done.returncode:
+        return []
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    return [line.removeprefix("fatal: ") for line in lines] if done.returncode else []
+    first = next((number for number, line in enumerate(lines) if line.startswith("fatal: ")), 0)
+    return [line.removeprefix("fatal: ") for line in lines[first:]]
 
 
 def _version(name: str) -> str | None:

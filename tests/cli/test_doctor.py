@@ -109,8 +109,11 @@ def test_a_remote_that_is_a_folder_and_not_there_is_told(tmp_path):
     assert "Mount it" in found.advice
 
 
-def test_what_git_refuses_is_told_in_its_words(tmp_path, monkeypatch):
+@pytest.mark.parametrize("warns", [False, True])
+def test_what_git_refuses_is_told_in_its_words(tmp_path, monkeypatch, warns):
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    if warns:
+        monkeypatch.setenv("GIT_TRACE", "1")  # lines before the refusal, as warnings are
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
