@@ -5,12 +5,15 @@ import struct
 import subprocess
 import sys
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from mm_image.modality import ImageModality
+import torch
+from mm_image.modality import ImageModality, picture
 from mm_image.modality.picture import FORMATS, resampled
 from PIL import Image, ImageOps
+from torch.nn import functional
 
 from mmcore.errors import DataError
 
@@ -199,6 +202,19 @@ def test_a_wide_jpeg_that_is_turned_is_padded_where_it_ends(tmp_path):
 
     assert array[0, :, 2].tolist() == [255, 255, *[array[0, 2, 2]] * 4, 255, 255]
     assert (array[:, 2:6, 0] > 200).all()
+
+
+def test_torch_gives_pictures_back_in_the_layout_that_they_are_stored_in(monkeypatch):
+    given = []
+
+    def noted(*arguments, **settings):
+        given.append(functional.interpolate(*arguments, **settings))
+        return given[0]
+
+    monkeypatch.setattr(picture, "functional", SimpleNamespace(interpolate=noted))
+    resampled(np.array(waves(60, 45, across=2)), 32, 40, box=(0, 0, 60, 45))
+
+    assert given[0].is_contiguous(memory_format=torch.channels_last)
 
 
 RESAMPLE = """

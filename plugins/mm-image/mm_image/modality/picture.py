@@ -135,12 +135,13 @@ def resampled(pixels: np.ndarray, height: int, width: int, *, box: tuple[int, in
         whole = Image.fromarray(pixels)
         found = whole.resize((width, height), Image.Resampling.BICUBIC, box=(0, 0, across, down))
         return np.array(found)
-    values = torch.from_numpy(pixels).permute(2, 0, 1)
+    # By the first stride too torch tells channels_last, and gives the same back: NumPy's [None] would make it 0.
+    values = torch.from_numpy(pixels).unsqueeze(0).permute(0, 3, 1, 2)
     if (across, down) != (width, height):
         scale = (1 + TINY) * height / down, (1 + TINY) * width / across
-        values = functional.interpolate(values[None], scale_factor=scale, mode="bicubic", antialias=True)[0]
-    assert values.shape[1:] == (height, width), "the scale gives the size"
-    return np.ascontiguousarray(values.permute(1, 2, 0).numpy())
+        values = functional.interpolate(values, scale_factor=scale, mode="bicubic", antialias=True)
+    assert values.shape[2:] == (height, width), "the scale gives the size"
+    return np.ascontiguousarray(values[0].permute(1, 2, 0).numpy())
 
 
 def _upright(array: np.ndarray, image: Image.Image) -> np.ndarray:
