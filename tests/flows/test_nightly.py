@@ -190,8 +190,10 @@ def test_a_damaged_object_of_the_cache_keeps_no_run_from_happening(project):
     (damaged,) = (project.root / ".dvc" / "cache").rglob("*.dir")
     damaged.chmod(0o644)
     damaged.write_text("[")
+    cached = sorted((project.root / ".dvc" / "cache").rglob("*"))
     with disable_run_logger():
         _make_room(project.root, Timetable())  # raises nothing
+    assert sorted((project.root / ".dvc" / "cache").rglob("*")) == cached
 
 
 @pytest.mark.parametrize("name", ["data.csv", "数据.csv"])

@@ -131,16 +131,21 @@ def test_too_many_failures_end_it(run):
     assert len(study.rows()) == 3
 
 
+def assert_drawn_again(ended, study, *, trials, reason):
+    """The search came to all its trials, and some points before were none for that reason."""
+    states = [row.state for row in study.rows()]
+    assert ended.why == "all trials are done"
+    assert {*states} == {State.COMPLETE, State.UNBUILT}
+    assert states.count(State.COMPLETE) == trials
+    assert {row.reason for row in study.rows() if row.state is State.UNBUILT} == {reason}
+
+
 def test_a_point_of_which_no_model_can_be_built_is_drawn_again_and_is_no_trial(run):
     def narrow(values):
         return ConfigError("too narrow") if values["fusion"]["width"] == 4 else lr(values)
 
     ended, study, _ = run(narrow, trials=6, max_failed=1)
-    states = [row.state for row in study.rows()]
-    assert ended.why == "all trials are done"
-    assert {*states} == {State.COMPLETE, State.UNBUILT}
-    assert states.count(State.COMPLETE) == 6
-    assert {row.reason for row in study.rows() if row.state is State.UNBUILT} == {"too narrow"}
+    assert_drawn_again(ended, study, trials=6, reason="too narrow")
 
 
 def test_a_space_of_which_nothing_can_be_built_ends_it(run, monkeypatch):
@@ -185,11 +190,7 @@ def test_settings_that_do_not_go_together_are_no_trial(run, project, monkeypatch
 
     monkeypatch.setattr(type(project.plan().project), "settle", strict)
     ended, study, _ = run(lr, trials=6, max_failed=1)
-    states = [row.state for row in study.rows()]
-    assert ended.why == "all trials are done"
-    assert {*states} == {State.COMPLETE, State.UNBUILT}
-    assert states.count(State.COMPLETE) == 6
-    assert {row.reason for row in study.rows() if row.state is State.UNBUILT} == {"they do not go together"}
+    assert_drawn_again(ended, study, trials=6, reason="they do not go together")
 
 
 def test_what_cannot_be_looked_up_is_a_failed_trial(run, project, monkeypatch):
